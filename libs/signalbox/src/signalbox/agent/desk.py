@@ -1,0 +1,159 @@
+"""Where messages are handled: each once, a bounded number at a time, and durable before it is answered."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from time import perf_counter
+
+from prometheus_client import Counter, Gauge, Histogram
+from pydantic import BaseModel
+from structlog.typing import FilteringBoundLogger
+
+from signalbox.agent.contracts import OwnContracts
+from signalbox.agent.kit import Agent, Message
+from signalbox.agent.parts import Parts
+from signalbox.agent.problems import problem_of, unavailable
+from signalbox.agent.store import Answer
+from signalbox.agent.work import TaskModel, Work
+from signalbox.envelope import Envelope
+from signalbox.errors import Fatal, SignalboxError
+from signalbox.names import AGENT_MESSAGES, LeadId, MessageId
+from signalbox.records import Draft
+from signalbox.telemetry import logger
+
+_log = logger(__name__)
+_HANDLED = Counter("signalbox_agent_messages_total", "Messages answered, by HTTP status", ["agent", "status"])
+_SECONDS = Histogram("signalbox_agent_message_seconds", "Time to a durable answer", ["agent"])
+_IN_FLIGHT = Gauge("signalbox_agent_in_flight", "Messages worked on or waiting", ["agent"])
+
+
+class UndeclaredAnswer(SignalboxError):
+    """A handler gave nothing, or a record that ``agent.yaml`` doesn't declare: a fault in its code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A message that was posted. ``read`` decodes its record; it isn't called for a message that is known."""
+
+    envelope: Envelope
+    lead_id: LeadId
+    read: Callable[[], Awaitable[BaseModel]]
+
+
+class Desk:
+    """Takes messages for one agent."""
+
+    def __init__(self, agent: Agent, contracts: OwnContracts, parts: Parts) -> None:
+        self._agent = agent
+        self._id = agent.definition.id
+        self._contracts = contracts
+        self._parts = parts
+        self._slots = asyncio.Semaphore(parts.settings.concurrency)
+        self._limit = parts.settings.concurrency + parts.settings.queue_limit
+        self._in_flight: dict[MessageId, asyncio.Task[list[Answer]]] = {}
+
+    async def take(self, delivery: Delivery) -> list[Answer]:
+        """Return the durable answers to a message; the same message posted meanwhile shares the work.
+
+        Raises:
+            Problem: too many messages are waiting.
+            Exception: what went wrong with the message; :func:`problem_of` says what to answer.
+        """
+        message_id = delivery.envelope.id
+        if message_id not in self._in_flight:
+            if len(self._in_flight) >= self._limit:
+                raise unavailable("too many messages are waiting")
+            task = asyncio.create_task(self._handle(delivery))
+            self._in_flight[message_id] = task
+            task.add_done_callback(lambda done: self._settle(delivery.envelope, done))
+            _IN_FLIGHT.labels(self._id).inc()
+        # A caller that hangs up must not stop the work: it will ask again, and find the answer.
+        return await asyncio.shield(self._in_flight[message_id])
+
+    async def drain(self, timeout_s: float) -> None:
+        """Wait until what is in flight is done, for at most ``timeout_s`` seconds; then give it up."""
+        tasks = list(self._in_flight.values())
+        if not tasks:
+            return
+        _, late = await asyncio.wait(tasks, timeout=timeout_s)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+
+    async def _handle(self, delivery: Delivery) -> list[Answer]:
+        """Answer one message, in an order that a crash at any point can't spoil.
+
+        1. A message that is known gets its answers again.
+        2. Work: the model is called, a mail is scheduled.
+        3. The answers are kept: from here on, they are what this message gets.
+        4. They are published, and the broker has them. Only then is the message answered.
+        """
+        async with self._slots:
+            started = perf_counter()
+            message_id = delivery.envelope.id
+            answers = await asyncio.to_thread(self._parts.store.recall, message_id)
+            if not answers:
+                fresh = await self._work(delivery)
+                answers = await asyncio.to_thread(self._parts.store.remember, message_id, fresh)
+            await self._publish(answers)
+            _SECONDS.labels(self._id).observe(perf_counter() - started)
+            return answers
+
+    async def _work(self, delivery: Delivery) -> list[Answer]:
+        envelope = delivery.envelope
+        record = await delivery.read()
+        model = TaskModel(self._parts.model, envelope.id)
+        work = Work(model, self._log_of(envelope), self._contracts.violation)
+        given = await self._agent.handle(Message(envelope, delivery.lead_id, record), work)
+        return self._answers(delivery, given, work.tokens)
+
+    def _answers(self, delivery: Delivery, given: Sequence[BaseModel], tokens: int) -> list[Answer]:
+        if not given:
+            raise UndeclaredAnswer("the handler gave no record; raise Refuse to refuse a message")
+        answers = []
+        for ordinal, record in enumerate(given):
+            contract = self._contracts.of_output(record)
+            if contract is None:
+                raise UndeclaredAnswer(f"the handler gave a {type(record).__name__}, not a declared output")
+            envelope = delivery.envelope.answered_by(
+                self._id, contract.record_type, ordinal, source=self._id, tokens=0 if ordinal else tokens
+            )
+            key, value = delivery.lead_id.encode(), contract.encode(record)
+            answers.append(Answer(envelope.id, contract.record_type, key, value, envelope.headers()))
+        return answers
+
+    async def _publish(self, answers: Sequence[Answer]) -> None:
+        drafts = [Draft(AGENT_MESSAGES, answer.key, answer.value, answer.headers) for answer in answers]
+        try:
+            await self._parts.producer.publish(*drafts)
+        except Fatal:
+            self._parts.stop()
+            raise
+
+    def _settle(self, envelope: Envelope, done: "asyncio.Task[list[Answer]]") -> None:
+        del self._in_flight[envelope.id]
+        _IN_FLIGHT.labels(self._id).dec()
+        log = self._log_of(envelope)
+        if done.cancelled():
+            log.warning("message_given_up")
+            return
+        match done.exception():
+            case None:
+                _HANDLED.labels(self._id, "200").inc()
+                log.info("message_answered", answers=[answer.record_type for answer in done.result()])
+            case error if isinstance(error, Exception):
+                problem = problem_of(error)
+                _HANDLED.labels(self._id, str(problem.status.value)).inc()
+                if problem.status is HTTPStatus.INTERNAL_SERVER_ERROR:
+                    log.error("message_failed", exc_info=error)
+                else:
+                    log.warning("message_not_handled", status=problem.status.value, reason=problem.reason)
+
+    def _log_of(self, envelope: Envelope) -> FilteringBoundLogger:
+        return _log.bind(
+            agent=self._id,
+            message_id=envelope.id,
+            record_type=envelope.type,
+            correlation_id=envelope.correlation_id,
+        )

@@ -1,0 +1,67 @@
+"""The real parts behind an agent service; tests pass others."""
+
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from signalbox.agent.bearer import own_token
+from signalbox.agent.settings import AgentSettings
+from signalbox.agent.store import StateStore
+from signalbox.governance.registry import SchemaRegistry
+from signalbox.kafka import KafkaSettings, Producer, Registry, RegistrySettings
+from signalbox.models import Model, model_for
+from signalbox.names import AgentId
+from signalbox.records import Draft
+
+
+class Publisher(Protocol):
+    """Writes records; returns when they are durable."""
+
+    async def publish(self, *drafts: Draft) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class ClosableRegistry(SchemaRegistry, Protocol):
+    """The registry, and its connections."""
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What an agent service stands on. ``stop`` asks the process to end."""
+
+    settings: AgentSettings
+    token: str
+    store: StateStore
+    registry: ClosableRegistry
+    producer: Publisher
+    model: Model
+    stop: Callable[[], None]
+
+    async def close(self) -> None:
+        """Close what is open, the producer first: it may hold records that are on their way."""
+        await self.producer.close()
+        await self.registry.close()
+        self.store.close()
+
+
+def parts_from_environment(agent: AgentId) -> Parts:
+    """Make the parts that the environment describes.
+
+    Raises:
+        ConfigurationError: when one of them can't be made.
+    """
+    settings = AgentSettings()
+    return Parts(
+        settings=settings,
+        token=own_token(settings, agent),
+        store=StateStore(settings.state_url(agent)),
+        registry=Registry(RegistrySettings()),
+        producer=Producer(KafkaSettings(), client_id=agent),
+        model=model_for("agent"),
+        stop=lambda: os.kill(os.getpid(), signal.SIGTERM),
+    )

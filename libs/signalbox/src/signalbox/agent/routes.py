@@ -1,0 +1,74 @@
+"""``POST /messages`` and ``GET /agent``."""
+
+from http import HTTPStatus
+from typing import Any, Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+
+from signalbox.agent.bearer import permits
+from signalbox.agent.desk import Delivery
+from signalbox.agent.posting import JSON, delivery_of
+from signalbox.agent.problems import Problem, problem_of, response
+from signalbox.agent.service import Service
+from signalbox.agent.settings import BODY_LIMIT
+from signalbox.agent.store import Answer
+from signalbox.telemetry import logger
+
+_log = logger(__name__)
+_TOO_LARGE: Final = f"the body is larger than {BODY_LIMIT} bytes"
+
+
+def agent_routes() -> APIRouter:
+    """Make the routes; the service itself is in ``app.state.service``."""
+    routes = APIRouter()
+
+    @routes.post("/messages")
+    async def messages(request: Request) -> JSONResponse:
+        service: Service = request.app.state.service
+        try:
+            return await _handled(request, service)
+        except Exception as error:
+            problem = problem_of(error)
+            if problem.status is HTTPStatus.INTERNAL_SERVER_ERROR and problem is not error:
+                _log.exception("request_failed")
+            return response(problem)
+
+    @routes.get("/agent")
+    async def agent(request: Request) -> dict[str, Any]:
+        service: Service = request.app.state.service
+        model = service.parts.model.name
+        return service.definition.model_dump() | {"contracts": service.versions(), "model": model}
+
+    return routes
+
+
+async def _handled(request: Request, service: Service) -> JSONResponse:
+    if not permits(request.headers.get("authorization"), service.parts.token):
+        raise Problem(HTTPStatus.UNAUTHORIZED, "the agent's own bearer token is needed")
+    body = await _body(request)
+    contracts, desk = service.opened()
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    delivery = delivery_of(contracts, media_type, request.headers, request.query_params, body)
+    try:
+        answers = await desk.take(delivery)
+    except Exception as error:
+        raise problem_of(error) from error  # the desk has logged it, once for all who wait for it
+    content = _content(delivery, answers)
+    if media_type == JSON:
+        content["records"] = [await contracts.json_of(answer.value) for answer in answers]
+    return JSONResponse(content)
+
+
+async def _body(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > BODY_LIMIT:
+            raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _TOO_LARGE)
+    return bytes(body)
+
+
+def _content(delivery: Delivery, answers: list[Answer]) -> dict[str, Any]:
+    given = [{"id": answer.id, "record_type": answer.record_type} for answer in answers]
+    return {"message_id": delivery.envelope.id, "answers": given}

@@ -1,0 +1,1 @@
+"""The contracts' tooling: catalog, sources, generation, lint, compatibility and registration."""

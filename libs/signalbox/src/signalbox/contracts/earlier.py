@@ -1,0 +1,68 @@
+"""Where the earlier versions of a contract come from: a git commit, or the registry."""
+
+import subprocess
+from pathlib import Path
+from typing import Protocol
+
+from signalbox.contracts.catalog import Catalog
+from signalbox.contracts.compatibility import Version
+from signalbox.contracts.generation import package_directory
+from signalbox.contracts.registry_api import RegistryApi
+from signalbox.errors import ConfigurationError
+from signalbox.names import RecordType, Subject
+
+
+class Earlier(Protocol):
+    """Gives the earlier versions of a record type, oldest first."""
+
+    def versions(self, record_type: RecordType) -> list[Version]: ...
+
+
+class InRegistry:
+    """All live versions of the record type's subject."""
+
+    def __init__(self, registry: RegistryApi) -> None:
+        self._registry = registry
+
+    def versions(self, record_type: RecordType) -> list[Version]:
+        return [
+            Version(f"version {registered.version}", registered.text)
+            for registered in self._registry.versions(Subject(record_type))
+        ]
+
+
+class InGit:
+    """The one version that a commit, branch or tag holds.
+
+    Raises:
+        ConfigurationError: git does not know ``ref``, or the catalog is in no git repository.
+    """
+
+    def __init__(self, ref: str, catalog: Catalog) -> None:
+        self._schemas = package_directory(catalog) / "schemas"
+        self._root = Path(_git(catalog.directory, "rev-parse", "--show-toplevel").strip())
+        self._commit = _commit(self._root, ref)
+        self._label = f"git {ref}"
+
+    def versions(self, record_type: RecordType) -> list[Version]:
+        path = (self._schemas / f"{record_type}.avsc").resolve().relative_to(self._root.resolve()).as_posix()
+        if not _git(self._root, "ls-tree", "--name-only", self._commit, "--", path).strip():
+            return []
+        return [Version(self._label, _git(self._root, "show", f"{self._commit}:{path}"))]
+
+
+def _commit(root: Path, ref: str) -> str:
+    try:
+        return _git(root, "rev-parse", "--verify", "--end-of-options", f"{ref}^{{commit}}").strip()
+    except ConfigurationError as error:
+        raise ConfigurationError(f"git knows no commit {ref!r} in {root}") from error
+
+
+def _git(directory: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(directory), *arguments]
+    try:
+        return subprocess.run(command, check=True, capture_output=True, encoding="utf-8").stdout
+    except FileNotFoundError as error:
+        raise ConfigurationError("comparing with git needs the command git") from error
+    except subprocess.CalledProcessError as error:
+        raise ConfigurationError(f"git {' '.join(arguments)}: {error.stderr.strip()}") from error

@@ -1,0 +1,131 @@
+"""Registers the contracts: idempotent, never at run time of a service, the compatibility level first."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from signalbox.contracts.catalog import Catalog
+from signalbox.contracts.compatibility import Severity, Verdict, judge
+from signalbox.contracts.earlier import InRegistry
+from signalbox.contracts.registry_api import RefusedByRegistry, Registered, RegistryApi
+from signalbox.contracts.sources import Sources
+from signalbox.names import RecordType, Subject
+
+
+class Outcome(StrEnum):
+    """What registration did, or would do, with a contract."""
+
+    CREATED = "created"
+    UNCHANGED = "unchanged"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """One contract's outcome. ``level_was`` is set when its compatibility level changes."""
+
+    record_type: RecordType
+    outcome: Outcome
+    detail: str
+    version: int | None = None
+    schema_id: int | None = None
+    level: str = ""
+    level_was: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the outcome as plain values, for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What registering one contract takes, as `plan` found it."""
+
+    record_type: RecordType
+    text: str
+    verdict: Verdict
+    registered: Registered | None
+    newest: int
+    level_now: str | None
+
+    @property
+    def sets_level(self) -> bool:
+        """Whether the subject's level is not what the catalog says."""
+        return self.level_now != self.verdict.level
+
+    def preview(self) -> Registration:
+        """Say what registering would do, without doing it."""
+        if self.registered is not None:
+            return self.outcome(Outcome.UNCHANGED, self._unchanged(), self.registered)
+        if not self.verdict.compatible:
+            return self.outcome(Outcome.REFUSED, _reasons(self.verdict))
+        what = f"version {self.newest + 1}" if self.newest else "new subject"
+        return self.outcome(Outcome.CREATED, what)
+
+    def outcome(self, outcome: Outcome, detail: str, registered: Registered | None = None) -> Registration:
+        """Describe how this step ended."""
+        return Registration(
+            self.record_type,
+            outcome,
+            detail,
+            version=registered.version if registered else None,
+            schema_id=registered.schema_id if registered else None,
+            level=self.verdict.level,
+            level_was=(self.level_now or "the registry's own") if self.sets_level else None,
+        )
+
+    def _unchanged(self) -> str:
+        if self.registered is None or self.registered.version == self.newest:
+            return f"version {self.newest}"
+        return f"is version {self.registered.version}, but the newest is {self.newest}"
+
+
+def plan(catalog: Catalog, registry: RegistryApi, *, drop_rules: bool = False) -> Iterator[Step]:
+    """Compare each catalogued contract with the registry; changes nothing.
+
+    Raises:
+        Unavailable, ConfigurationError: as `RegistryApi`, and when a source is missing or wrong.
+    """
+    sources, earlier = Sources.load(catalog.directory / "avro"), InRegistry(registry)
+    for record_type in sorted(catalog.records):
+        subject, text = Subject(record_type), sources.schema_text(record_type)
+        versions = earlier.versions(record_type)
+        yield Step(
+            record_type,
+            text,
+            judge(record_type, text, versions, catalog, drop_rules=drop_rules),
+            registered=registry.lookup(subject, text) if versions else None,
+            newest=int(versions[-1].label.removeprefix("version ")) if versions else 0,
+            level_now=registry.compatibility(subject),
+        )
+
+
+def register(catalog: Catalog, registry: RegistryApi, *, drop_rules: bool = False) -> Iterator[Registration]:
+    """Do what `plan` shows, contract by contract; a refused one does not keep the others back.
+
+    Raises:
+        Unavailable, ConfigurationError: as `plan`.
+    """
+    for step in plan(catalog, registry, drop_rules=drop_rules):
+        yield _apply(step, registry)
+
+
+def _apply(step: Step, registry: RegistryApi) -> Registration:
+    foreseen = step.preview()
+    if foreseen.outcome is Outcome.REFUSED:
+        return foreseen
+    subject = Subject(step.record_type)
+    if step.sets_level:  # before the text, so that the registry judges it at the right level
+        registry.set_compatibility(subject, step.verdict.level)
+    if foreseen.outcome is Outcome.UNCHANGED:
+        return foreseen
+    answer = registry.register(subject, step.text)
+    if isinstance(answer, RefusedByRegistry):
+        return step.outcome(Outcome.REFUSED, f"by the registry: {answer.detail}")
+    return step.outcome(Outcome.CREATED, foreseen.detail, registry.lookup(subject, step.text))
+
+
+def _reasons(verdict: Verdict) -> str:
+    breaks = [finding for finding in verdict.findings if finding.severity is Severity.BREAKS]
+    return "; ".join(f"{finding.path or '(record)'}: {finding.detail}" for finding in breaks)

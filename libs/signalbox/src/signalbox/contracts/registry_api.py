@@ -1,0 +1,160 @@
+"""The Confluent Schema Registry REST API, as far as contract tooling needs it; synchronous, with time limits.
+
+Source: Confluent *Schema Registry API Reference*, subjects, config and compatibility resources.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Final, Self
+from urllib.parse import quote
+
+import httpx
+from pydantic import AnyHttpUrl, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from signalbox.errors import ConfigurationError, Unavailable
+from signalbox.names import SchemaId, Subject
+
+_NOT_FOUND: Final = 404
+_REFUSED: Final = frozenset({409, 422})
+_DENIED: Final = frozenset({401, 403})
+_SERVER_ERROR: Final = 500
+_TOO_MANY: Final = 429
+_TIMEOUT_S: Final = 10.0
+_CONTENT_TYPE: Final = "application/vnd.schemaregistry.v1+json"
+
+
+class RegistryAddress(BaseSettings):
+    """Where the registry is, from ``SCHEMA_REGISTRY_URL``, ``_USER`` and ``_PASSWORD``."""
+
+    model_config = SettingsConfigDict(env_prefix="SCHEMA_REGISTRY_")
+
+    url: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:18081")
+    user: str = ""
+    password: SecretStr = SecretStr("")
+
+    @classmethod
+    def read(cls, url: str | None = None) -> Self:
+        """Read the address from the environment; ``url`` goes before what is set there.
+
+        Raises:
+            ConfigurationError: the URL is none.
+        """
+        try:
+            return cls(url=AnyHttpUrl(url)) if url else cls()
+        except ValidationError as error:
+            given = error.errors()[0].get("input")
+            raise ConfigurationError(f"the registry's address {given!r} is no http or https URL") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A version under a subject."""
+
+    version: int
+    schema_id: SchemaId
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedByRegistry:
+    """The registry does not take a schema, in its own words."""
+
+    detail: str
+
+
+class RegistryApi:
+    """A connection to a registry; close it, or use it in ``with``.
+
+    Every method raises `Unavailable` when the registry can't be reached or answers 429 or 5xx, and
+    `ConfigurationError` when it denies access or answers what the API does not foresee.
+    """
+
+    def __init__(self, address: RegistryAddress) -> None:
+        self._address = str(address.url)
+        auth = (address.user, address.password.get_secret_value()) if address.user else None
+        self._http = httpx.Client(
+            base_url=self._address, auth=auth, timeout=_TIMEOUT_S, headers={"content-type": _CONTENT_TYPE}
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    def versions(self, subject: Subject) -> list[Registered]:
+        """Return the live versions of ``subject``, oldest first; none when it is unknown."""
+        answer = self._ask("GET", f"subjects/{_quoted(subject)}/versions")
+        if answer.status_code == _NOT_FOUND:
+            return []
+        numbers = sorted(int(number) for number in self._json(answer))
+        return [self._version(subject, number) for number in numbers]
+
+    def lookup(self, subject: Subject, text: str) -> Registered | None:
+        """Return the version under which ``text`` is registered, None when it is not."""
+        answer = self._ask("POST", f"subjects/{_quoted(subject)}", {"schema": text})
+        return None if answer.status_code == _NOT_FOUND else _registered(self._json(answer))
+
+    def register(self, subject: Subject, text: str) -> SchemaId | RefusedByRegistry:
+        """Register ``text``; the same text again gives the same id."""
+        answer = self._ask("POST", f"subjects/{_quoted(subject)}/versions", {"schema": text})
+        if answer.status_code in _REFUSED:
+            return RefusedByRegistry(_message(answer))
+        return SchemaId(int(self._json(answer)["id"]))
+
+    def compatibility(self, subject: Subject) -> str | None:
+        """Return the level that is set for ``subject`` itself, None when it has the registry's own."""
+        answer = self._ask("GET", f"config/{_quoted(subject)}")
+        return None if answer.status_code == _NOT_FOUND else str(self._json(answer)["compatibilityLevel"])
+
+    def set_compatibility(self, subject: Subject, level: str) -> None:
+        """Set the level of ``subject``; the subject need not exist yet."""
+        self._json(self._ask("PUT", f"config/{_quoted(subject)}", {"compatibility": level}))
+
+    def _version(self, subject: Subject, number: int) -> Registered:
+        return _registered(self._json(self._ask("GET", f"subjects/{_quoted(subject)}/versions/{number}")))
+
+    def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> httpx.Response:
+        try:
+            answer = self._http.request(method, path, json=body)
+        except httpx.HTTPError as error:
+            raise Unavailable(
+                f"schema registry {self._address}", str(error) or type(error).__name__
+            ) from error
+        status = answer.status_code
+        if status >= _SERVER_ERROR or status == _TOO_MANY:
+            raise Unavailable(f"schema registry {self._address}", f"{method} {path}: {_message(answer)}")
+        if status in _DENIED:
+            raise ConfigurationError(
+                f"schema registry {self._address} denies access ({status});"
+                " set SCHEMA_REGISTRY_USER and SCHEMA_REGISTRY_PASSWORD"
+            )
+        return answer
+
+    def _json(self, answer: httpx.Response) -> Any:
+        try:
+            answer.raise_for_status()
+            return answer.json()
+        except (httpx.HTTPStatusError, ValueError) as error:
+            said = f"{answer.status_code} {_message(answer)}"
+            raise ConfigurationError(f"schema registry {self._address} answered {said}") from error
+
+
+def _registered(answer: Mapping[str, Any]) -> Registered:
+    return Registered(int(answer["version"]), SchemaId(int(answer["id"])), str(answer["schema"]))
+
+
+def _message(answer: httpx.Response) -> str:
+    try:
+        said = answer.json()
+    except ValueError:
+        return answer.text[:200] or answer.reason_phrase
+    return str(said.get("message", said)) if isinstance(said, dict) else str(said)
+
+
+def _quoted(subject: Subject) -> str:
+    return quote(subject, safe="")

@@ -1,0 +1,97 @@
+"""Dead letters: the original bytes, and why they were stopped, in headers that any tool can read."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from signalbox.errors import Refusal
+from signalbox.names import Headers, dead_letter_topic
+from signalbox.reasons import Reason, Stage
+from signalbox.records import Draft, Record
+
+_PREFIX: Final = "dl_"
+_DETAIL_LIMIT: Final = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A dead letter as it was read: where the original was, and why it was stopped.
+
+    ``topic``, ``partition`` and ``offset`` are the original's; ``record`` is the dead letter itself.
+    """
+
+    record: Record
+    reason: Reason
+    detail: str
+    field: str
+    stage: Stage
+    topic: str
+    partition: int
+    offset: int
+    time: datetime
+    model_calls: int
+
+    @property
+    def original(self) -> Record:
+        """The original record: same key, value and headers, at its own position."""
+        headers = tuple(pair for pair in self.record.headers if not pair[0].startswith(_PREFIX))
+        return Record(self.topic, self.partition, self.offset, self.record.key, self.record.value, headers)
+
+    @classmethod
+    def of(cls, record: Record) -> "DeadLetter":
+        """Read a record of a dead letter topic.
+
+        Raises:
+            ValueError: its ``dl_*`` headers are not those that :func:`dead_letter` writes.
+        """
+        return cls(
+            record=record,
+            reason=Reason(_text(record, "reason")),
+            detail=_text(record, "detail"),
+            field=_text(record, "field"),
+            stage=Stage(_text(record, "stage")),
+            topic=_text(record, "topic"),
+            partition=int(_text(record, "partition")),
+            offset=int(_text(record, "offset")),
+            time=datetime.fromisoformat(_text(record, "time")),
+            model_calls=int(_text(record, "model_calls")),
+        )
+
+
+def dead_letter(original: Record, stage: Stage, refusal: Refusal, *, model_calls: int = 0) -> Draft:
+    """Make the dead letter of ``original``, for the same partition of its topic's dead letter topic.
+
+    Headers that look like a dead letter's are dropped from the original: a forged ``dl_reason`` must
+    not speak for us.
+    """
+    kept: Headers = tuple(pair for pair in original.headers if not pair[0].startswith(_PREFIX))
+    said = {
+        "reason": refusal.reason.value,
+        "detail": refusal.detail[:_DETAIL_LIMIT],
+        "field": refusal.field[:_DETAIL_LIMIT],
+        "topic": original.topic,
+        "partition": str(original.partition),
+        "offset": str(original.offset),
+        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "stage": stage.value,
+        "model_calls": str(model_calls),
+    }
+    headers = tuple((_PREFIX + name, _bytes(value)) for name, value in said.items())
+    return Draft(
+        dead_letter_topic(original.topic),
+        original.key,
+        original.value,
+        kept + headers,
+        partition=original.partition,
+    )
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "backslashreplace")  # a detail may quote a lone surrogate
+
+
+def _text(record: Record, name: str) -> str:
+    value = record.header(_PREFIX + name)
+    if value is None:
+        raise ValueError(f"no header {_PREFIX}{name} at {record.topic}/{record.partition}/{record.offset}")
+    return value.decode()

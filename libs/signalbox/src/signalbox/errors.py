@@ -1,0 +1,52 @@
+"""The error tree. A class says the reaction, so that no caller has to read the text.
+
+::
+
+    SignalboxError
+    ├── Refusal              the message is bad: dead-letter it, never retry it
+    │   └── (carries a Reason, a detail and the field)
+    ├── Unavailable          the moment is bad: wait with backoff, never dead-letter
+    ├── Fatal                this process must stop: its work belongs to another now
+    └── ConfigurationError   the operator must change something; say what
+"""
+
+from signalbox.reasons import Reason
+
+
+class SignalboxError(Exception):
+    """Every error that this project raises on purpose."""
+
+
+class Refusal(SignalboxError):
+    """A message that can't be accepted, now or later.
+
+    ``field`` is the path inside the record (``lead.email``, ``emails[2].to``) or the header's name;
+    empty when the message as a whole is meant.
+    """
+
+    def __init__(self, reason: Reason, detail: str, field: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" + (f" (at {field})" if field else ""))
+        self.reason = reason
+        self.detail = detail
+        self.field = field
+
+
+class Unavailable(SignalboxError):
+    """Something that is needed can't be reached now: registry, broker, model or agent.
+
+    ``retry_after`` is in seconds, when the other side said it.
+    """
+
+    def __init__(self, what: str, detail: str, retry_after: float | None = None) -> None:
+        super().__init__(f"{what} is unavailable: {detail}")
+        self.what = what
+        self.detail = detail
+        self.retry_after = retry_after
+
+
+class Fatal(SignalboxError):
+    """The process must stop: it was fenced, or does not know whether its commit happened."""
+
+
+class ConfigurationError(SignalboxError):
+    """A setting, file or definition is wrong; the text says which and what would be right."""

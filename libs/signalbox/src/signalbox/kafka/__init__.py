@@ -1,0 +1,25 @@
+"""The Kafka protocol and the Schema Registry: the only place that knows ``confluent_kafka``'s clients."""
+
+from signalbox.kafka.consumer import GroupConsumer, Partition
+from signalbox.kafka.producer import Producer
+from signalbox.kafka.reader import Reader, read_to_end
+from signalbox.kafka.registry import Registry, RegistrySettings
+from signalbox.kafka.settings import MAX_MESSAGE_BYTES, KafkaSettings
+from signalbox.kafka.topics import TopicChange, TopicSpec, apply
+from signalbox.kafka.transactions import TransactionalProducer
+
+__all__ = [
+    "MAX_MESSAGE_BYTES",
+    "GroupConsumer",
+    "KafkaSettings",
+    "Partition",
+    "Producer",
+    "Reader",
+    "Registry",
+    "RegistrySettings",
+    "TopicChange",
+    "TopicSpec",
+    "TransactionalProducer",
+    "apply",
+    "read_to_end",
+]

@@ -1,0 +1,77 @@
+"""An idempotent producer whose ``publish`` returns when the records are durable."""
+
+import asyncio
+import threading
+from typing import Final
+
+from confluent_kafka import KafkaError, Message
+from confluent_kafka import Producer as Client
+
+from signalbox.kafka.faults import converted, kafka_errors
+from signalbox.kafka.settings import KafkaSettings
+from signalbox.records import Draft
+
+_POLL_S: Final = 0.1
+_DELIVERY_TIMEOUT_MS: Final = 30_000
+_FLUSH_S: Final = 10.0
+
+
+class Producer:
+    """Publishes records with ``acks=all``; safe to share between tasks of one event loop.
+
+    ``confluent_kafka.aio.AIOProducer`` refuses headers (2.16), so this is the synchronous client with a
+    thread that serves its delivery reports.
+    """
+
+    def __init__(self, settings: KafkaSettings, client_id: str) -> None:
+        properties = settings.producer(client_id) | {"delivery.timeout.ms": _DELIVERY_TIMEOUT_MS}
+        self._client = Client(properties)
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._serve_reports, name=f"{client_id}-reports", daemon=True)
+        self._thread.start()
+
+    async def publish(self, *drafts: Draft) -> None:
+        """Write ``drafts`` in order, and return when the broker has acknowledged each.
+
+        Raises:
+            Unavailable: the broker did not acknowledge in time; some of the drafts may be written, so
+                publish all of them again with the same ids.
+            Fatal: the client can't go on.
+        """
+        await asyncio.gather(*[self._enqueue(draft) for draft in drafts])
+
+    async def close(self) -> None:
+        """Hand over what is queued, for at most ten seconds, and stop."""
+        await asyncio.to_thread(self._client.flush, _FLUSH_S)
+        self._closing.set()
+        await asyncio.to_thread(self._thread.join)
+
+    def _enqueue(self, draft: Draft) -> "asyncio.Future[None]":
+        loop = asyncio.get_running_loop()
+        delivered: asyncio.Future[None] = loop.create_future()
+
+        def settle(error: KafkaError | None) -> None:
+            if delivered.done():  # the caller was cancelled meanwhile
+                return
+            if error is None:
+                delivered.set_result(None)
+            else:
+                delivered.set_exception(converted(error))
+
+        def report(error: KafkaError | None, _: Message) -> None:
+            loop.call_soon_threadsafe(settle, error)
+
+        with kafka_errors():
+            self._client.produce(
+                draft.topic,
+                key=draft.key,
+                value=draft.value,
+                headers=list(draft.headers),
+                partition=-1 if draft.partition is None else draft.partition,
+                on_delivery=report,
+            )
+        return delivered
+
+    def _serve_reports(self) -> None:
+        while not self._closing.is_set():
+            self._client.poll(_POLL_S)

@@ -1,0 +1,145 @@
+"""Reading topics from their beginning without a group: projections, the directory, commands."""
+
+import time
+import uuid
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from typing import Final
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, TopicPartition
+
+from signalbox.errors import Unavailable
+from signalbox.kafka.client_thread import ClientThread
+from signalbox.kafka.faults import converted, kafka_errors, record_of
+from signalbox.kafka.settings import KafkaSettings
+from signalbox.records import Record
+
+_METADATA_S: Final = 5.0
+_POLL_S: Final = 0.2
+_BATCH: Final = 500
+
+
+class Reader:
+    """Follows whole topics for ever, from the earliest record, and knows when it has caught up once."""
+
+    def __init__(self, settings: KafkaSettings, topics: Sequence[str], client_id: str) -> None:
+        self._positions = _Positions(settings, topics, client_id)
+        self._thread = ClientThread(client_id)
+        self._closed = False
+
+    @property
+    def caught_up(self) -> bool:
+        """True once the end of every partition was reached, even if more came after that."""
+        return self._positions.caught_up
+
+    async def records(self) -> AsyncGenerator[list[Record], None]:
+        """Yield records in batches, in order within a partition; an empty batch when nothing came.
+
+        The empty batches let the caller look at :attr:`caught_up` and at its own clock.
+
+        Raises:
+            Unavailable: the broker can't be reached or a topic does not exist; iterate again.
+        """
+        while not self._closed:
+            yield await self._thread.call(self._positions.poll, _POLL_S)
+
+    async def close(self) -> None:
+        """Stop; a running :meth:`records` ends after its present batch."""
+        self._closed = True
+        await self._thread.call(self._positions.close)
+        self._thread.stop()
+
+
+def read_to_end(
+    settings: KafkaSettings,
+    topics: Sequence[str],
+    *,
+    deadline_s: float = 60,
+    starting: Callable[[str], float | None] | None = None,
+    partitions: Sequence[int] | None = None,
+) -> Iterator[Record]:
+    """Yield every record up to the end that each partition has when it is reached.
+
+    ``starting(topic)`` may give a time in seconds since the epoch to start from; ``partitions`` narrows
+    to some of them.
+
+    Raises:
+        Unavailable: the broker can't be reached, a topic is missing, or ``deadline_s`` has passed.
+    """
+    positions = _Positions(settings, topics, f"read-{uuid.uuid4().hex[:8]}", starting, partitions)
+    deadline = time.monotonic() + deadline_s
+    try:
+        while not positions.caught_up:
+            if time.monotonic() > deadline:
+                raise Unavailable("broker", f"{', '.join(topics)} not read to the end in {deadline_s:.0f} s")
+            with kafka_errors():
+                batch = positions.poll(_POLL_S)
+            yield from batch
+    finally:
+        positions.close()
+
+
+class _Positions:
+    """A consumer that is assigned every partition of the topics, once they exist."""
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        topics: Sequence[str],
+        client_id: str,
+        starting: Callable[[str], float | None] | None = None,
+        partitions: Sequence[int] | None = None,
+    ) -> None:
+        # A group id is compulsory, but the group is never joined and nothing is ever committed.
+        group = {"group.id": f"{client_id}-{uuid.uuid4().hex[:8]}", "enable.partition.eof": True}
+        self._client = Consumer(settings.consumer(client_id) | group)
+        self._topics = list(topics)
+        self._starting = starting or (lambda _: None)
+        self._only = partitions
+        self._unfinished: set[tuple[str, int]] | None = None
+
+    @property
+    def caught_up(self) -> bool:
+        return self._unfinished is not None and not self._unfinished
+
+    def poll(self, timeout_s: float) -> list[Record]:
+        if self._unfinished is None:
+            self._assign()
+        first = self._client.poll(timeout_s)
+        messages = [] if first is None else [first, *self._client.consume(_BATCH, 0)]
+        return [record for message in messages if (record := self._taken(message)) is not None]
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _assign(self) -> None:
+        wanted = [
+            TopicPartition(topic, number, OFFSET_BEGINNING)
+            for topic in self._topics
+            for number in self._partitions_of(topic)
+            if self._only is None or number in self._only
+        ]
+        self._client.assign([self._started(at) for at in wanted])
+        self._unfinished = {(at.topic, at.partition) for at in wanted}
+
+    def _partitions_of(self, topic: str) -> list[int]:
+        found = self._client.list_topics(topic, _METADATA_S).topics.get(topic)
+        if found is None or found.error is not None or not found.partitions:
+            raise Unavailable("broker", f"the topic {topic} does not exist (yet)")
+        return sorted(found.partitions)
+
+    def _started(self, at: TopicPartition) -> TopicPartition:
+        since = self._starting(at.topic)
+        if since is None:
+            return at
+        asked = TopicPartition(at.topic, at.partition, int(since * 1000))
+        return self._client.offsets_for_times([asked], _METADATA_S)[0]
+
+    def _taken(self, message: Message) -> Record | None:
+        error = message.error()
+        if error is None:
+            return record_of(message)
+        if error.code() != KafkaError._PARTITION_EOF:
+            raise converted(error)
+        assert self._unfinished is not None
+        self._unfinished.discard((str(message.topic()), int(message.partition() or 0)))
+        return None

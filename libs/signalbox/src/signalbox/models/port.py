@@ -1,0 +1,125 @@
+"""The model port: ask, validate, retry; one code path for the offline stand-in and every provider."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from pydantic_ai import Agent, ModelRetry
+from pydantic_ai.models import Model as ForeignModel
+
+from signalbox.models.calls import CallLog, RecordedModel
+from signalbox.models.faults import InvalidAnswer, ModelRefused, model_errors
+from signalbox.models.offline import offline_model
+from signalbox.models.providers import provider_model
+from signalbox.models.settings import OFFLINE, ModelSettings, Role
+
+T = TypeVar("T")
+StandIn = Callable[[], T | Mapping[str, Any]]
+Check = Callable[[T], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Completion(Generic[T]):
+    """A valid answer and what it cost; ``model`` is ``offline`` or the provider's name for it."""
+
+    output: T
+    model: str
+    calls: int
+    input_tokens: int
+    output_tokens: int
+
+    @property
+    def tokens(self) -> int:
+        """Return input and output tokens together."""
+        return self.input_tokens + self.output_tokens
+
+
+class Model:
+    """A model that gives typed answers. Make one per process with :func:`model_for`."""
+
+    def __init__(self, name: str, settings: ModelSettings) -> None:
+        """Prepare the client; nothing is sent.
+
+        Raises:
+            ConfigurationError: when ``name`` can't be used.
+        """
+        self.name = name
+        self._settings = settings
+        self._log = CallLog(settings.call_log)
+        self._provided = None if name == OFFLINE else provider_model(name, settings)
+
+    async def complete(
+        self,
+        *,
+        task: str,
+        instructions: str,
+        prompt: str,
+        output_type: type[T],
+        stand_in: StandIn[T],
+        message_id: str,
+        check: Check[T] | None = None,
+    ) -> Completion[T]:
+        """Ask the model for an ``output_type``; an invalid answer goes back to it, with what is wrong.
+
+        ``task`` names the kind of question in logs and metrics. ``stand_in`` gives what the offline model
+        answers. ``check`` returns what is wrong with an answer of the right type, or None; the model is
+        told that text and tries again.
+
+        Raises:
+            Unavailable: the model can't be reached now, or an operator must mend the request's settings.
+            ModelRefused: its answers stayed invalid after the retries.
+        """
+        model = RecordedModel(
+            self._client(stand_in),
+            self._log,
+            name=self.name,
+            task=task,
+            message_id=message_id,
+            timeout_s=self._settings.timeout_s,
+        )
+        checked = _Checked(check)
+        agent = Agent(
+            model, output_type=output_type, instructions=instructions, retries=self._settings.retries
+        )
+        if check is not None:
+            agent.output_validator(checked.validate)
+        try:
+            with model_errors(self.name):
+                result = await agent.run(prompt, model_settings=self._request_settings())
+        except InvalidAnswer as error:
+            raise ModelRefused(
+                error.detail, violated_check=checked.violated, **vars(model.spent)
+            ) from error.__cause__
+        return Completion(output=result.output, model=self.name, **vars(model.spent))
+
+    def _client(self, stand_in: StandIn[Any]) -> ForeignModel:
+        return self._provided or offline_model(stand_in)
+
+    def _request_settings(self) -> Any:
+        # Retries of a request are the caller's, with backoff and in sight; the client's own would hide them.
+        return {"timeout": self._settings.timeout_s, "max_retries": 0} if self._provided else {}
+
+
+class _Checked(Generic[T]):
+    """The caller's check as an output validator that remembers its last verdict."""
+
+    def __init__(self, check: Check[T] | None) -> None:
+        self._check = check
+        self.violated = False
+
+    def validate(self, output: T) -> T:
+        problem = self._check(output) if self._check else None
+        self.violated = problem is not None
+        if problem is not None:
+            raise ModelRetry(problem)
+        return output
+
+
+def model_for(role: Role) -> Model:
+    """Make the model that the environment names for ``role``: ``router`` or ``agent``.
+
+    Raises:
+        ConfigurationError: when that model can't be used.
+    """
+    settings = ModelSettings()
+    return Model(settings.name_for(role), settings)

@@ -1,0 +1,34 @@
+"""Where tools look, from the environment. What is not set is not available, and says so."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class ToolSettings(BaseSettings):
+    """Settings of the tools; the variables have the fields' names in capitals.
+
+    ``WEBSITE_FETCH=on`` lets agents fetch company pages from the internet. ``WEBSITE_ALLOW`` are places
+    (``host:port``, separated by commas) that may have private addresses or reserved names, such as a page
+    inside the company. ``CRM``, ``ENRICHMENT`` and ``SOCIAL`` each name a CSV file (``…_FILE``) or a JSON
+    HTTP endpoint (``…_URL``). ``CONTENT_DIR`` is a folder of Markdown and text pages.
+    """
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True)
+
+    website_fetch: Literal["on", "off"] = "off"
+    website_allow: str = ""
+    crm_file: Path | None = None
+    crm_url: str | None = None
+    enrichment_file: Path | None = None
+    enrichment_url: str | None = None
+    social_file: Path | None = None
+    social_url: str | None = None
+    content_dir: Path | None = None
+
+    @property
+    def allowed_places(self) -> frozenset[tuple[str, int]]:
+        """Return ``WEBSITE_ALLOW`` as pairs of host and port."""
+        places = (place.strip().lower().rpartition(":") for place in self.website_allow.split(","))
+        return frozenset((host, int(port)) for host, _, port in places if host and port.isdecimal())

@@ -1,0 +1,90 @@
+"""A company's page, fetched with care: the address comes from outside."""
+
+import asyncio
+from http import HTTPStatus
+from typing import Final
+
+import httpx
+
+from signalbox.tools.findings import Finding, NotAvailable
+from signalbox.tools.pages import page_text
+from signalbox.tools.places import Place, PlaceRefused, checked_place
+from signalbox.tools.settings import ToolSettings
+
+KIND: Final = "website"
+BYTE_LIMIT: Final = 256 * 1024
+_TIMEOUT_S: Final = 5.0
+_MOST_REDIRECTS: Final = 3
+_READABLE: Final = frozenset({"text/html", "text/plain", "application/xhtml+xml"})
+_HEADERS: Final = {
+    "user-agent": "signalbox (+https://signalbox.example)",
+    "accept": "text/html, text/plain;q=0.9",
+    # A small compressed page can unfold to gigabytes; pages come as they are, or not at all.
+    "accept-encoding": "identity",
+}
+
+
+class Website:
+    """Fetches one page of a company as plain text, of at most 256 KiB, in at most 5 s.
+
+    Only http and https, only public addresses: see :mod:`signalbox.tools.places`.
+    """
+
+    def __init__(self, settings: ToolSettings) -> None:
+        self._on = settings.website_fetch == "on"
+        self._allowed = settings.allowed_places
+
+    async def fetch(self, address: str | None) -> Finding | NotAvailable:
+        """Return the page's text, or why there is none."""
+        where = address or ""
+        if not address:
+            return NotAvailable(KIND, where, "no website is known")
+        if not self._on:
+            return NotAvailable(KIND, where, "fetching is switched off; WEBSITE_FETCH=on switches it on")
+        try:
+            async with asyncio.timeout(_TIMEOUT_S):
+                return await self._fetch(address)
+        except PlaceRefused as error:
+            return NotAvailable(KIND, where, str(error))
+        except TimeoutError:
+            return NotAvailable(KIND, where, f"no answer within {_TIMEOUT_S:g} s")
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+            return NotAvailable(KIND, where, f"can't be reached: {type(error).__name__}: {error}")
+
+    async def _fetch(self, address: str) -> Finding | NotAvailable:
+        # The environment's proxies are ignored: they would connect to another address than the one checked.
+        async with httpx.AsyncClient(trust_env=False, timeout=_TIMEOUT_S, headers=_HEADERS) as client:
+            url = address
+            for _ in range(_MOST_REDIRECTS + 1):
+                place = await checked_place(url, self._allowed)
+                async with client.stream("GET", place.url, **place.request()) as response:
+                    if not response.has_redirect_location:
+                        return await _finding(url, place, response)
+                    url = str(httpx.URL(url).join(response.headers["location"]))
+        return NotAvailable(KIND, address, f"more than {_MOST_REDIRECTS} redirects")
+
+
+async def _finding(url: str, place: Place, response: httpx.Response) -> Finding | NotAvailable:
+    if response.status_code != HTTPStatus.OK:
+        return NotAvailable(KIND, url, f"the site answered {response.status_code}")
+    media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type not in _READABLE:
+        return NotAvailable(KIND, url, f"the page is {media_type or 'of no type'}, not text")
+    if response.headers.get("content-encoding", "identity").lower() != "identity":
+        return NotAvailable(KIND, url, "the page is compressed, which was not asked for")
+    body = await _first_bytes(response)
+    page = await asyncio.to_thread(
+        page_text, body, response.charset_encoding, html=media_type != "text/plain"
+    )
+    if not page.text:
+        return NotAvailable(KIND, url, "the page has no text")
+    return Finding(KIND, url, page.text, title=page.title, facts={"host": place.host})
+
+
+async def _first_bytes(response: httpx.Response) -> bytes:
+    body = bytearray()
+    async for chunk in response.aiter_raw():
+        body += chunk
+        if len(body) >= BYTE_LIMIT:
+            break
+    return bytes(body[:BYTE_LIMIT])
