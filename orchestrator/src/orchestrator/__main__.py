@@ -1,0 +1,70 @@
+"""``python -m orchestrator``: run until SIGTERM."""
+
+import asyncio
+import sys
+from contextlib import AsyncExitStack
+
+from orchestrator.bootstrap import PORT, SERVICE, Orchestrator, bootstrap
+from orchestrator.settings import OrchestratorSettings
+from signalbox.errors import SignalboxError
+from signalbox.patience import patiently
+from signalbox.telemetry import Server, configure_logging, logger
+
+_log = logger(__name__)
+
+
+async def run(orchestrator: Orchestrator, server: Server) -> None:
+    """Serve and route until the server is told to stop, or a stage can't go on.
+
+    Raises:
+        ExceptionGroup: what a stage raised; its successor reads back what was decided.
+    """
+    stopping = asyncio.Event()
+    parts = orchestrator
+    async with asyncio.TaskGroup() as group:
+        following = [
+            group.create_task(parts.contracts.follow()),
+            group.create_task(parts.directory.follow(parts.kafka, parts.readiness, "orchestrator-directory")),
+        ]
+        working = [group.create_task(_work(parts, stopping))]
+        try:
+            await server.serve()
+        finally:
+            stopping.set()
+            await asyncio.wait(working)
+            for task in following:
+                task.cancel()
+
+
+async def _work(parts: Orchestrator, stopping: asyncio.Event) -> None:
+    # The control contracts first: without them no decision can be written, and no agent be read.
+    await patiently(parts.control.load, parts.readiness)
+    parts.readiness.done("contracts")
+    async with asyncio.TaskGroup() as stages:
+        for part in (parts.intake, parts.routing, parts.dispatchers):
+            stages.create_task(part.run(stopping))
+
+
+async def _main() -> None:
+    settings = OrchestratorSettings()
+    async with AsyncExitStack() as closing:
+        orchestrator = bootstrap(settings, closing)
+        _log.info("starting", settings=settings.model_dump())
+        await run(orchestrator, Server(orchestrator.app, SERVICE, PORT))
+
+
+def main() -> int:
+    """Run the orchestrator; 0 after a clean stop, 1 when it could not go on."""
+    configure_logging(SERVICE)
+    status = 0
+    try:
+        asyncio.run(_main())
+    except* SignalboxError as errors:
+        status = 1
+        for error in errors.exceptions:
+            _log.error("stopped", error=str(error), exc_info=error)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

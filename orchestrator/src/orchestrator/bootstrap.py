@@ -1,0 +1,158 @@
+"""The composition root: the one place where the orchestrator's parts are made and joined."""
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+import httpx
+from fastapi import FastAPI
+
+from orchestrator.calls import AgentCaller
+from orchestrator.directory import Directory
+from orchestrator.dispatch import Dispatch
+from orchestrator.dispatchers import Dispatchers
+from orchestrator.guards import Guards
+from orchestrator.history import DecisionHistory, IntakeHistory
+from orchestrator.intake import Intake
+from orchestrator.outcomes import Rejections, Routes
+from orchestrator.router import Router
+from orchestrator.routing import Routing, Selection
+from orchestrator.settings import OrchestratorSettings
+from orchestrator.stage import Stage
+from signalbox.contracts.catalog import Catalog
+from signalbox.control import ControlRecords
+from signalbox.governance import Contracts, Gate
+from signalbox.kafka import GroupConsumer, KafkaSettings, Registry, RegistrySettings, TransactionalProducer
+from signalbox.models import model_for
+from signalbox.names import AGENT_MESSAGES, AGENT_ROUTES, INCOMING_LEADS, AgentId, RecordType
+from signalbox.telemetry import Readiness, operations_routes
+
+SERVICE: Final = "orchestrator"
+PORT: Final = 8100
+
+
+class Admission:
+    """A topic admits what the catalog lists; the shared topic also what registered agents announce."""
+
+    def __init__(self, catalog: Catalog, directory: Directory) -> None:
+        self._catalog = catalog
+        self._directory = directory
+
+    def admits(self, topic: str, record_type: RecordType) -> bool:
+        """Say whether ``topic`` admits ``record_type`` now."""
+        announced = topic == AGENT_MESSAGES and self._directory.announces(record_type)
+        return announced or self._catalog.admits(topic, record_type)
+
+
+@dataclass(frozen=True)
+class Orchestrator:
+    """The wired parts that :mod:`orchestrator.__main__` runs."""
+
+    app: FastAPI
+    readiness: Readiness
+    kafka: KafkaSettings
+    control: ControlRecords
+    contracts: Contracts
+    directory: Directory
+    intake: Stage
+    routing: Stage
+    dispatchers: Dispatchers
+
+
+def bootstrap(settings: OrchestratorSettings, closing: AsyncExitStack) -> Orchestrator:
+    """Wire the real parts; ``closing`` releases what they hold."""
+    kafka, readiness = KafkaSettings(), Readiness("contracts", "directory")
+    registry = Registry(RegistrySettings())
+    closing.push_async_callback(registry.close)
+    http = httpx.AsyncClient(
+        timeout=httpx.Timeout(settings.agent_timeout_s, connect=3.0),
+        limits=httpx.Limits(max_connections=None, max_keepalive_connections=128),
+        follow_redirects=False,
+    )
+    closing.push_async_callback(http.aclose)
+
+    catalog = Catalog.load()
+    control = ControlRecords(registry)
+    directory = Directory(control, settings.agent_endpoint_allow)
+    contracts = Contracts(
+        registry,
+        refresh_s=settings.contract_refresh_s,
+        pins={RecordType(name): version for name, version in settings.contract_pins.items()},
+    )
+    gate = Gate(registry, contracts, Admission(catalog, directory))
+    guards = Guards(
+        hops=settings.hop_limit,
+        visits=settings.visit_limit,
+        tokens=settings.token_budget,
+        age=timedelta(hours=settings.workflow_deadline_h),
+    )
+    selection = Selection(
+        directory,
+        catalog,
+        guards,
+        Router(model_for("router")),
+        readiness,
+        no_candidate_wait_s=settings.no_candidate_wait_s,
+    )
+    routes, rejections = Routes(control), Rejections(control)
+    taken_in, decided = IntakeHistory(kafka), DecisionHistory(kafka)
+
+    def transactions(stage: str) -> TransactionalProducer:
+        return TransactionalProducer(kafka, f"{SERVICE}.{stage}.{settings.orchestrator_replica}")
+
+    def dispatch_stage(agent: AgentId) -> Stage:
+        name = f"dispatch.{agent}"
+        caller = AgentCaller(
+            agent, http, Path(settings.agent_tokens_dir), readiness, attempts=settings.dispatch_attempts
+        )
+        dispatch = Dispatch(agent, caller, directory, gate, selection, control, routes, rejections, readiness)
+        return Stage(
+            name,
+            GroupConsumer(kafka, name, [AGENT_ROUTES], name),
+            transactions(name),
+            dispatch.decide,
+            readiness,
+            limit=settings.dispatch_limit,
+            one_at_a_time_per_key=True,
+        )
+
+    return Orchestrator(
+        app=_operations(readiness, directory),
+        readiness=readiness,
+        kafka=kafka,
+        control=control,
+        contracts=contracts,
+        directory=directory,
+        intake=Stage(
+            "intake",
+            GroupConsumer(kafka, "orchestrator.intake", [INCOMING_LEADS], "orchestrator-intake"),
+            transactions("intake"),
+            Intake(gate, taken_in, rejections, readiness).decide,
+            readiness,
+            limit=settings.in_flight_limit,
+            read_back=taken_in.read_back,
+        ),
+        routing=Stage(
+            "routing",
+            GroupConsumer(kafka, "orchestrator.routing", [AGENT_MESSAGES], "orchestrator-routing"),
+            transactions("routing"),
+            Routing(gate, decided, selection, routes, rejections, readiness).decide,
+            readiness,
+            limit=settings.in_flight_limit,
+            read_back=decided.read_back,
+        ),
+        dispatchers=Dispatchers(directory, dispatch_stage),
+    )
+
+
+def _operations(readiness: Readiness, directory: Directory) -> FastAPI:
+    app = FastAPI(title="Signalbox orchestrator", docs_url=None, redoc_url=None)
+    app.include_router(operations_routes(readiness))
+
+    @app.get("/agents")
+    async def agents() -> list[dict[str, object]]:
+        return [agent.definition.model_dump() for _, agent in sorted(directory.agents.items())]
+
+    return app

@@ -1,0 +1,142 @@
+"""Dispatch: a decided message goes to its agent, and stays ours until the agent says that it is durable."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from prometheus_client import Counter
+
+from orchestrator.calls import AgentCaller, Done, Failed, Refused
+from orchestrator.directory import Directory
+from orchestrator.outcomes import Rejections, Routes
+from orchestrator.router import Unroutable
+from orchestrator.routing import Selection
+from signalbox.control import ControlRecords
+from signalbox.errors import Refusal
+from signalbox.governance import Gate, Rejected
+from signalbox.names import AgentId, MessageId
+from signalbox.patience import patiently
+from signalbox.reasons import Reason, Stage
+from signalbox.records import Draft, Record
+from signalbox.telemetry import Readiness, logger
+from signalbox_contracts.control import RouteDecided
+
+_log = logger(__name__)
+_DISPATCHED = Counter("signalbox_dispatched", "Messages that an agent settled", ["agent", "outcome"])
+_ROUTE_AGENT: Final = "route_agent"
+
+
+@dataclass(frozen=True, slots=True)
+class RoutedMessage:
+    """A message as its route carries it: the original record, and who refused it before."""
+
+    original: Record
+    message_id: MessageId
+    refused_by: tuple[AgentId, ...]
+
+    @classmethod
+    def of(cls, route: RouteDecided) -> "RoutedMessage":
+        """Restore the original record from the decision."""
+        original = Record(
+            topic=route.source_topic,
+            partition=route.source_partition,
+            offset=route.source_offset,
+            key=route.payload_key,
+            value=route.payload,
+            headers=tuple((header.name, header.value) for header in route.payload_headers),
+        )
+        return cls(original, MessageId(route.message_id), tuple(AgentId(agent) for agent in route.excluded))
+
+
+class Dispatch:
+    """Settles one agent's routes; everybody else's are skipped by a header, without decoding."""
+
+    def __init__(
+        self,
+        agent: AgentId,
+        caller: AgentCaller,
+        directory: Directory,
+        gate: Gate,
+        selection: Selection,
+        control: ControlRecords,
+        routes: Routes,
+        rejections: Rejections,
+        readiness: Readiness,
+    ) -> None:
+        self._agent = agent
+        self._mine = agent.encode()
+        self._caller = caller
+        self._directory = directory
+        self._gate = gate
+        self._selection = selection
+        self._control = control
+        self._routes = routes
+        self._rejections = rejections
+        self._readiness = readiness
+
+    async def decide(self, record: Record) -> Sequence[Draft]:
+        """Hand a route to its agent; write nothing when done, else a second route or a dead letter."""
+        if record.header(_ROUTE_AGENT) != self._mine:
+            return []
+        try:
+            route = await patiently(lambda: self._control.read(RouteDecided, record), self._readiness)
+        except Refusal as refusal:
+            _log.error(
+                "a route can't be read", offset=record.offset, partition=record.partition, why=str(refusal)
+            )
+            return self._rejections.refused(record, Stage.DISPATCH, refusal)
+        return await self._settled(RoutedMessage.of(route))
+
+    async def _settled(self, message: RoutedMessage) -> list[Draft]:
+        outcome = await self._delivered(message.original)
+        _DISPATCHED.labels(self._agent, type(outcome).__name__.lower()).inc()
+        match outcome:
+            case Done():
+                return []
+            case Refused(detail):
+                return await self._refused(message, detail)
+            case Failed(detail):
+                return self._given_up(message, Refusal(Reason.AGENT_FAILED, f"{self._agent}: {detail}"))
+            case None:
+                detail = f"{self._agent} was removed from the directory before it took the message"
+                return self._given_up(message, Refusal(Reason.AGENT_REMOVED, detail))
+
+    async def _delivered(self, original: Record) -> Done | Refused | Failed | None:
+        # The directory is asked before each attempt: an agent may move, and may be removed meanwhile.
+        delivery = asyncio.create_task(self._caller.deliver(original, self._endpoint))
+        try:
+            while not delivery.done():
+                if self._agent not in self._directory.agents:
+                    return None
+                removed = asyncio.create_task(self._directory.change(None))
+                await asyncio.wait({delivery, removed}, return_when=asyncio.FIRST_COMPLETED)
+                removed.cancel()
+            return delivery.result()
+        finally:
+            delivery.cancel()
+
+    def _endpoint(self) -> str:
+        return self._directory.agents[self._agent].definition.endpoint
+
+    async def _refused(self, message: RoutedMessage, detail: str) -> list[Draft]:
+        if message.refused_by:
+            earlier = ", ".join(message.refused_by)
+            why = f"{self._agent} refused it, after {earlier} had: {detail}"
+            return self._given_up(message, Refusal(Reason.AGENT_REFUSED, why))
+        checked = await patiently(lambda: self._gate.check(message.original), self._readiness)
+        if isinstance(checked, Rejected):  # the contract became stricter since it was routed
+            return self._given_up(message, Refusal(checked.reason, checked.detail, checked.field))
+        try:
+            route = await self._selection.reroute(checked, self._agent, detail)
+        except Unroutable as refusal:
+            return self._given_up(message, refusal, model_calls=refusal.calls)
+        except Refusal as refusal:
+            return self._given_up(message, refusal)
+        return [self._routes.of(checked, route)]
+
+    def _given_up(self, message: RoutedMessage, refusal: Refusal, *, model_calls: int = 0) -> list[Draft]:
+        _log.warning(
+            "given up", agent=self._agent, message_id=message.message_id, reason=refusal.reason.value
+        )
+        return self._rejections.refused(message.original, Stage.DISPATCH, refusal, model_calls=model_calls)

@@ -1,0 +1,50 @@
+"""Guards against runaways: limits that hold before the model is called."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from signalbox.agent import AgentDefinition
+from signalbox.envelope import Envelope
+from signalbox.errors import Refusal
+from signalbox.reasons import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Guards:
+    """A workflow's limits: hops, visits of one agent, model tokens, and its age."""
+
+    hops: int
+    visits: int
+    tokens: int
+    age: timedelta
+
+    def check(self, envelope: Envelope) -> None:
+        """Let ``envelope``'s workflow go on.
+
+        Raises:
+            Refusal: ``HOP_LIMIT``, ``BUDGET_EXCEEDED`` or ``DEADLINE_EXCEEDED``.
+        """
+        if envelope.hop >= self.hops:
+            raise Refusal(Reason.HOP_LIMIT, f"hop {envelope.hop} of at most {self.hops}", "ce_hop")
+        if envelope.tokens >= self.tokens:
+            detail = f"{envelope.tokens} of {self.tokens} model tokens are used"
+            raise Refusal(Reason.BUDGET_EXCEEDED, detail, "ce_tokens")
+        started = envelope.workflow_time or envelope.time
+        if datetime.now(UTC) - started > self.age:
+            detail = f"the workflow began at {started.isoformat()} and may take {self.age}"
+            raise Refusal(Reason.DEADLINE_EXCEEDED, detail, "ce_workflowtime")
+
+    def unspent(self, envelope: Envelope, agents: Iterable[AgentDefinition]) -> list[AgentDefinition]:
+        """Return those of ``agents`` that this workflow may visit again.
+
+        Raises:
+            Refusal: ``VISIT_LIMIT``, when there were some and each had its visits.
+        """
+        asked = list(agents)
+        left = [agent for agent in asked if envelope.visits.get(agent.id, 0) < self.visits]
+        if asked and not left:
+            names = ", ".join(agent.id for agent in asked)
+            detail = f"each of {names} was visited {self.visits} times in this workflow"
+            raise Refusal(Reason.VISIT_LIMIT, detail, "ce_visits")
+        return left

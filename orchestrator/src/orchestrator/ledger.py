@@ -1,0 +1,78 @@
+"""What was read and is not committed yet: decisions in flight, and the prefix that is finished."""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from signalbox.kafka import Partition
+from signalbox.records import Draft, Record
+
+Decision = asyncio.Task[Sequence[Draft]]
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """The finished records at the front of each partition: what they wrote, and where to read on."""
+
+    drafts: list[Draft] = field(default_factory=list)
+    offsets: dict[Partition, int] = field(default_factory=dict)
+    lengths: dict[Partition, int] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.offsets)
+
+
+class Ledger:
+    """Per partition, the decisions in the order of their records' offsets.
+
+    Decisions finish in any order; they are committed in the order in which their records came, so that
+    the committed offset never passes a record without an outcome.
+    """
+
+    def __init__(self) -> None:
+        self._lines: dict[Partition, deque[tuple[int, Decision]]] = {}
+
+    def expect(self, record: Record, decision: Decision) -> None:
+        """Enter ``record``, whose outcome ``decision`` will be."""
+        line = self._lines.setdefault(Partition(record.topic, record.partition), deque())
+        line.append((record.offset, decision))
+
+    @property
+    def in_flight(self) -> int:
+        """How many records are entered and not settled."""
+        return sum(len(line) for line in self._lines.values())
+
+    @property
+    def undecided(self) -> list[Decision]:
+        """The decisions that are still being made."""
+        return [task for line in self._lines.values() for _, task in line if not task.done()]
+
+    def finished_prefix(self) -> Prefix:
+        """Return the outcomes that may be committed now; they stay until :meth:`settle`.
+
+        Raises:
+            Exception: what a decision raised. No outcome may be skipped, so the process must stop.
+        """
+        prefix = Prefix()
+        for partition, line in self._lines.items():
+            for length, (offset, task) in enumerate(line, start=1):
+                if not task.done():
+                    break
+                prefix.drafts.extend(task.result())
+                prefix.offsets[partition] = offset + 1
+                prefix.lengths[partition] = length
+        return prefix
+
+    def settle(self, prefix: Prefix) -> None:
+        """Forget what was committed."""
+        for partition, length in prefix.lengths.items():
+            line = self._lines[partition]
+            for _ in range(length):
+                line.popleft()
+
+    def drop(self, partitions: Iterable[Partition]) -> None:
+        """Forget partitions that went to another member: it reads their uncommitted records again."""
+        for partition in partitions:
+            for _, task in self._lines.pop(partition, ()):
+                task.cancel()

@@ -1,0 +1,145 @@
+"""The records that decisions write: routes, dead letters, and the audit events beside them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Final
+
+from orchestrator.router import PROMPT_VERSION, Choice
+from signalbox.agent import AgentDefinition
+from signalbox.control import ControlRecords
+from signalbox.dead_letters import dead_letter
+from signalbox.envelope import Envelope, derived_id, route_id
+from signalbox.errors import Refusal
+from signalbox.governance import Accepted
+from signalbox.names import AGENT_ROUTES, GOVERNANCE_AUDIT, AgentId, CorrelationId, MessageId, RecordType
+from signalbox.reasons import Stage
+from signalbox.records import Draft, Record
+from signalbox_contracts.control import MessageRejected, RouteDecided, RouteHeader
+
+SOURCE: Final = "orchestrator"
+ROUTE_DECIDED: Final = RecordType("control.RouteDecided")
+MESSAGE_REJECTED: Final = RecordType("control.MessageRejected")
+
+
+class Outcome(StrEnum):
+    """What a decision means: the header ``route_outcome``."""
+
+    ROUTED = "routed"
+    REROUTED = "rerouted"
+    ENDED = "ended"
+    TERMINAL = "terminal"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A decision on a message, to be written."""
+
+    outcome: Outcome
+    choice: Choice
+    candidates: Sequence[AgentDefinition] = ()
+    refused_by: tuple[AgentId, ...] = ()
+
+
+def without_model(reason: str) -> Choice:
+    """Make a decision that needed no model."""
+    return Choice(None, reason, model="", calls=0, input_tokens=0, output_tokens=0, latency_ms=0)
+
+
+class Routes:
+    """Writes decisions as governed events that carry the message's original bytes."""
+
+    def __init__(self, control: ControlRecords) -> None:
+        self._control = control
+
+    def of(self, message: Accepted, route: Route) -> Draft:
+        """Make the ``RouteDecided`` of ``message``, for the message's own partition."""
+        record, envelope, choice = message.record, message.envelope, route.choice
+        decided = RouteDecided(
+            message_id=envelope.id,
+            correlation_id=envelope.correlation_id,
+            lead_id=message.lead_id,
+            record_type=message.record_type,
+            candidates=[agent.id for agent in route.candidates],
+            excluded=list(route.refused_by),
+            agent=choice.agent,
+            reason=choice.reason,
+            terminal=route.outcome is Outcome.TERMINAL,
+            model=choice.model,
+            model_calls=choice.calls,
+            prompt_version=PROMPT_VERSION,
+            latency_ms=choice.latency_ms,
+            input_tokens=choice.input_tokens,
+            output_tokens=choice.output_tokens,
+            hop=envelope.hop,
+            payload=record.value or b"",
+            payload_key=record.key or b"",
+            payload_headers=[RouteHeader(name=name, value=value) for name, value in record.headers],
+            source_topic=record.topic,
+            source_partition=record.partition,
+            source_offset=record.offset,
+        )
+        own = Envelope(
+            id=route_id(envelope.id, *route.refused_by),
+            source=SOURCE,
+            type=ROUTE_DECIDED,
+            time=datetime.now(UTC),
+            correlation_id=envelope.correlation_id,
+            hop=envelope.hop,
+            causation_id=envelope.id,
+            traceparent=envelope.traceparent,
+        )
+        said = (
+            ("route_agent", (choice.agent or "").encode()),
+            ("route_outcome", route.outcome.value.encode()),
+        )
+        return Draft(
+            AGENT_ROUTES,
+            record.key,
+            self._control.write(decided),
+            (*own.headers(), *said),
+            partition=record.partition,
+        )
+
+
+class Rejections:
+    """Writes dead letters, each with its audit event."""
+
+    def __init__(self, control: ControlRecords) -> None:
+        self._control = control
+
+    def refused(self, record: Record, stage: Stage, refusal: Refusal, *, model_calls: int = 0) -> list[Draft]:
+        """Make the dead letter of ``record`` for ``refusal``, and the audit event."""
+        letter = dead_letter(record, stage, refusal, model_calls=model_calls)
+        message_id = _readable(record.header("ce_id"))
+        correlation_id = _readable(record.header("ce_correlationid"))
+        event = MessageRejected(
+            message_id=message_id,
+            lead_id=_readable(record.key),
+            correlation_id=correlation_id,
+            reason=refusal.reason.value,
+            stage=stage.value,
+            detail=refusal.detail,
+            field=refusal.field,
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            dead_letter_topic=letter.topic,
+            model_calls=model_calls,
+        )
+        event_id = derived_id(record.topic, str(record.partition), str(record.offset), "rejected")
+        envelope = Envelope(
+            id=MessageId(event_id),
+            source=SOURCE,
+            type=MESSAGE_REJECTED,
+            time=datetime.now(UTC),
+            correlation_id=CorrelationId(correlation_id or event_id),
+            causation_id=MessageId(message_id) if message_id else None,
+        )
+        audit = Draft(GOVERNANCE_AUDIT, record.key, self._control.write(event), envelope.headers())
+        return [letter, audit]
+
+
+def _readable(value: bytes | None) -> str | None:
+    return None if value is None else value.decode(errors="replace")

@@ -1,0 +1,176 @@
+"""Routing: each message of ``agent_messages`` gets one decision, and the model sees none that is not good."""
+
+import asyncio
+from collections.abc import Sequence
+
+from prometheus_client import Counter
+
+from orchestrator.directory import Directory, RegisteredAgent
+from orchestrator.guards import Guards
+from orchestrator.history import DecisionHistory, Identity
+from orchestrator.outcomes import Outcome, Rejections, Route, Routes, without_model
+from orchestrator.router import Router, Unroutable
+from signalbox.contracts.catalog import Catalog
+from signalbox.errors import Refusal
+from signalbox.governance import Accepted, Gate, Rejected
+from signalbox.names import AgentId, RecordType
+from signalbox.patience import patiently
+from signalbox.reasons import Reason, Stage
+from signalbox.records import Draft, Record
+from signalbox.telemetry import Readiness, logger
+
+_log = logger(__name__)
+_DUPLICATES = Counter("signalbox_message_duplicates", "Redelivered messages that already have a decision")
+_DECISIONS = Counter("signalbox_decisions", "Decisions on messages", ["outcome"])
+
+
+class Routing:
+    """Decides on records of ``agent_messages``: gate, first decision, guards, candidates, model."""
+
+    def __init__(
+        self,
+        gate: Gate,
+        history: DecisionHistory,
+        selection: "Selection",
+        routes: Routes,
+        rejections: Rejections,
+        readiness: Readiness,
+    ) -> None:
+        self._gate = gate
+        self._history = history
+        self._selection = selection
+        self._routes = routes
+        self._rejections = rejections
+        self._readiness = readiness
+
+    async def decide(self, record: Record) -> Sequence[Draft]:
+        """Return the route of a message that passes, the dead letter of one that does not."""
+        match await patiently(lambda: self._gate.check(record), self._readiness):
+            case Rejected() as rejected:
+                return self._dead_lettered(
+                    record, Stage.GATE, Refusal(rejected.reason, rejected.detail, rejected.field)
+                )
+            case Accepted() as message:
+                identity = Identity(message.envelope.correlation_id, message.envelope.id)
+                if not self._history.first(record.partition, identity):
+                    _DUPLICATES.inc()
+                    return []
+                return await self._decided(message)
+
+    async def _decided(self, message: Accepted) -> list[Draft]:
+        try:
+            route = await self._selection.route(message)
+        except Unroutable as refusal:
+            return self._dead_lettered(message.record, Stage.ROUTER, refusal, model_calls=refusal.calls)
+        except Refusal as refusal:
+            stage = Stage.ROUTER if refusal.reason is Reason.NO_CANDIDATE else Stage.GUARD
+            return self._dead_lettered(message.record, stage, refusal)
+        _DECISIONS.labels(route.outcome.value).inc()
+        return [self._routes.of(message, route)]
+
+    def _dead_lettered(
+        self, record: Record, stage: Stage, refusal: Refusal, *, model_calls: int = 0
+    ) -> list[Draft]:
+        _DECISIONS.labels(refusal.reason.value).inc()
+        _log.info(
+            "dead-lettered",
+            reason=refusal.reason.value,
+            field=refusal.field,
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+        )
+        return self._rejections.refused(record, stage, refusal, model_calls=model_calls)
+
+
+class Selection:
+    """Finds who may take a message, and asks the model which of them does."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        catalog: Catalog,
+        guards: Guards,
+        router: Router,
+        readiness: Readiness,
+        *,
+        no_candidate_wait_s: float,
+    ) -> None:
+        self._directory = directory
+        self._catalog = catalog
+        self._guards = guards
+        self._router = router
+        self._readiness = readiness
+        self._no_candidate_wait_s = no_candidate_wait_s
+
+    async def route(self, message: Accepted) -> Route:
+        """Decide on a message that passed the gate.
+
+        Raises:
+            Refusal: a guard's, ``NO_CANDIDATE``, or :class:`Unroutable`.
+        """
+        if self.is_terminal(message.record_type):
+            reason = f"terminal: {message.record_type} completes the workflow"
+            return Route(Outcome.TERMINAL, without_model(reason))
+        self._guards.check(message.envelope)
+        takers = await self._takers(message.record_type)
+        willing = [agent for agent in takers if agent.accepts(message.record_type, message.datum)]
+        if not willing:
+            names = ", ".join(agent.definition.id for agent in takers)
+            reason = f"no condition holds: {names} take {message.record_type}, but not this one"
+            return Route(Outcome.ENDED, without_model(reason))
+        return await self._chosen(message, willing)
+
+    async def reroute(self, message: Accepted, refused_by: AgentId, why: str) -> Route:
+        """Decide once more, among the candidates that are left after ``refused_by`` said no.
+
+        Raises:
+            Refusal: ``AGENT_REFUSED``, when none is left or the model chooses none; a guard's, or
+                :class:`Unroutable`.
+        """
+        self._guards.check(message.envelope)
+        willing = [
+            agent
+            for agent in self._directory.taking(message.record_type)
+            if agent.definition.id != refused_by and agent.accepts(message.record_type, message.datum)
+        ]
+        if not willing:
+            raise Refusal(Reason.AGENT_REFUSED, f"{refused_by} refused it, and no other takes it: {why}")
+        route = await self._chosen(message, willing)
+        if route.choice.agent is None:
+            raise Refusal(
+                Reason.AGENT_REFUSED, f"{refused_by} refused it, and the router chose no other: {why}"
+            )
+        return Route(Outcome.REROUTED, route.choice, route.candidates, (refused_by,))
+
+    def is_terminal(self, record_type: RecordType) -> bool:
+        """True when a record of this type completes its workflow, by the catalog or by an agent's word."""
+        return _marked_terminal(self._catalog, record_type) or self._directory.ends_with(record_type)
+
+    async def _chosen(self, message: Accepted, willing: Sequence[RegisteredAgent]) -> Route:
+        candidates = self._guards.unspent(message.envelope, [agent.definition for agent in willing])
+        choice = await patiently(lambda: self._router.choose(message, candidates), self._readiness)
+        outcome = Outcome.ENDED if choice.agent is None else Outcome.ROUTED
+        return Route(outcome, choice, candidates)
+
+    async def _takers(self, record_type: RecordType) -> list[RegisteredAgent]:
+        # An empty directory is a bad moment, not a bad message: agents may start after us, so nothing is
+        # given up before the directory has been quiet for the whole wait.
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        while not (takers := self._directory.taking(record_type)):
+            left: float | None = None
+            if self._directory.agents:
+                left = max(began, self._directory.changed_at) + self._no_candidate_wait_s - clock()
+                if left <= 0:
+                    detail = (
+                        f"no registered agent takes {record_type}; waited {self._no_candidate_wait_s:g} s"
+                    )
+                    raise Refusal(Reason.NO_CANDIDATE, detail)
+            await self._directory.change(left)
+        return takers
+
+
+def _marked_terminal(catalog: Catalog, record_type: RecordType) -> bool:
+    entry = catalog.record(record_type)
+    return entry is not None and entry.terminal

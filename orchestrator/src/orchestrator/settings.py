@@ -1,0 +1,28 @@
+"""The orchestrator's settings, from the environment."""
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class OrchestratorSettings(BaseSettings):
+    """One class for the process; times are in seconds unless the name says otherwise."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+
+    orchestrator_replica: str = Field(default="0", description="stable per replica; names its transactions")
+    contract_refresh_s: float = Field(default=15, gt=0)
+    contract_pins: dict[str, int] = Field(default_factory=dict, description='{"sdr.LeadScored": 2}')
+    in_flight_limit: int = Field(default=256, gt=0, description="decisions at once, per stage")
+    dispatch_limit: int = Field(default=64, gt=0, description="calls at once, per agent")
+    dispatch_attempts: int = Field(default=8, gt=0)
+    agent_timeout_s: float = Field(default=120, gt=0, description="one call of an agent")
+    agent_endpoint_allow: str = Field(
+        default=r"https?://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(/.*)?",
+        description="a regular expression that a whole endpoint must match",
+    )
+    agent_tokens_dir: str = ".run/tokens"
+    no_candidate_wait_s: float = Field(default=60, ge=0)
+    hop_limit: int = Field(default=12, gt=0)
+    visit_limit: int = Field(default=3, gt=0)
+    token_budget: int = Field(default=200_000, gt=0)
+    workflow_deadline_h: float = Field(default=24, gt=0)

@@ -1,0 +1,190 @@
+"""The engine of every stage: decide first, commit later, an outcome and its offset together."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Final
+
+from prometheus_client import Counter, Gauge
+
+from orchestrator.ledger import Decision, Ledger, Prefix
+from signalbox.errors import Unavailable
+from signalbox.kafka import GroupConsumer, Partition, TransactionalProducer
+from signalbox.kafka.consumer import Batch
+from signalbox.patience import patiently
+from signalbox.records import Draft, Record
+from signalbox.telemetry import Readiness, logger
+
+Decide = Callable[[Record], Awaitable[Sequence[Draft]]]
+"""Makes a record's outcome: the records to write, none for a duplicate. Waits out bad moments itself."""
+ReadBack = Callable[[frozenset[Partition]], Awaitable[None]]
+"""Reads what was decided before on partitions that were just assigned."""
+
+_log = logger(__name__)
+_IN_FLIGHT = Gauge("signalbox_in_flight", "Records read and not committed", ["stage"])
+_COMMITS = Counter("signalbox_commits", "Commits of a finished prefix", ["stage"])
+_RECORDS = Counter("signalbox_records", "Records read", ["stage"])
+
+_IDLE_POLL_S: Final = 0.2
+_BUSY_POLL_S: Final = 0.005
+_QUIET_COMMIT_S: Final = 1.0
+_GRACE_S: Final = 15.0
+
+
+async def nothing_to_read_back(_: frozenset[Partition]) -> None:
+    """Begin at once: this stage's outcomes need no memory."""
+
+
+class Stage:
+    """Consumes topics, decides on many records at once, and commits their outcomes in order.
+
+    ``limit`` bounds the records in flight: beyond it the partitions are paused, and polling goes on, so
+    that a slow decision never costs the membership. With ``one_at_a_time_per_key`` a key's records are
+    decided one after the other.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        consumer: GroupConsumer,
+        producer: TransactionalProducer,
+        decide: Decide,
+        readiness: Readiness,
+        *,
+        limit: int,
+        read_back: ReadBack = nothing_to_read_back,
+        one_at_a_time_per_key: bool = False,
+    ) -> None:
+        self.name = name
+        self._consumer = consumer
+        self._producer = producer
+        self._decide = decide
+        self._readiness = readiness
+        self._limit = limit
+        self._read_back = read_back
+        self._last_of_key: dict[bytes | None, Decision] | None = {} if one_at_a_time_per_key else None
+        self._ledger = Ledger()
+        self._assigned: set[Partition] = set()
+        self._paused = False
+        self._next_quiet_commit = 0.0
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Work until ``stopping``, then finish or hand back what is in flight and leave the group.
+
+        Raises:
+            Fatal: fenced, or a commit's outcome is unknown.
+        """
+        self._readiness.wait(self.name, "joining its consumer group")
+        await patiently(self._producer.start, self._readiness)
+        await self._consumer.start()
+        try:
+            while not stopping.is_set():
+                batch = await self._polled()
+                await self._rebalanced(batch)
+                self._begin(batch.records)
+                await self._commit_finished()
+                await self._hold_back()
+            await self._finish()
+        finally:
+            self._ledger.drop(self._assigned)
+            await self._consumer.close()
+            await self._producer.close()
+
+    async def _polled(self) -> Batch:
+        timeout = _BUSY_POLL_S if self._ledger.in_flight else _IDLE_POLL_S
+        try:
+            return await self._consumer.poll(self._limit, timeout)
+        except Unavailable as error:
+            self._readiness.wait(f"{self.name} broker", error.detail)
+            await asyncio.sleep(_IDLE_POLL_S)
+            return Batch()
+
+    async def _rebalanced(self, batch: Batch) -> None:
+        if batch.revoked:
+            self._ledger.drop(batch.revoked)
+            self._assigned -= batch.revoked
+        if batch.assigned:
+            await patiently(lambda: self._read_back(batch.assigned), self._readiness)
+            self._assigned |= batch.assigned
+            if not self._paused:
+                await self._consumer.resume(batch.assigned)
+            _log.info("assigned", stage=self.name, partitions=_names(batch.assigned))
+        if batch.assigned or batch.records:
+            self._readiness.done(self.name)
+            self._readiness.done(f"{self.name} broker")
+
+    def _begin(self, records: Sequence[Record]) -> None:
+        _RECORDS.labels(self.name).inc(len(records))
+        for record in records:
+            self._ledger.expect(record, self._started(record))
+        _IN_FLIGHT.labels(self.name).set(self._ledger.in_flight)
+
+    def _started(self, record: Record) -> Decision:
+        if self._last_of_key is None:
+            return asyncio.create_task(self._decided(record))
+        before = self._last_of_key.get(record.key)
+        task = asyncio.create_task(self._decided(record, after=before))
+        self._last_of_key[record.key] = task
+        task.add_done_callback(lambda done: self._forget(record.key, done))
+        return task
+
+    def _forget(self, key: bytes | None, done: Decision) -> None:
+        assert self._last_of_key is not None
+        if self._last_of_key.get(key) is done:
+            del self._last_of_key[key]
+
+    async def _decided(self, record: Record, after: Decision | None = None) -> Sequence[Draft]:
+        if after is not None and not after.done():
+            await asyncio.wait([after])
+        return await self._decide(record)
+
+    async def _commit_finished(self) -> None:
+        await self._settled_soon()
+        prefix = self._ledger.finished_prefix()
+        if not prefix or not self._due(prefix):
+            return
+        try:
+            await self._commit(prefix)
+        except Unavailable as error:
+            self._readiness.wait(f"{self.name} commit", error.detail)
+            await asyncio.sleep(_IDLE_POLL_S)
+            return
+        self._readiness.done(f"{self.name} commit")
+        self._ledger.settle(prefix)
+        _IN_FLIGHT.labels(self.name).set(self._ledger.in_flight)
+        _COMMITS.labels(self.name).inc()
+
+    async def _settled_soon(self) -> None:
+        # Quick decisions then share one transaction; a slow one is not waited for.
+        if undecided := self._ledger.undecided:
+            await asyncio.wait(undecided, timeout=_BUSY_POLL_S)
+
+    def _due(self, prefix: Prefix) -> bool:
+        # Offsets alone lose nothing by waiting: a second reading of these records writes nothing either.
+        return bool(prefix.drafts) or asyncio.get_running_loop().time() >= self._next_quiet_commit
+
+    async def _commit(self, prefix: Prefix) -> None:
+        self._next_quiet_commit = asyncio.get_running_loop().time() + _QUIET_COMMIT_S
+        if prefix.drafts:
+            await self._producer.commit(prefix.drafts, prefix.offsets, self._consumer)
+        else:
+            await self._consumer.commit(prefix.offsets)
+
+    async def _hold_back(self) -> None:
+        full = self._ledger.in_flight >= self._limit
+        if full and not self._paused:
+            await self._consumer.pause(self._assigned)
+        elif self._paused and not full:
+            await self._consumer.resume(self._assigned)
+        self._paused = full
+
+    async def _finish(self) -> None:
+        # Inside the grace period decisions end by themselves; later ones go back to the group undone.
+        if undecided := self._ledger.undecided:
+            await asyncio.wait(undecided, timeout=_GRACE_S)
+        if prefix := self._ledger.finished_prefix():
+            await self._commit(prefix)
+            self._ledger.settle(prefix)
+
+
+def _names(partitions: Iterable[Partition]) -> list[str]:
+    return [f"{at.topic}/{at.number}" for at in sorted(partitions)]
