@@ -1,0 +1,64 @@
+"""A lead to engage in, a drafted campaign out."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from active_outreach.draft import Draft, DraftedMail, problem_with, subject_line
+from active_outreach.offline import draft_stand_in
+from active_outreach.prompting import as_data, instructions
+from active_outreach.settings import SenderSettings
+from active_outreach.tools import Desk, as_facts
+from signalbox.agent import Message, Work
+from signalbox.tools import Finding
+from signalbox_contracts.sdr import CampaignDrafted, CampaignType, Email, Lead, LeadScored
+
+
+class Outreach:
+    """Writes a short personal sequence that leads to a first call."""
+
+    def __init__(self, desk: Desk, sender: SenderSettings) -> None:
+        self._desk = desk
+        self._sender = sender
+
+    async def draft(self, message: Message[LeadScored], work: Work) -> Sequence[CampaignDrafted]:
+        """Answer with the lead as it came and mails to its own address."""
+        scored = message.record
+        findings = await self._desk.research(scored.lead)
+        completion = await work.model.complete(
+            task="outreach",
+            instructions=instructions("outreach").format_map(self._sender_facts()),
+            prompt=_prompt(scored, findings),
+            output_type=Draft,
+            stand_in=partial(draft_stand_in, scored, self._sender),
+            check=lambda draft: (
+                problem_with(draft, self._sender.site) or work.violation(_campaign(scored.lead, draft))
+            ),
+        )
+        return [_campaign(scored.lead, completion.output)]
+
+    def _sender_facts(self) -> dict[str, str]:
+        return {"sender": self._sender.name, "company": self._sender.company, "site": self._sender.site}
+
+
+def _campaign(lead: Lead, draft: Draft) -> CampaignDrafted:
+    return CampaignDrafted(
+        lead=lead,
+        campaign_type=CampaignType.ACTIVE_OUTREACH,
+        emails=[_addressed(lead, mail) for mail in draft.mails],
+    )
+
+
+def _addressed(lead: Lead, mail: DraftedMail) -> Email:
+    # The address is copied from the lead: no text that a model has read can change it.
+    return Email(
+        to=lead.email, subject=subject_line(mail), body=mail.body, send_after_hours=mail.send_after_hours
+    )
+
+
+def _prompt(scored: LeadScored, findings: tuple[Finding, ...]) -> str:
+    return as_data(
+        about_us=instructions("about_us"),
+        lead=scored.lead.model_dump(mode="json", exclude={"lead_id", "email"}),
+        judgement=scored.model_dump(mode="json", exclude={"lead"}),
+        findings=as_facts(findings),
+    )

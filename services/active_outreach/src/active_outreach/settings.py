@@ -1,0 +1,13 @@
+"""Who the mails come from."""
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class SenderSettings(BaseSettings):
+    """``SENDER_NAME`` signs for ``SENDER_COMPANY``; mails link only to what is under ``SENDER_SITE``."""
+
+    model_config = SettingsConfigDict(env_prefix="SENDER_", extra="ignore", frozen=True)
+
+    name: str = "Maya Lindqvist"
+    company: str = "Larkspan"
+    site: str = "https://larkspan.example/"

@@ -1,0 +1,80 @@
+"""The composition root: the console's parts, put together."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import prometheus_client
+from fastapi import FastAPI
+
+from console import api, facts, pages, problems, store
+from console.contracts import RegisteredContracts
+from console.decoding import Schemas
+from console.following import REGISTRY, TOPICS, Topics, follow
+from console.metrics import Counts
+from console.projection import Projection
+from console.queries import Queries
+from console.settings import ConsoleSettings
+from signalbox.governance.registry import SchemaRegistry
+from signalbox.kafka import KafkaSettings, Reader, Registry, RegistrySettings
+from signalbox.telemetry import Readiness, Server, configure_logging, operations_routes
+
+SERVICE = "console"
+PORT = 8080
+
+
+def create_app(queries: Queries, registry: SchemaRegistry, schemas: Schemas, readiness: Readiness) -> FastAPI:
+    """Make the HTTP side: API, pages, health and metrics."""
+    app = FastAPI(title="Signalbox console", docs_url=None, redoc_url=None)
+    problems.install(app)
+    app.include_router(operations_routes(readiness))
+    app.include_router(api.routes(queries, RegisteredContracts(registry, queries), schemas))
+    app.include_router(pages.routes(queries))
+    return app
+
+
+@dataclass(frozen=True)
+class Console:
+    """The console's two halves: ``app`` answers, ``follow`` keeps what it answers from up to date."""
+
+    app: FastAPI
+    queries: Queries
+    follow: Callable[[], Coroutine[Any, Any, None]]
+
+
+def bootstrap(settings: ConsoleSettings, topics: Topics, registry: SchemaRegistry) -> Console:
+    """Put the console together around an empty projection."""
+    readiness = Readiness(REGISTRY, TOPICS)
+    projection = settings.projection
+    writer = store.create(projection)
+    queries, schemas = Queries(projection), Schemas(registry)
+    app = create_app(queries, registry, schemas, readiness)
+    following = partial(follow, topics, schemas, Projection(writer, schemas.decode), readiness)
+    return Console(app, queries, following)
+
+
+async def run() -> None:
+    """Follow and answer until SIGTERM; stop when following fails, since the answers would grow old."""
+    reader = Reader(KafkaSettings(), facts.TOPICS, SERVICE)
+    registry = Registry(RegistrySettings())
+    console = bootstrap(ConsoleSettings(), reader, registry)
+    prometheus_client.REGISTRY.register(Counts(console.queries))
+    server = Server(console.app, SERVICE, PORT)
+    serving, following = asyncio.create_task(server.serve()), asyncio.create_task(console.follow())
+    await asyncio.wait({serving, following}, return_when=asyncio.FIRST_COMPLETED)
+    server.stop()
+    await serving
+    await reader.close()
+    await registry.close()
+    following.cancel()
+    with suppress(asyncio.CancelledError):
+        await following
+
+
+def main() -> None:
+    """Run the console."""
+    configure_logging(SERVICE)
+    asyncio.run(run())

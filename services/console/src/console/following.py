@@ -1,0 +1,43 @@
+"""Following the topics: Kafka on one side, the projection on the other."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Final, Protocol
+
+from console.decoding import Schemas
+from console.projection import Projection
+from signalbox.patience import patiently
+from signalbox.records import Record
+from signalbox.telemetry import Readiness
+
+TOPICS: Final = "topics"
+REGISTRY: Final = "registry"
+_BROKER: Final = "broker"
+
+
+class Topics(Protocol):
+    """What is followed: :class:`signalbox.kafka.Reader`."""
+
+    @property
+    def caught_up(self) -> bool:
+        """True once the ends seen at start were reached."""
+
+    def records(self) -> AsyncIterator[list[Record]]:
+        """Yield batches for ever, empty ones too; raises ``Unavailable`` and can be asked again."""
+
+
+async def follow(topics: Topics, schemas: Schemas, projection: Projection, readiness: Readiness) -> None:
+    """Project every record for ever; what can't be reached is waited for, and nothing is left out."""
+
+    async def read() -> None:
+        async for records in topics.records():
+            readiness.done(_BROKER)
+            # A batch is read only once, so it is this that waits for the registry, not the loop around it.
+            await patiently(lambda: schemas.prepare(records), readiness)  # noqa: B023 - awaited at once
+            await asyncio.to_thread(projection.apply, *records)
+            if topics.caught_up:
+                readiness.done(TOPICS)
+
+    await patiently(schemas.reach, readiness)
+    readiness.done(REGISTRY)
+    await patiently(read, readiness)

@@ -1,0 +1,239 @@
+"""A lead's journey: its status and timeline, derived from the facts of its workflow and nothing else.
+
+Being functions of a *set* of facts, they can't depend on the order in which topics were read.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from typing import Any, Final
+
+from console.facts import INTAKE_LETTERS, DeadLetter, Decision, Message
+from signalbox.names import AGENT_MESSAGES
+from signalbox.reasons import Stage
+
+
+class Status(StrEnum):
+    """Where a lead is. The order is the precedence: the first that holds is the lead's."""
+
+    IN_FLIGHT = "in_flight"
+    DEAD_LETTERED = "dead_lettered"
+    SCHEDULED = "scheduled"
+    ENDED = "ended"
+
+
+class Step(StrEnum):
+    """What happened to a message, in causal order where the times are equal."""
+
+    CAPTURED = "captured"
+    GATED = "gated"
+    ROUTED = "routed"
+    HANDLED = "handled"
+    SCHEDULED = "scheduled"
+    ENDED = "ended"
+    DEAD_LETTERED = "dead_lettered"
+    REPLAYED = "replayed"
+    DISCARDED = "discarded"
+
+
+_CAUSAL: Final = {step: number for number, step in enumerate(Step)}
+_REFUSED_BEFORE_GATE: Final = frozenset({Stage.INTAKE.value, Stage.GATE.value, ""})
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the timeline; ``at`` in milliseconds since the epoch, ``hop`` orders equal times."""
+
+    at: int
+    stage: Step
+    message_id: str
+    hop: int
+    record_type: str | None = None
+    agent: str | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A dead letter and what became of it; times in milliseconds since the epoch."""
+
+    fact: DeadLetter
+    replayed_at: int | None = None
+    discarded_at: int | None = None
+    discarded_by: str = ""
+    discarded_why: str = ""
+
+    @property
+    def source(self) -> tuple[str, int, int]:
+        """Where the refused record lay; copies of one dead letter share it."""
+        return self.fact.source_topic, self.fact.source_partition, self.fact.source_offset
+
+    @property
+    def closed(self) -> bool:
+        """True when somebody replayed or discarded it."""
+        return self.replayed_at is not None or self.discarded_at is not None
+
+
+@dataclass(frozen=True)
+class Journey:
+    """The facts of one workflow; ``captured`` is None as long as no lead of it passed intake."""
+
+    captured: Message | None
+    messages: tuple[Message, ...]
+    decisions: tuple[Decision, ...]
+    letters: tuple[Letter, ...]
+
+    @property
+    def status(self) -> Status:
+        """The one status of DESIGN section 6, *conservation law*."""
+        if self.captured is None:
+            return self._status_at_intake
+        if not all(self._settled(message) for message in self.messages):
+            return Status.IN_FLIGHT
+        if self._open([letter for letter in self.letters if letter.fact.topic != INTAKE_LETTERS]):
+            return Status.DEAD_LETTERED
+        if any(decision.outcome == "terminal" for decision in self.decisions):
+            return Status.SCHEDULED
+        return Status.ENDED
+
+    @property
+    def timeline(self) -> list[Entry]:
+        """What happened, in order of time, then of cause; one entry per step and message."""
+        first: dict[tuple[Step, str], Entry] = {}
+        for entry in self._entries():
+            first.setdefault((entry.stage, entry.message_id), entry)
+        return sorted(first.values(), key=lambda one: (one.at, one.hop, _CAUSAL[one.stage], one.message_id))
+
+    @property
+    def updated_at(self) -> int:
+        """When something was last heard of this workflow, in milliseconds since the epoch."""
+        return max((entry.at for entry in self._entries()), default=0)
+
+    @property
+    def _status_at_intake(self) -> Status:
+        if self._open(self.letters):
+            return Status.DEAD_LETTERED
+        replayed = any(letter.replayed_at is not None for letter in self.letters)
+        return Status.IN_FLIGHT if replayed else Status.ENDED
+
+    def _settled(self, message: Message) -> bool:
+        if self._letters_of(message):
+            return True
+        decisions = self._decisions_of(message)
+        return bool(decisions) and (not decisions[-1].agent or bool(self._answers_to(message, decisions[-1])))
+
+    @staticmethod
+    def _open(letters: "tuple[Letter, ...] | list[Letter]") -> bool:
+        closed = {letter.source for letter in letters if letter.closed}
+        return any(letter.source not in closed for letter in letters)
+
+    def _letters_of(self, message: Message) -> list[Letter]:
+        at = (AGENT_MESSAGES, message.partition, message.offset)
+        return [one for one in self.letters if message.id == one.fact.message_id or one.source == at]
+
+    def _decisions_of(self, message: Message) -> list[Decision]:
+        return self._decisions_by_message.get(message.id, [])
+
+    def _answers_to(self, message: Message, decision: Decision) -> list[Message]:
+        answers = self._messages_by_cause.get(message.id, [])
+        return [answer for answer in answers if answer.source == decision.agent]
+
+    def _refusing_agent(self, letter: DeadLetter) -> str | None:
+        if letter.stage != Stage.DISPATCH:
+            return None
+        decisions = self._decisions_by_message.get(letter.message_id, [])
+        return decisions[-1].agent if decisions else None
+
+    @cached_property
+    def _decisions_by_message(self) -> Mapping[str, list[Decision]]:
+        # The first decision with an id wins; a second one with another id follows an agent's refusal.
+        by_id: dict[str, Decision] = {}
+        for decision in sorted(self.decisions, key=lambda one: (one.partition, one.offset)):
+            by_id.setdefault(decision.id, decision)
+        grouped: dict[str, list[Decision]] = {}
+        for decision in sorted(by_id.values(), key=lambda one: (one.outcome == "rerouted", one.at, one.id)):
+            grouped.setdefault(decision.message_id, []).append(decision)
+        return grouped
+
+    @cached_property
+    def _messages_by_cause(self) -> Mapping[str, list[Message]]:
+        grouped: dict[str, list[Message]] = {}
+        for message in self.messages:
+            if message.causation is not None:
+                grouped.setdefault(message.causation, []).append(message)
+        return grouped
+
+    def _entries(self) -> Iterator[Entry]:
+        if self.captured is not None:
+            yield _captured(self.captured)
+        for message in self.messages:
+            yield from self._entries_of(message)
+        for letter in self.letters:
+            yield from _letter_entries(letter, self._refusing_agent(letter.fact))
+
+    def _entries_of(self, message: Message) -> Iterator[Entry]:
+        decisions = self._decisions_of(message)
+        if decisions and decisions[0].outcome == "terminal":
+            yield _entry(Step.SCHEDULED, message, decisions[0].at, detail={"reason": decisions[0].reason})
+            return
+        if decisions:
+            yield _entry(Step.GATED, message, decisions[0].at)
+            yield from self._decided(message, decisions[-1])
+            return
+        past_the_gate = [
+            one for one in self._letters_of(message) if one.fact.stage not in _REFUSED_BEFORE_GATE
+        ]
+        if past_the_gate:
+            yield _entry(Step.GATED, message, past_the_gate[0].fact.at)
+
+    def _decided(self, message: Message, decision: Decision) -> Iterator[Entry]:
+        detail = _decision_detail(decision)
+        if not decision.agent:
+            yield _entry(Step.ENDED, message, decision.at, detail=detail)
+            return
+        yield _entry(Step.ROUTED, message, decision.at, agent=decision.agent, detail=detail)
+        answers = self._answers_to(message, decision)
+        if answers:
+            gave = {
+                answer.id: {"record_type": answer.record_type, "message_id": answer.id} for answer in answers
+            }
+            handled_at = min(answer.at for answer in answers)
+            detail = {"gave": list(gave.values())}
+            yield _entry(Step.HANDLED, message, handled_at, agent=decision.agent, detail=detail)
+
+
+def _entry(
+    step: Step, message: Message, at: int, agent: str | None = None, detail: Mapping[str, Any] | None = None
+) -> Entry:
+    return Entry(at, step, message.id, message.hop or 0, message.record_type, agent, detail or {})
+
+
+def _captured(message: Message) -> Entry:
+    return _entry(Step.CAPTURED, message, message.at, detail={"source": message.source})
+
+
+def _decision_detail(decision: Decision) -> dict[str, Any]:
+    detail = {
+        "candidates": list(decision.candidates),
+        "reason": decision.reason,
+        "model": decision.model,
+        "model_calls": decision.model_calls,
+    }
+    return detail | ({"refused_by": list(decision.excluded)} if decision.excluded else {})
+
+
+def _letter_entries(letter: Letter, agent: str | None) -> Iterator[Entry]:
+    fact = letter.fact
+
+    def entry(step: Step, at: int, **detail: Any) -> Entry:
+        return Entry(at, step, fact.message_id, fact.hop or 0, fact.record_type, agent, detail)
+
+    lies_at = {"topic": fact.topic, "partition": fact.partition, "offset": fact.offset}
+    why = {"reason": fact.reason, "detail": fact.detail, "field": fact.field, "stage": fact.stage}
+    yield entry(Step.DEAD_LETTERED, fact.at, **why, **lies_at)
+    if letter.replayed_at is not None:
+        yield entry(Step.REPLAYED, letter.replayed_at, replay_id=fact.replay_id, **lies_at)
+    if letter.discarded_at is not None:
+        reason = {"who": letter.discarded_by, "reason": letter.discarded_why}
+        yield entry(Step.DISCARDED, letter.discarded_at, **reason, **lies_at)

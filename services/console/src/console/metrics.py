@@ -1,0 +1,34 @@
+"""The counts of one snapshot as metrics, read when they are scraped."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from console.journey import Status
+from console.queries import Queries
+
+_COUNTS: Final = {
+    "unattributed": "Messages whose workflow belongs to no captured lead",
+    "refused_at_intake": "Leads refused at intake and not replayed",
+    "llm_calls": "Requests to the router's model",
+    "rejected_before_llm": "Messages that intake, gate or a guard rejected",
+}
+
+
+class Counts(Collector):
+    """Collects ``signalbox_console_*``."""
+
+    def __init__(self, queries: Queries) -> None:
+        self._queries = queries
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield the counts, all of the same snapshot."""
+        stats = self._queries.stats().model_dump()
+        leads = GaugeMetricFamily("signalbox_console_leads", "Captured leads by status", labels=["status"])
+        for status in Status:
+            leads.add_metric([status.value], stats[status.value])
+        yield leads
+        for name, meaning in _COUNTS.items():
+            yield GaugeMetricFamily(f"signalbox_console_{name}", meaning, value=stats[name])

@@ -1,0 +1,14 @@
+"""``python -m lead_capture``: serve until SIGTERM."""
+
+from lead_capture.composition import bootstrap
+from signalbox.telemetry import Server, configure_logging
+
+
+def main() -> None:
+    """Run the service."""
+    configure_logging("lead_capture")
+    Server(bootstrap(), "lead_capture", 8000).run()
+
+
+if __name__ == "__main__":
+    main()

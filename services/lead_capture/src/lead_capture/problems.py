@@ -1,0 +1,65 @@
+"""Problem bodies: what a client gets when something is wrong (RFC 9457, ``application/problem+json``)."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from lead_capture.lead import InvalidLead, Problem
+from lead_capture.leads_csv import UnreadableCsv
+from signalbox.errors import Unavailable
+
+_RETRY_AFTER_S = 5
+
+
+class BodyTooLarge(Exception):
+    """A request body is longer than ``limit`` bytes."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the body is longer than {limit:,} bytes")
+
+
+def problem(
+    status: HTTPStatus, detail: str, errors: Iterable[Problem] = (), headers: Mapping[str, str] | None = None
+) -> JSONResponse:
+    """Make a problem response; each of ``errors`` is one bad field."""
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": status.phrase,
+        "status": status.value,
+        "detail": detail,
+    }
+    if listed := [asdict(error) for error in errors]:
+        body["errors"] = listed
+    return JSONResponse(body, status.value, dict(headers or {}), media_type="application/problem+json")
+
+
+def answer_with_problems(app: FastAPI) -> None:
+    """Turn this service's exceptions into problem responses."""
+
+    @app.exception_handler(InvalidLead)
+    async def invalid_lead(_: Request, error: InvalidLead) -> JSONResponse:
+        fields = ", ".join(dict.fromkeys(bad.field for bad in error.problems))
+        detail = f"the lead was not accepted; see errors: {fields}"
+        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, error.problems)
+
+    @app.exception_handler(UnreadableCsv)
+    async def unreadable_csv(_: Request, error: UnreadableCsv) -> JSONResponse:
+        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, error.detail, error.problems)
+
+    @app.exception_handler(BodyTooLarge)
+    async def body_too_large(_: Request, error: BodyTooLarge) -> JSONResponse:
+        return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(error))
+
+    @app.exception_handler(Unavailable)
+    async def unavailable(_: Request, error: Unavailable) -> JSONResponse:
+        detail = f"{error.what} can't be reached now; the lead was not taken, so try again"
+        return problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"Retry-After": str(_RETRY_AFTER_S)})
+
+    @app.exception_handler(HTTPException)
+    async def http_error(_: Request, error: HTTPException) -> JSONResponse:
+        return problem(HTTPStatus(error.status_code), error.detail, headers=error.headers)

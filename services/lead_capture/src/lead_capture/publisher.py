@@ -1,0 +1,79 @@
+"""Leads as governed records: ``sdr.LeadCaptured`` on ``incoming_leads``."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from signalbox.governance.registry import SchemaRegistry
+
+from lead_capture.lead import CapturedLead
+from signalbox.avro import ParsedSchema, encode, parse
+from signalbox.envelope import Envelope, correlation_id_of, derived_id
+from signalbox.errors import Fatal, Unavailable
+from signalbox.kafka import Producer
+from signalbox.names import INCOMING_LEADS, MessageId, RecordType, SchemaId, Subject
+from signalbox.records import Draft
+from signalbox_contracts import schema_text, sdr
+
+SOURCE: Final = "lead_capture"
+LEAD_CAPTURED: Final = RecordType("sdr.LeadCaptured")
+
+
+class KafkaPublisher:
+    """Publishes leads in Confluent framing, under the schema id that the registry has for our contract."""
+
+    def __init__(self, registry: SchemaRegistry, make_producer: Callable[[], Producer]) -> None:
+        self._registry = registry
+        self._make_producer = make_producer
+        self._producer: Producer | None = None
+        self._schema_text = schema_text(LEAD_CAPTURED)
+        self._schema: ParsedSchema = parse(self._schema_text)
+        self._schema_id: SchemaId | None = None
+
+    async def prepare(self) -> None:
+        """Look the contract up; it is never registered from here."""
+        if self._schema_id is None:
+            self._schema_id = await self._registry.lookup(Subject(LEAD_CAPTURED), self._schema_text)
+        if self._schema_id is None:
+            raise Unavailable(f"contract {LEAD_CAPTURED}", "this version is not in the registry yet")
+
+    async def publish(self, leads: Sequence[CapturedLead]) -> None:
+        """Publish ``leads`` in order; each has the message id that it has in every other attempt."""
+        await self.prepare()
+        if self._producer is None:
+            self._producer = self._make_producer()
+        try:
+            await self._producer.publish(*map(self._draft, leads))
+        except Fatal as error:
+            # An idempotent producer that lost its sequence never recovers. The next attempt takes a new one.
+            await self.close()
+            raise Unavailable("broker", str(error)) from error
+
+    async def close(self) -> None:
+        """Let go of the producer."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await producer.close()
+
+    def _draft(self, lead: CapturedLead) -> Draft:
+        if self._schema_id is None:
+            raise RuntimeError("prepare() comes first")
+        record = sdr.LeadCaptured(
+            lead=sdr.Lead(lead_id=lead.lead_id, captured_at=lead.captured_at, **lead.details.model_dump())
+        )
+        return Draft(
+            topic=INCOMING_LEADS,
+            key=lead.lead_id.encode(),
+            value=encode(self._schema_id, self._schema, record.model_dump()),
+            headers=envelope_of(lead).headers(),
+        )
+
+
+def envelope_of(lead: CapturedLead) -> Envelope:
+    """Make a lead's envelope: its id follows from the lead id, so that a second publish is recognisable."""
+    return Envelope(
+        id=MessageId(derived_id(SOURCE, lead.lead_id)),
+        source=SOURCE,
+        type=LEAD_CAPTURED,
+        time=lead.captured_at,
+        correlation_id=correlation_id_of(lead.lead_id),
+    )

@@ -1,0 +1,24 @@
+"""The composition root: the definition, its two contracts, the handler and the tools."""
+
+from pathlib import Path
+
+from lead_ingestion.handler import Ingestion
+from lead_ingestion.tools import Desk
+from signalbox.agent import Agent, AgentDefinition, bound
+from signalbox.tools import ToolSettings
+from signalbox_contracts import schema_text
+from signalbox_contracts.sdr import LeadCaptured, LeadProfiled
+
+PORT = 8101
+
+
+def make_agent(settings: ToolSettings | None = None) -> Agent:
+    """Wire the agent; ``settings`` come from the environment unless given."""
+    ingestion = Ingestion(Desk(settings or ToolSettings()))
+    return Agent(
+        definition=AgentDefinition.load(Path(__file__).with_name("agent.yaml")),
+        takes=(bound(LeadCaptured, schema_text("sdr.LeadCaptured")),),
+        gives=(bound(LeadProfiled, schema_text("sdr.LeadProfiled")),),
+        handle=ingestion.profile,
+        port=PORT,
+    )

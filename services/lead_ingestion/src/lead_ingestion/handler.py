@@ -1,0 +1,44 @@
+"""A captured lead in, a profiled lead out."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from lead_ingestion.offline import research_stand_in
+from lead_ingestion.prompting import as_data, instructions
+from lead_ingestion.report import Research
+from lead_ingestion.tools import Desk, Findings
+from signalbox.agent import Message, Work
+from signalbox_contracts.sdr import Lead, LeadCaptured, LeadProfiled, Report
+
+
+class Ingestion:
+    """Researches a lead: tools first, then the model writes the report."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def profile(self, message: Message[LeadCaptured], work: Work) -> Sequence[LeadProfiled]:
+        """Answer with the lead as it came and a report about it."""
+        lead = message.record.lead
+        findings = await self._desk.research(lead)
+        completion = await work.model.complete(
+            task="research",
+            instructions=instructions("research"),
+            prompt=_prompt(lead, findings),
+            output_type=Research,
+            stand_in=partial(research_stand_in, lead, findings),
+            check=lambda research: work.violation(_profiled(lead, research, findings)),
+        )
+        return [_profiled(lead, completion.output, findings)]
+
+
+def _profiled(lead: Lead, research: Research, findings: Findings) -> LeadProfiled:
+    return LeadProfiled(lead=lead, report=Report(**research.model_dump(), sources=findings.sources()))
+
+
+def _prompt(lead: Lead, findings: Findings) -> str:
+    return as_data(
+        lead=lead.model_dump(mode="json", exclude={"lead_id"}),
+        findings=findings.as_facts(),
+        not_available=[f"{missing.kind}: {missing.why}" for missing in findings.missing],
+    )

@@ -1,0 +1,80 @@
+"""A lead to nurture in, a drafted campaign out."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Final
+
+from nurture_campaign.draft import Draft, DraftedMail, problem_with, subject_line
+from nurture_campaign.library import Article, Library
+from nurture_campaign.offline import draft_stand_in
+from nurture_campaign.prompting import as_data, instructions
+from nurture_campaign.settings import SenderSettings
+from nurture_campaign.tools import Desk, as_facts
+from signalbox.agent import Message, Work
+from signalbox.tools import Finding
+from signalbox_contracts.sdr import CampaignDrafted, CampaignType, Email, Lead, LeadScored
+
+_ARTICLES: Final = 4
+_SEARCH_LIMIT: Final = 1_000  # characters: enough words to tell the subject
+
+
+class Nurture:
+    """Writes a slow series of helpful mails around articles that fit the lead."""
+
+    def __init__(self, desk: Desk, library: Library, sender: SenderSettings) -> None:
+        self._desk = desk
+        self._library = library
+        self._sender = sender
+
+    async def draft(self, message: Message[LeadScored], work: Work) -> Sequence[CampaignDrafted]:
+        """Answer with the lead as it came and mails to its own address."""
+        scored = message.record
+        findings = await self._desk.research(scored.lead)
+        articles = await self._library.articles_for(_subject_of(scored), _ARTICLES)
+        completion = await work.model.complete(
+            task="nurture",
+            instructions=instructions("nurture").format_map(self._sender_facts()),
+            prompt=_prompt(scored, findings, articles),
+            output_type=Draft,
+            stand_in=partial(draft_stand_in, scored, articles, self._sender),
+            check=lambda draft: (
+                problem_with(draft, self._sender.site) or work.violation(_campaign(scored.lead, draft))
+            ),
+        )
+        return [_campaign(scored.lead, completion.output)]
+
+    def _sender_facts(self) -> dict[str, str]:
+        return {"sender": self._sender.name, "company": self._sender.company, "site": self._sender.site}
+
+
+def _subject_of(scored: LeadScored) -> str:
+    words = [*scored.talking_points, scored.lead.project_description or "", scored.lead.job_title]
+    return " ".join(words)[:_SEARCH_LIMIT]
+
+
+def _campaign(lead: Lead, draft: Draft) -> CampaignDrafted:
+    return CampaignDrafted(
+        lead=lead,
+        campaign_type=CampaignType.NURTURE,
+        emails=[_addressed(lead, mail) for mail in draft.mails],
+    )
+
+
+def _addressed(lead: Lead, mail: DraftedMail) -> Email:
+    # The address is copied from the lead: no text that a model has read can change it.
+    return Email(
+        to=lead.email, subject=subject_line(mail), body=mail.body, send_after_hours=mail.send_after_hours
+    )
+
+
+def _prompt(scored: LeadScored, findings: tuple[Finding, ...], articles: Sequence[Article]) -> str:
+    return as_data(
+        about_us=instructions("about_us"),
+        articles=[
+            {"title": article.title, "address": article.address, "kind": article.kind, "text": article.text}
+            for article in articles
+        ],
+        lead=scored.lead.model_dump(mode="json", exclude={"lead_id", "email"}),
+        judgement=scored.model_dump(mode="json", exclude={"lead"}),
+        findings=as_facts(findings),
+    )

@@ -1,0 +1,90 @@
+"""The composition root: schedule store, handler, handover and mailer behind one service."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from send_email.handler import Scheduling
+from send_email.handover import Handover
+from send_email.listing import listing_routes
+from send_email.mailer import Mailer, Pace
+from send_email.outbox import Outbox
+from send_email.settings import MailSettings
+from send_email.smtp import Relay, SmtpHandover
+from send_email.store import ScheduleStore
+from signalbox.agent import Agent, AgentDefinition, bound, create_app
+from signalbox_contracts import schema_text
+from signalbox_contracts.sdr import CampaignDrafted, CampaignScheduled
+
+PORT = 8105
+
+
+def utc_now() -> datetime:
+    """Return the time in UTC, to the millisecond, as records carry it."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+def make_store(settings: MailSettings) -> ScheduleStore:
+    """Open the schedule where the settings say."""
+    return (
+        ScheduleStore(settings.schedule_url)
+        if settings.schedule_url
+        else ScheduleStore.in_folder(settings.folder)
+    )
+
+
+def make_handover(settings: MailSettings) -> Handover:
+    """Choose SMTP when an address is set, else the outbox."""
+    if settings.smtp_url is None:
+        return Outbox(settings.folder / "outbox", settings.sender, utc_now)
+    relay = Relay.parse(settings.smtp_url.get_secret_value(), start_tls=settings.start_tls)
+    return SmtpHandover(relay, settings.sender, utc_now, timeout_s=settings.smtp_timeout_s)
+
+
+def make_agent(settings: MailSettings, store: ScheduleStore) -> Agent:
+    """Wire the agent."""
+    return Agent(
+        definition=AgentDefinition.load(Path(__file__).with_name("agent.yaml")),
+        takes=(bound(CampaignDrafted, schema_text("sdr.CampaignDrafted")),),
+        gives=(bound(CampaignScheduled, schema_text("sdr.CampaignScheduled")),),
+        handle=Scheduling(store, utc_now, settings.domain).schedule,
+        port=PORT,
+    )
+
+
+def make_app(settings: MailSettings, store: ScheduleStore, agent: Agent) -> FastAPI:
+    """Make the agent's service with the mailer running beside it."""
+    app = create_app(agent)
+    app.include_router(listing_routes(store))
+    with_mailer(app, Mailer(store, make_handover(settings), utc_now, _pace(settings)))
+    return app
+
+
+def with_mailer(app: FastAPI, mailer: Mailer) -> None:
+    """Let ``mailer`` live as long as ``app``: it starts last, and stops first."""
+    service_life = app.router.lifespan_context
+
+    @asynccontextmanager
+    async def life(running: FastAPI) -> AsyncIterator[None]:
+        async with service_life(running):
+            mailing = asyncio.create_task(mailer.run())
+            try:
+                yield
+            finally:
+                mailer.stop()
+                await mailing
+
+    app.router.lifespan_context = life
+
+
+def _pace(settings: MailSettings) -> Pace:
+    return Pace(
+        poll=timedelta(seconds=settings.poll_s),
+        first_retry=timedelta(seconds=settings.first_retry_s),
+        give_up=timedelta(hours=settings.give_up_h),
+    )

@@ -1,0 +1,121 @@
+"""The background mailer: hands due mails over, one claim at a time.
+
+1. Claim: ``handing_over`` is durable in the store, so no other mailer and no restart takes the mail again.
+2. Hand over.
+3. Write down the outcome. A crash between 1 and 3 leaves a claim that ends as ``unknown``: that a mail
+   might not arrive was preferred to a person getting it twice.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from prometheus_client import Counter
+
+from send_email.handover import Deferred, Delivered, Handover, Outcome, Refused, Unanswered
+from send_email.mails import Claim, Status
+from send_email.store import ScheduleStore
+from signalbox.errors import Unavailable
+from signalbox.telemetry import logger
+
+_LOG = logger(__name__)
+_OUTCOMES: Final = Counter("signalbox_mails_total", "Mail handovers by outcome.", ["outcome"])
+_BACKOFF_LIMIT: Final = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How the mailer works. A lease outlasts any handover; ``give_up`` counts from the sending time."""
+
+    poll: timedelta = timedelta(seconds=1)
+    first_retry: timedelta = timedelta(seconds=30)
+    give_up: timedelta = timedelta(days=5)  # RFC 5321 section 4.5.4.1
+    handover_limit: timedelta = timedelta(seconds=90)
+    lease: timedelta = timedelta(seconds=120)
+    at_once: int = 4
+
+
+class Mailer:
+    """Runs until stopped; several may share one store."""
+
+    def __init__(
+        self,
+        store: ScheduleStore,
+        handover: Handover,
+        clock: Callable[[], datetime],
+        pace: Pace | None = None,
+    ) -> None:
+        self._store = store
+        self._handover = handover
+        self._clock = clock
+        self._pace = pace or Pace()
+        self._stopping = asyncio.Event()
+
+    async def run(self) -> None:
+        """Hand over what is due, wait, and again; a store that fails is logged and tried again."""
+        while not self._stopping.is_set():
+            try:
+                await self.hand_over_due()
+            except Unavailable:
+                _LOG.exception("mailer_round_failed")
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), self._pace.poll.total_seconds())
+
+    def stop(self) -> None:
+        """Take no further mail; the handovers under way are finished."""
+        self._stopping.set()
+
+    async def hand_over_due(self) -> int:
+        """Hand over every mail that is due now; return how many were tried."""
+        await asyncio.to_thread(self._store.resolve_abandoned, self._clock())
+        counts = await asyncio.gather(*(self._drain() for _ in range(self._pace.at_once)))
+        return sum(counts)
+
+    async def _drain(self) -> int:
+        tried = 0
+        while not self._stopping.is_set():
+            claim = await asyncio.to_thread(
+                self._store.claim_due, self._clock(), self._pace.lease, repeatable=self._handover.repeatable
+            )
+            if claim is None:
+                break
+            await self._settle(claim, await self._deliver(claim))
+            tried += 1
+        return tried
+
+    async def _deliver(self, claim: Claim) -> Outcome:
+        try:
+            async with asyncio.timeout(self._pace.handover_limit.total_seconds()):
+                return await self._handover.deliver(claim.mail)
+        except Exception as error:  # noqa: BLE001 - whatever it was, the mail may have been taken
+            _LOG.warning("handover_broke_off", message_id=claim.mail.message_id, exc_info=True)
+            why = f"the handover broke off: {type(error).__name__}"
+            return Deferred(why) if self._handover.repeatable else Unanswered(why)
+
+    async def _settle(self, claim: Claim, outcome: Outcome) -> None:
+        _OUTCOMES.labels(type(outcome).__name__.lower()).inc()
+        _LOG.info("mail_handed_over", message_id=claim.mail.message_id, outcome=type(outcome).__name__)
+        match outcome:
+            case Delivered():
+                await asyncio.to_thread(self._store.settle, claim, Status.SENT)
+            case Refused(reason):
+                await asyncio.to_thread(self._store.settle, claim, Status.FAILED, reason)
+            case Unanswered(reason):
+                await asyncio.to_thread(self._store.settle, claim, Status.UNKNOWN, reason)
+            case Deferred(reason):
+                await self._try_later(claim, reason)
+
+    async def _try_later(self, claim: Claim, reason: str) -> None:
+        now = self._clock()
+        if now - claim.mail.scheduled_at > self._pace.give_up:
+            await asyncio.to_thread(self._store.settle, claim, Status.FAILED, f"given up; last: {reason}")
+            return
+        await asyncio.to_thread(self._store.put_back, claim, now + self._backoff(claim.attempt), reason)
+
+    def _backoff(self, attempt: int) -> timedelta:
+        full: timedelta = min(_BACKOFF_LIMIT, self._pace.first_retry * 2 ** min(attempt - 1, 16))
+        return full * random.uniform(0.5, 1)
