@@ -1,0 +1,68 @@
+"""What the command `signalbox` does for the stack: topics, contracts, and the question before a deploy."""
+
+import subprocess
+import sys
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Final
+
+from local_stack.services import BROKER, REGISTRY
+from signalbox.errors import SignalboxError
+
+_SIGNALBOX: Final = str(Path(sys.executable).with_name("signalbox"))
+_DEADLINE_S: Final = 60
+
+
+class CommandFailed(SignalboxError):
+    """A command of `signalbox` did not do what was asked; the text is what it printed."""
+
+
+def apply_contracts_and_topics(
+    root: Path, environment: Mapping[str, str], running: Collection[str] = (BROKER, REGISTRY)
+) -> None:
+    """Create the topics on the broker and register the contracts, both at the same time.
+
+    Raises:
+        CommandFailed: one of them can't be done.
+    """
+    needs = {BROKER: ("topics", "apply"), REGISTRY: ("contracts", "register")}
+    started = [_start(root, environment, *words) for name, words in needs.items() if name in running]
+    for command in started:
+        _finish(command)
+
+
+def ask_can_i_deploy(service: str, root: Path, environment: Mapping[str, str]) -> None:
+    """Ask whether ``service`` fits what is registered and running.
+
+    Raises:
+        CommandFailed: it does not; the text says why.
+    """
+    try:
+        _finish(_start(root, environment, "can-i-deploy", service))
+    except CommandFailed as error:
+        if "No such command" not in str(error):
+            raise
+
+
+def _start(root: Path, environment: Mapping[str, str], *words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [_SIGNALBOX, *words],
+        cwd=root,
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def _finish(command: subprocess.Popen[str]) -> None:
+    try:
+        output, _ = command.communicate(timeout=_DEADLINE_S)
+    except BaseException:
+        command.kill()
+        command.wait()
+        raise
+    if command.returncode != 0:
+        what = "signalbox " + " ".join(command.args[1:] if isinstance(command.args, list) else ())
+        raise CommandFailed(f"`{what}` failed with {command.returncode}:\n{output.strip()}")
