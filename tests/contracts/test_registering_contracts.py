@@ -1,0 +1,141 @@
+"""Contracts on their way into a registry, by the command that people use."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from typer.testing import CliRunner
+
+from signalbox.cli.contracts import app
+from signalbox_contracts import record_types, schema_text
+
+from .conftest import CONTRACTS
+
+
+@pytest.fixture
+def contracts(tmp_path: Path) -> Path:
+    """A copy of the contracts that a test may change."""
+    copied = tmp_path / "contracts"
+    shutil.copytree(CONTRACTS / "avro", copied / "avro")
+    shutil.copy(CONTRACTS / "catalog.yaml", copied / "catalog.yaml")
+    return copied
+
+
+def run(url: str, contracts: Path, *arguments: str) -> tuple[int, Any]:
+    environment = {"SCHEMA_REGISTRY_URL": url, "CATALOG": str(contracts / "catalog.yaml")}
+    result = CliRunner().invoke(app, [*arguments, "--json"], env=environment)
+    return result.exit_code, json.loads(result.stdout) if result.stdout else result.stderr
+
+
+def edit(contracts: Path, record: str, change: Any) -> None:
+    path = contracts / "avro" / f"{record.replace('.', '/')}.avsc"
+    schema = json.loads(path.read_text(encoding="utf-8"))
+    change(schema)
+    path.write_text(json.dumps(schema), encoding="utf-8")
+
+
+def outcomes(answer: list[dict[str, Any]]) -> dict[str, str]:
+    return {one["record_type"]: one["outcome"] for one in answer}
+
+
+def test_registering_creates_every_subject_with_its_level_and_doing_it_again_changes_nothing(
+    registry_url: str, contracts: Path
+) -> None:
+    status, first = run(registry_url, contracts, "register")
+    assert (status, outcomes(first)) == (0, dict.fromkeys(record_types(), "created"))
+    for name in record_types():
+        latest = httpx.get(f"{registry_url}/subjects/{name}/versions/latest").json()
+        assert json.loads(latest["schema"]) == json.loads(schema_text(name))
+        level = httpx.get(f"{registry_url}/config/{name}").json()["compatibilityLevel"]
+        assert level == "FULL_TRANSITIVE"
+    status, again = run(registry_url, contracts, "register")
+    assert (status, outcomes(again)) == (0, dict.fromkeys(record_types(), "unchanged"))
+    assert [one["schema_id"] for one in again] == [one["schema_id"] for one in first]
+
+
+def test_a_plan_changes_nothing(registry_url: str, contracts: Path) -> None:
+    status, planned = run(registry_url, contracts, "plan")
+    assert (status, outcomes(planned)) == (0, dict.fromkeys(record_types(), "created"))
+    assert httpx.get(f"{registry_url}/subjects").json() == []
+
+
+def test_an_optional_field_makes_a_new_version_of_its_record_alone(
+    registry_url: str, contracts: Path
+) -> None:
+    run(registry_url, contracts, "register")
+    extra = {"name": "segment", "type": ["null", "string"], "doc": "Market segment.", "default": None}
+    edit(contracts, "sdr.LeadScored", lambda schema: schema["fields"].append(extra))
+    status, verdicts = run(registry_url, contracts, "check")
+    assert status == 0
+    assert {one["record_type"] for one in verdicts if one["status"] == "changed"} == {"sdr.LeadScored"}
+    _, answer = run(registry_url, contracts, "register")
+    assert [one["record_type"] for one in answer if one["outcome"] == "created"] == ["sdr.LeadScored"]
+    assert httpx.get(f"{registry_url}/subjects/sdr.LeadScored/versions").json() == [1, 2]
+
+
+def test_a_breaking_change_is_stopped_by_check_plan_and_register_with_its_path(
+    registry_url: str, contracts: Path
+) -> None:
+    run(registry_url, contracts, "register")
+    edit(
+        contracts,
+        "sdr.Lead",
+        lambda schema: schema["fields"].append({"name": "x", "type": "int", "doc": "X."}),
+    )
+    status, verdicts = run(registry_url, contracts, "check")
+    assert status == 1
+    broken = {one["record_type"]: one["findings"] for one in verdicts if not one["compatible"]}
+    assert set(broken) == {"sdr.LeadCaptured", "sdr.LeadProfiled", "sdr.LeadScored", "sdr.CampaignDrafted"}
+    assert {finding["path"] for finding in broken["sdr.LeadScored"] if finding["severity"] == "breaks"} == {
+        "lead.x"
+    }
+    for command in ("plan", "register"):
+        status, answer = run(registry_url, contracts, command)
+        assert status == 1
+        assert outcomes(answer)["sdr.LeadScored"] == "refused"
+    assert httpx.get(f"{registry_url}/subjects/sdr.LeadScored/versions").json() == [1]
+
+
+def test_a_version_that_drops_a_rule_is_refused_unless_it_is_said(registry_url: str, contracts: Path) -> None:
+    run(registry_url, contracts, "register")
+    edit(contracts, "sdr.CampaignDrafted", lambda schema: schema.pop("confluent:rules"))
+    status, answer = run(registry_url, contracts, "register")
+    assert (status, outcomes(answer)["sdr.CampaignDrafted"]) == (1, "refused")
+    status, answer = run(registry_url, contracts, "register", "--drop-rules")
+    assert (status, outcomes(answer)["sdr.CampaignDrafted"]) == (0, "created")
+
+
+def test_a_new_level_in_the_catalog_is_set_without_a_new_version(registry_url: str, contracts: Path) -> None:
+    run(registry_url, contracts, "register")
+    catalog = contracts / "catalog.yaml"
+    text = catalog.read_text(encoding="utf-8")
+    catalog.write_text(
+        text.replace("compatibility: FULL_TRANSITIVE", "compatibility: BACKWARD"), encoding="utf-8"
+    )
+    status, answer = run(registry_url, contracts, "register")
+    assert (status, set(outcomes(answer).values())) == (0, {"unchanged"})
+    assert {one["level_was"] for one in answer} == {"FULL_TRANSITIVE"}
+    assert httpx.get(f"{registry_url}/config/sdr.LeadScored").json()["compatibilityLevel"] == "BACKWARD"
+
+
+def test_an_older_text_is_not_made_the_newest_again_and_the_answer_says_so(
+    registry_url: str, contracts: Path
+) -> None:
+    run(registry_url, contracts, "register")
+    extra = {"name": "segment", "type": ["null", "string"], "doc": "Market segment.", "default": None}
+    edit(contracts, "sdr.LeadScored", lambda schema: schema["fields"].append(extra))
+    run(registry_url, contracts, "register")
+    edit(contracts, "sdr.LeadScored", lambda schema: schema["fields"].pop())
+    _, answer = run(registry_url, contracts, "register")
+    (scored,) = [one for one in answer if one["record_type"] == "sdr.LeadScored"]
+    assert (scored["outcome"], scored["version"]) == ("unchanged", 1)
+    assert "newest is 2" in scored["detail"]
+
+
+def test_a_registry_that_is_away_ends_the_command_with_its_address(contracts: Path) -> None:
+    status, told = run("http://127.0.0.1:1", contracts, "register")
+    assert status == 2
+    assert "127.0.0.1:1" in told

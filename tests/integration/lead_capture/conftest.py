@@ -1,0 +1,98 @@
+"""The service as its own process, against a broker and a registry of the stack's own kind."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from local_stack import Stack
+
+
+@dataclass
+class Process:
+    """One ``python -m lead_capture``."""
+
+    child: subprocess.Popen[bytes]
+    client: httpx.Client
+
+    def wait_for(self, path: str, status: int, seconds: float = 30) -> httpx.Response:
+        deadline = time.monotonic() + seconds
+        while True:
+            assert self.child.poll() is None, "the process ended"
+            assert time.monotonic() < deadline, f"{path} did not answer {status} in time"
+            try:
+                answer = self.client.get(path)
+                if answer.status_code == status:
+                    return answer
+            except httpx.TransportError:
+                pass
+            time.sleep(0.05)
+
+    def kill(self) -> None:
+        self.child.send_signal(signal.SIGKILL)
+        self.child.wait(10)
+
+    def end(self) -> int:
+        self.child.terminate()
+        return self.child.wait(30)
+
+
+Start = Callable[[Mapping[str, str]], Process]
+
+
+@pytest.fixture(scope="session")
+def foundation(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[Stack]:
+    """Broker and registry, with topics and contracts."""
+    stack = Stack(root, tmp_path_factory.mktemp("foundation"), ports="free", services=["broker", "registry"])
+    stack.up()
+    try:
+        yield stack
+    finally:
+        stack.down()
+
+
+@pytest.fixture
+def nowhere() -> dict[str, str]:
+    """Settings of a broker and a registry that refuse connections."""
+    return {
+        "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{_free_port()}",
+        "SCHEMA_REGISTRY_URL": f"http://127.0.0.1:{_free_port()}",
+    }
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start the service; its stores stay in the test's own folder."""
+    started: list[Process] = []
+
+    def starting(settings: Mapping[str, str]) -> Process:
+        port = str(_free_port())
+        env = {**os.environ, **settings, "DATA_DIR": str(tmp_path / "data"), "LEAD_CAPTURE_PORT": port}
+        log = (tmp_path / "lead_capture.log").open("ab")
+        child = subprocess.Popen([sys.executable, "-m", "lead_capture"], env=env, stdout=log, stderr=log)
+        log.close()
+        process = Process(child, httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30))
+        started.append(process)
+        process.wait_for("/healthz", 200)
+        return process
+
+    yield starting
+    for process in started:
+        process.client.close()
+        if process.child.poll() is None:
+            process.kill()
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port

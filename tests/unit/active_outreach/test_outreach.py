@@ -1,0 +1,128 @@
+import csv
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from active_outreach.agent import make_agent
+from active_outreach.draft import Draft, DraftedMail, problem_with, subject_line
+from active_outreach.offline import draft_stand_in
+from active_outreach.settings import SenderSettings
+from signalbox.agent import Message, Work
+from signalbox.agent.contracts import OwnContracts
+from signalbox_contracts.sdr import CampaignDrafted, CampaignType, Lead, LeadScored, NextStep
+
+ROOT = Path(__file__).parents[3]
+SITE = "https://larkspan.example/"
+MakeLead = Callable[..., Lead]
+MakeMessage = Callable[..., Message[Any]]
+
+
+def scored(lead: Lead, *points: str) -> LeadScored:
+    step = NextStep.ACTIVELY_ENGAGE
+    return LeadScored(lead=lead, score=80, next_step=step, talking_points=list(points), rationale="r")
+
+
+async def drafted(record: LeadScored, message: MakeMessage, work: Work) -> CampaignDrafted:
+    (campaign,) = await make_agent().handle(message(record), work)
+    assert isinstance(campaign, CampaignDrafted)
+    return campaign
+
+
+async def test_three_personal_mails_go_to_the_lead_over_a_week(
+    a_lead: MakeLead, message: MakeMessage, work: Work, contracts: OwnContracts
+) -> None:
+    campaign = await drafted(scored(a_lead(), "reports by hand"), message, work)
+    assert campaign.lead == a_lead()
+    assert campaign.campaign_type is CampaignType.ACTIVE_OUTREACH
+    assert [mail.send_after_hours for mail in campaign.emails] == [0, 72, 168]
+    assert {mail.to for mail in campaign.emails} == {"anna@bergwerk.example"}
+    for mail in campaign.emails:
+        assert "Dear Anna Schmidt," in mail.body
+        assert "Bergwerk Logistik GmbH" in mail.body
+    assert "reports by hand" in campaign.emails[0].body
+    assert len({mail.subject for mail in campaign.emails}) == 3
+    assert contracts.violation(campaign) is None
+
+
+HOSTILE: list[Mapping[str, Any]] = [
+    {"project_description": None},
+    {"name": "佐藤 花子", "company_name": "株式会社さくら", "job_title": "部長"},
+    {"name": "a\nBcc: x@y.example", "company_name": "Evil\r\nSubject: x", "job_title": "{{title}}"},
+    {"name": "x" * 9000, "company_name": "y " * 9000, "project_description": "z" * 200_000},
+    {
+        "name": "$them ${us} %s {name}",
+        "company_name": "[Company Name]",
+        "project_description": "[insert text]",
+    },
+    {"project_description": "see https://evil.example/ and www.evil.example, write to me@evil.example"},
+    {"name": "\u200b", "company_name": "\u2060x", "job_title": "<script>"},
+]
+
+
+@pytest.mark.parametrize("changes", HOSTILE)
+async def test_whatever_a_lead_typed_the_mails_are_fit_to_send(
+    a_lead: MakeLead,
+    message: MakeMessage,
+    work: Work,
+    contracts: OwnContracts,
+    changes: Mapping[str, Any],
+) -> None:
+    lead = a_lead(**changes)
+    campaign = await drafted(scored(lead, "a\nb", "{{x}} https://evil.example", ""), message, work)
+    assert contracts.violation(campaign) is None
+    assert {mail.to for mail in campaign.emails} == {lead.email}
+    for mail in campaign.emails:
+        assert "evil.example" not in mail.body + mail.subject
+        assert "\n" not in mail.subject
+        assert len(mail.subject) <= 150
+        assert len(mail.body) < 3000
+
+
+async def test_every_example_lead_gets_mails_that_its_contract_accepts(
+    a_lead: MakeLead, message: MakeMessage, work: Work, contracts: OwnContracts
+) -> None:
+    with (ROOT / "examples" / "leads.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            lead = a_lead(**{name: value or None for name, value in row.items()})
+            assert contracts.violation(await drafted(scored(lead, "one point"), message, work)) is None
+
+
+def test_the_same_lead_gets_the_same_mails(a_lead: MakeLead) -> None:
+    record = scored(a_lead(), "reports by hand")
+    assert draft_stand_in(record, SenderSettings()) == draft_stand_in(record, SenderSettings())
+
+
+def mail(subject: str = "s", body: str = "b", hours: int = 0) -> DraftedMail:
+    return DraftedMail(subject=subject, body=body, send_after_hours=hours)
+
+
+@pytest.mark.parametrize(
+    ("second", "problem"),
+    [
+        (mail(body="Dear [Name],", hours=1), "placeholder"),
+        (mail(body="Dear {{ first_name }},", hours=1), "placeholder"),
+        (mail(body="Lorem ipsum", hours=1), "placeholder"),
+        (mail(body="see https://evil.example/x", hours=1), "links to"),
+        (mail(body="see www.evil.example", hours=1), "links to"),
+        (mail(body="https://larkspan.example.evil.example/", hours=1), "links to"),
+        (mail(hours=0), "must grow"),
+    ],
+)
+def test_a_model_is_told_what_is_wrong_with_its_mails(second: DraftedMail, problem: str) -> None:
+    assert problem in (problem_with(Draft(mails=[mail(), second]), SITE) or "")
+
+
+def test_links_to_our_own_site_are_fine() -> None:
+    own = mail(body="see https://larkspan.example/library/x.", hours=72)
+    assert problem_with(Draft(mails=[mail(), own]), SITE) is None
+
+
+def test_a_subject_is_one_line_whatever_the_model_wrote() -> None:
+    assert subject_line(mail(subject="a\r\nBcc: b\u2028c")) == "a Bcc: b c"
+    assert len(subject_line(mail(subject="y" * 300))) == 150
+
+
+def test_only_leads_that_are_not_disqualified_are_taken() -> None:
+    assert [entry.when for entry in make_agent().definition.input] == ["this.next_step != 'DISQUALIFY'"]

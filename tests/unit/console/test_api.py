@@ -1,0 +1,181 @@
+import base64
+from collections.abc import AsyncIterator
+from datetime import datetime
+
+import httpx
+import pytest
+
+from console.app import create_app
+from console.following import follow
+from signalbox.errors import Unavailable
+from signalbox.telemetry import Readiness
+
+
+@pytest.fixture
+async def http(desk) -> AsyncIterator[httpx.AsyncClient]:
+    app = create_app(desk.queries, desk.registry, desk.schemas, Readiness())
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://console") as client:
+        yield client
+
+
+async def test_a_lead_is_answered_with_status_and_timeline_as_promised(http, desk, paper):
+    paper.scheduled("lead-1")
+    await desk.show(*paper.records)
+    answer = (await http.get("/api/leads/lead-1")).json()
+    assert (answer["lead_id"], answer["status"]) == ("lead-1", "scheduled")
+    for entry in answer["timeline"]:
+        assert {"at", "stage", "record_type", "agent", "message_id", "detail"} <= set(entry)
+        assert datetime.fromisoformat(entry["at"]).tzinfo is not None
+    assert [entry["at"] for entry in answer["timeline"]] == sorted(
+        entry["at"] for entry in answer["timeline"]
+    )
+    assert answer["lead"]["name"] == "Zoë Ångström"
+
+
+async def test_a_lead_not_seen_is_a_problem_404(http):
+    answer = await http.get("/api/leads/nobody")
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "nobody" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("lead_id", ["a/b", "ä ö", "../x", "50%", "a?b", "<b>"])
+async def test_a_lead_id_may_be_any_text(http, desk, paper, lead_id):
+    paper.captured(lead_id)
+    await desk.show(*paper.records)
+    for at in ("/api/leads/", "/leads/"):
+        assert (await http.get(httpx.URL("http://console" + at + _quoted(lead_id)))).status_code == 200
+
+
+async def test_leads_are_listed_newest_first_in_pages_and_by_status(http, desk, paper):
+    for number in range(5):
+        paper.captured(f"lead-{number}")
+    paper.scheduled("done")
+    await desk.show(*paper.records)
+    first = (await http.get("/api/leads", params={"limit": 4})).json()
+    second = (await http.get("/api/leads", params={"limit": 4, "after": first["next"]})).json()
+    listed = [lead["lead_id"] for lead in first["leads"] + second["leads"]]
+    assert listed == ["done", "lead-4", "lead-3", "lead-2", "lead-1", "lead-0"]
+    assert second["next"] is None
+    only = (await http.get("/api/leads", params={"status": "scheduled"})).json()
+    assert [lead["lead_id"] for lead in only["leads"]] == ["done"]
+
+
+@pytest.mark.parametrize(
+    "query", ["leads?status=lost", "leads?limit=0", "leads?after=nobody", "dead-letters?after=x/y"]
+)
+async def test_a_wrong_question_is_a_problem_422(http, query):
+    answer = await http.get(f"/api/{query}")
+    assert answer.status_code == 422
+    assert answer.json()["detail"]
+
+
+async def test_dead_letters_are_listed_by_reason_and_shown_with_their_bytes(http, desk, paper):
+    captured = paper.captured("lead-1")
+    paper.rejected(captured, "MALFORMED", "gate", detail="2 bytes left", field="lead")
+    odd = paper.write("agent_messages", b"\xff", b"\x00\xff", [("x", None), ("x", b"\xfe"), ("x", b"t")])
+    letter = paper.rejected(odd, "NOT_FRAMED", "gate")
+    await desk.show(*paper.records)
+    both = (await http.get("/api/dead-letters")).json()["dead_letters"]
+    assert [one["reason"] for one in both] == ["NOT_FRAMED", "MALFORMED"]
+    only = (await http.get("/api/dead-letters", params={"reason": "MALFORMED"})).json()["dead_letters"]
+    assert (only[0]["key"], only[0]["field"], only[0]["detail"]) == ("lead-1", "lead", "2 bytes left")
+    shown = (await http.get(f"/api/dead-letters/{letter.topic}/{letter.partition}/{letter.offset}")).json()
+    assert base64.b64decode(shown["value_base64"]) == b"\x00\xff"
+    assert base64.b64decode(shown["key_base64"]) == b"\xff"
+    assert [(one["text"], one["base64"]) for one in shown["headers"][:3]] == [
+        (None, None),
+        (None, "/g=="),
+        ("t", "dA=="),
+    ]
+    assert shown["decoded"] is None
+    assert shown["decode_error"]
+    whole = (await http.get("/api/dead-letters/agent_messages_dlt/0/0")).json()
+    assert whole["decoded"]["lead"]["lead_id"] == "lead-1"
+    assert (await http.get("/api/dead-letters/agent_messages_dlt/0/99")).status_code == 404
+
+
+async def test_dead_letters_are_paged(http, desk, paper):
+    for number in range(3):
+        paper.rejected(paper.captured(f"lead-{number}"), "MALFORMED", "gate")
+    await desk.show(*paper.records)
+    first = (await http.get("/api/dead-letters", params={"limit": 2})).json()
+    second = (await http.get("/api/dead-letters", params={"limit": 2, "after": first["next"]})).json()
+    assert [one["key"] for one in first["dead_letters"]] == ["lead-2", "lead-1"]
+    assert [one["key"] for one in second["dead_letters"]] == ["lead-0"]
+
+
+async def test_contracts_are_what_the_registry_has_with_what_agents_announced(http, desk, paper):
+    await desk.show(paper.announced("greeter"))
+    contracts = {one["record_type"]: one for one in (await http.get("/api/contracts")).json()["contracts"]}
+    assert contracts["sdr.LeadScored"]["versions"][0]["version"] == 1
+    assert contracts["x.Greeted"]["versions"] == []
+
+
+async def test_stats_have_exactly_the_promised_counts(http):
+    assert (await http.get("/api/stats")).json() == {
+        "captured": 0,
+        "scheduled": 0,
+        "ended": 0,
+        "dead_lettered": 0,
+        "in_flight": 0,
+        "unattributed": 0,
+        "refused_at_intake": 0,
+        "llm_calls": 0,
+        "rejected_before_llm": 0,
+    }
+
+
+async def test_every_page_answers_also_when_there_is_nothing(http):
+    for path in ("/", "/?status=ended", "/dead-letters", "/agents", "/console.css", "/metrics"):
+        assert (await http.get(path)).status_code == 200
+    assert (await http.get("/leads/nobody")).status_code == 404
+
+
+async def test_pages_escape_what_came_from_outside_and_lists_hide_personal_data(http, desk, paper):
+    evil = "<script>alert(1)</script>"
+    paper.scheduled("good")
+    paper.rejected(paper.captured(evil), evil, "gate", detail=evil, field=evil)
+    await desk.show(*paper.records)
+    pages = {path: (await http.get(path)).text for path in ("/", "/dead-letters", "/leads/" + _quoted(evil))}
+    assert all("<script" not in html for html in pages.values())
+    assert "zoe@" not in pages["/"]
+    assert "zoe@widgets.example" in (await http.get("/leads/good")).text
+    assert "script" not in (await http.get("/")).headers["content-security-policy"]
+
+
+async def test_the_offline_model_is_called_what_it_is(http, desk, paper):
+    paper.scheduled("lead-1")
+    await desk.show(*paper.records)
+    assert "Decided by the offline stand-in, which is not an LLM." in (await http.get("/leads/lead-1")).text
+
+
+async def test_the_console_is_ready_when_registry_answers_and_topics_were_read_to_their_ends(desk, paper):
+    class Topics:
+        caught_up = False
+
+        async def records(self):
+            yield paper.records
+            assert not readiness.ready
+            self.caught_up = True
+            yield []
+
+    class Moody(type(desk.registry)):
+        failures = 1
+
+        async def schema_text(self, schema_id):
+            if self.failures:
+                self.failures -= 1
+                raise Unavailable("registry", "refused")
+            return await super().schema_text(schema_id)
+
+    paper.scheduled("lead-1")
+    readiness = Readiness("registry", "topics")
+    desk.schemas._registry = Moody()
+    await follow(Topics(), desk.schemas, desk.projection, readiness)
+    assert readiness.ready
+    assert desk.status("lead-1") == "scheduled"
+
+
+def _quoted(text: str) -> str:
+    return "".join(f"%{byte:02x}" for byte in text.encode())

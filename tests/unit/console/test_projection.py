@@ -1,0 +1,355 @@
+import random
+from dataclasses import replace
+
+import pytest
+
+from console.answers import Stats
+from signalbox.envelope import Envelope, correlation_id_of, replay_id
+from signalbox.names import LeadId
+from signalbox.records import Record
+
+
+async def test_a_lead_that_goes_all_the_way_is_scheduled_and_its_timeline_tells_each_step(desk, paper):
+    paper.scheduled("lead-1")
+    await desk.show(*paper.records)
+    assert desk.status("lead-1") == "scheduled"
+    handled = ["gated", "routed", "handled"]
+    assert desk.stages("lead-1") == ["captured", *handled, *handled, *handled, "scheduled"]
+
+
+async def test_a_routed_entry_has_candidates_reason_and_model_and_a_handled_entry_what_was_given(desk, paper):
+    profiled = paper.handled(paper.captured("lead-1"), "lead_ingestion", "sdr.LeadProfiled")
+    queries = await desk.show(*paper.records)
+    timeline = {entry.stage.value: entry for entry in queries.lead("lead-1").timeline}
+    assert timeline["routed"].agent == "lead_ingestion"
+    assert "lead_ingestion" in timeline["routed"].detail["candidates"]
+    assert timeline["routed"].detail["reason"] == "because"
+    assert timeline["routed"].detail["model"] == "offline"
+    assert timeline["handled"].message_id == timeline["routed"].message_id == timeline["captured"].message_id
+    given = [{"record_type": "sdr.LeadProfiled", "message_id": Envelope.parse(profiled.headers).id}]
+    assert timeline["handled"].detail["gave"] == given
+
+
+async def test_a_lead_is_in_flight_until_each_of_its_messages_has_an_outcome(desk, paper):
+    captured = paper.captured("lead-1")
+    await desk.show(*paper.records)
+    assert desk.status("lead-1") == "in_flight"
+    await desk.show(paper.decided(captured, "lead_ingestion", "routed"))
+    assert desk.status("lead-1") == "in_flight"
+    answer = paper.answered(captured, "lead_ingestion", "sdr.LeadProfiled")
+    await desk.show(answer)
+    assert desk.status("lead-1") == "in_flight"
+    await desk.show(paper.decided(answer, None, "ended"))
+    assert desk.status("lead-1") == "ended"
+    assert desk.stages("lead-1")[-2:] == ["gated", "ended"]
+
+
+async def test_another_agents_answer_does_not_settle_a_routed_message(desk, paper):
+    captured = paper.captured("lead-1")
+    paper.decided(captured, "lead_ingestion", "routed")
+    foreign = paper.answered(captured, "stranger", "sdr.LeadProfiled")
+    paper.decided(foreign, None, "ended")
+    await desk.show(*paper.records)
+    assert desk.status("lead-1") == "in_flight"
+
+
+async def test_a_reroute_settles_the_first_decision_and_shows_who_refused(desk, paper):
+    captured = paper.captured("lead-1")
+    paper.decided(captured, "rival", "routed")
+    paper.decided(captured, "lead_ingestion", "rerouted", excluded=["rival"])
+    await desk.show(*paper.records)
+    assert desk.status("lead-1") == "in_flight"
+    answer = paper.answered(captured, "lead_ingestion", "sdr.LeadProfiled")
+    paper.decided(answer, None, "ended")
+    queries = await desk.show(*paper.records)
+    assert desk.status("lead-1") == "ended"
+    routed = [entry for entry in queries.lead("lead-1").timeline if entry.stage == "routed"]
+    assert [(entry.agent, entry.detail["refused_by"]) for entry in routed] == [("lead_ingestion", ["rival"])]
+    assert queries.stats().llm_calls == 2
+
+
+@pytest.mark.parametrize(
+    ("stage", "stages"),
+    [("gate", ["captured", "dead_lettered"]), ("router", ["captured", "gated", "dead_lettered"])],
+)
+async def test_a_dead_letter_makes_its_lead_dead_lettered(desk, paper, stage, stages):
+    letter = paper.rejected(paper.captured("lead-1"), "MALFORMED", stage, detail="cut off", field="lead")
+    queries = await desk.show(*paper.records)
+    assert desk.status("lead-1") == "dead_lettered"
+    assert desk.stages("lead-1") == stages
+    detail = queries.lead("lead-1").timeline[-1].detail
+    assert (detail["reason"], detail["detail"], detail["field"]) == ("MALFORMED", "cut off", "lead")
+    assert (detail["topic"], detail["offset"]) == (letter.topic, letter.offset)
+
+
+async def test_a_dispatch_failure_names_the_agent_and_outranks_a_schedule(desk, paper):
+    paper.scheduled("lead-1")
+    message = next(record for record in paper.records if record.topic == "agent_messages")
+    paper.rejected(message, "AGENT_FAILED", "dispatch")
+    queries = await desk.show(*paper.records)
+    assert desk.status("lead-1") == "dead_lettered"
+    dead = [entry for entry in queries.lead("lead-1").timeline if entry.stage == "dead_lettered"]
+    assert [entry.agent for entry in dead] == ["lead_ingestion"]
+
+
+async def test_a_replay_reopens_its_lead_and_its_end_counts(desk, paper):
+    letter = paper.rejected(paper.captured("lead-1"), "RULE_VIOLATED", "gate")
+    again = paper.replayed(letter)
+    await desk.show(*paper.records)
+    assert desk.status("lead-1") == "in_flight"
+    await desk.show(paper.decided(again, None, "terminal"))
+    assert desk.status("lead-1") == "scheduled"
+    assert desk.stages("lead-1") == ["captured", "dead_lettered", "replayed", "scheduled"]
+
+
+async def test_a_replay_is_no_answer_of_the_agent_that_failed(desk, paper):
+    captured = paper.captured("lead-1")
+    profiled = paper.handled(captured, "lead_ingestion", "sdr.LeadProfiled")
+    paper.decided(profiled, "lead_scoring", "routed")
+    paper.replayed(paper.rejected(profiled, "AGENT_FAILED", "dispatch"))
+    await desk.show(*paper.records)
+    assert desk.stages("lead-1").count("handled") == 1
+
+
+async def test_a_discard_ends_the_lead(desk, paper):
+    letter = paper.rejected(paper.captured("lead-1"), "MALFORMED", "gate")
+    paper.discarded(letter)
+    queries = await desk.show(*paper.records)
+    assert desk.status("lead-1") == "ended"
+    assert desk.stages("lead-1") == ["captured", "dead_lettered", "discarded"]
+    assert queries.lead("lead-1").timeline[-1].detail["who"] == "ops"
+
+
+async def test_a_copy_of_a_dead_letter_is_closed_with_it(desk, paper):
+    captured = paper.captured("lead-1")
+    letter = paper.rejected(captured, "MALFORMED", "gate", model_calls=2)
+    paper.rejected(captured, "MALFORMED", "gate", model_calls=2)
+    paper.discarded(letter)
+    queries = await desk.show(*paper.records)
+    assert desk.status("lead-1") == "ended"
+    assert queries.stats().rejected_before_llm == 1
+    assert queries.stats().llm_calls == 2
+
+
+async def test_a_lead_refused_at_intake_is_counted_apart_and_still_has_its_page(desk, paper):
+    paper.rejected(paper.incoming("lead-1"), "RULE_VIOLATED", "intake", field="lead.email")
+    queries = await desk.show(*paper.records)
+    assert queries.stats() == _stats(refused_at_intake=1, rejected_before_llm=1)
+    assert queries.leads().leads == []
+    assert (desk.status("lead-1"), desk.stages("lead-1")) == ("dead_lettered", ["dead_lettered"])
+
+
+async def test_a_refused_lead_that_is_replayed_and_passes_is_captured(desk, paper):
+    letter = paper.rejected(paper.incoming("lead-1"), "RULE_VIOLATED", "intake")
+    replay = replay_id(letter.topic, letter.partition, letter.offset)
+    again = paper.incoming("lead-1", [("ce_id", replay.encode())])
+    await desk.show(*paper.records)
+    assert desk.status("lead-1") == "in_flight"
+    paper.decided(paper.taken_in(again), None, "ended")
+    queries = await desk.show(*paper.records)
+    assert queries.stats() == _stats(captured=1, ended=1, rejected_before_llm=1)
+    assert desk.stages("lead-1") == ["dead_lettered", "replayed", "captured", "gated", "ended"]
+
+
+async def test_a_lead_that_nothing_was_heard_of_is_unknown(desk, paper):
+    queries = await desk.show(paper.incoming("lead-1"))
+    assert queries.lead("lead-1") is None
+
+
+async def test_what_was_never_taken_in_is_unattributed_and_counts_once_with_its_dead_letter(desk, paper):
+    def hostile(*headers: tuple[str, bytes | None]) -> Record:
+        return paper.write("agent_messages", b"nobody", b"\x00\x00", headers)
+
+    workflow = correlation_id_of(LeadId("nobody")).encode()
+    poses = (("ce_type", b"sdr.LeadCaptured"), ("ce_hop", b"0"), ("ce_correlationid", workflow))
+    for record in [
+        hostile(),
+        hostile(("ce_id", b"\xff"), ("ce_correlationid", b"elsewhere")),
+        hostile(("ce_id", b"mine"), *poses),
+        hostile(("ce_id", b"mine"), *poses),
+    ]:
+        paper.rejected(record, "HEADER_INVALID", "gate")
+    queries = await desk.show(*paper.records)
+    assert queries.stats() == _stats(unattributed=4, rejected_before_llm=4)
+
+
+async def test_a_dead_letter_whose_message_is_gone_from_its_topic_is_still_counted(desk, paper):
+    letter = paper.rejected(paper.write("agent_messages", None, None), "NOT_FRAMED", "gate")
+    queries = await desk.show(letter)
+    assert queries.stats() == _stats(unattributed=1, rejected_before_llm=1)
+
+
+async def test_a_redelivered_message_needs_no_second_outcome(desk, paper):
+    captured = paper.captured("lead-1")
+    paper.decided(captured, None, "ended")
+    paper.write("agent_messages", captured.key, captured.value, captured.headers)
+    queries = await desk.show(*paper.records)
+    assert desk.status("lead-1") == "ended"
+    assert desk.stages("lead-1") == ["captured", "gated", "ended"]
+    assert queries.stats() == _stats(captured=1, ended=1)
+
+
+async def test_a_redelivered_unattributed_message_is_one_message(desk, paper):
+    headers = (("ce_id", b"m"), ("ce_correlationid", b"w"))
+    paper.write("agent_messages", b"k", b"v", headers)
+    paper.write("agent_messages", b"k", b"v", headers)
+    queries = await desk.show(*paper.records)
+    assert queries.stats().unattributed == 1
+
+
+async def test_a_decision_that_does_not_decode_still_counts_by_its_headers(desk, paper):
+    captured = paper.captured("lead-1")
+    decision = paper.decided(captured, None, "ended")
+    paper.records[-1] = replace(decision, value=b"\x00\x00\x00\x00\xffrubbish")
+    await desk.show(*paper.records)
+    assert desk.status("lead-1") == "ended"
+
+
+async def test_a_captured_lead_whose_value_is_another_record_is_listed_without_content(desk, paper):
+    captured = paper.captured("lead-1")
+    value = paper.registry.framed("sdr.CampaignScheduled", **_CAMPAIGN)
+    paper.records[-1] = replace(captured, value=value)
+    queries = await desk.show(*paper.records)
+    assert queries.lead("lead-1").lead is None
+
+
+async def test_lists_hold_no_personal_data_and_the_leads_own_page_does(desk, paper):
+    paper.scheduled("lead-1")
+    queries = await desk.show(*paper.records)
+    listed = queries.leads().model_dump_json()
+    assert "Widgets & Co" in listed
+    assert "zoe@" not in listed
+    assert "Zoë" not in listed
+    assert queries.lead("lead-1").lead["email"] == "zoe@widgets.example"
+
+
+async def test_the_newest_announcement_of_an_agent_counts_and_a_tombstone_removes_it(desk, paper):
+    paper.announced("scorer")
+    paper.announced("greeter")
+    paper.write("agent_registry", b"scorer", None)
+    queries = await desk.show(*reversed(paper.records))
+    agents = {agent.agent_id: agent for agent in queries.agents()}
+    assert (agents["scorer"].removed, agents["greeter"].removed) == (True, False)
+    assert agents["scorer"].definition["input"][0]["when"] == "this.score > 1"
+
+
+async def test_rubbish_on_every_topic_stops_nothing(desk, paper):
+    rubbish = random.Random(7)
+    names = ["ce_id", "ce_type", "ce_hop", "ce_time", "ce_correlationid", "ce_causationid", "dl_offset", "x"]
+    values = [
+        None,
+        b"",
+        b"\xff\xfe",
+        b"0",
+        b"9" * 30,
+        b"\x00",
+        b"sdr.LeadCaptured",
+        "\u2028".encode(),
+        b"a" * 600,
+    ]
+    values += [
+        b"control.RouteDecided",
+        b"control.MessageDiscarded",
+        b"9999-12-31T23:59:59-14:00",
+        b"\xd9\xa3",
+    ]
+    bodies = [None, b"", b"\x00", bytes(5), b"\x00\x00\x00\x00\x05" + bytes(90), rubbish.randbytes(300)]
+    topics = ["incoming_leads", "agent_messages", "agent_routes", "agent_registry", "governance_audit"]
+    topics += ["incoming_leads_dlt", "agent_messages_dlt", "elsewhere"]
+    for _ in range(600):
+        headers = [(rubbish.choice(names), rubbish.choice(values)) for _ in range(rubbish.randrange(8))]
+        paper.write(rubbish.choice(topics), rubbish.choice(values), rubbish.choice(bodies), headers)
+    paper.scheduled("lead-1")
+    queries = await desk.show(*paper.records)
+    assert queries.stats().captured == queries.stats().scheduled == 1
+    assert queries.dead_letters(limit=1000).dead_letters
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_the_outcome_does_not_depend_on_the_order_or_on_repetition(new_desk, paper, seed):
+    ids = _everything(paper)
+    in_order = new_desk()
+    await in_order.show(*paper.records)
+    shuffled = new_desk()
+    dice = random.Random(seed)
+    records = [*paper.records, *dice.sample(paper.records, len(paper.records) // 4)]
+    dice.shuffle(records)
+    while records:
+        batch, records = records[: (size := dice.randint(1, 9))], records[size:]
+        await shuffled.show(*batch)
+    assert _all_answers(shuffled.queries, ids) == _all_answers(in_order.queries, ids)
+
+
+async def test_the_counts_conserve_every_captured_lead(desk, paper):
+    _everything(paper)
+    stats = (await desk.show(*paper.records)).stats()
+    assert stats == _stats(
+        captured=11,
+        scheduled=3,
+        ended=2,
+        dead_lettered=4,
+        in_flight=2,
+        unattributed=2,
+        refused_at_intake=1,
+        llm_calls=16,
+        rejected_before_llm=8,
+    )
+
+
+@pytest.mark.parametrize("cut", range(0, 60, 7))
+async def test_the_four_states_always_sum_up_to_the_captured(desk, paper, cut):
+    _everything(paper)
+    stats = (await desk.show(*paper.records[:cut])).stats()
+    assert stats.captured == stats.scheduled + stats.ended + stats.dead_lettered + stats.in_flight
+
+
+def _everything(paper) -> list[str]:
+    """Write at least one lead of every fate; return their ids."""
+    paper.scheduled("far")
+    paper.captured("waiting")
+    paper.decided(paper.captured("disqualified"), None, "ended")
+    paper.decided(paper.captured("away"), "lead_ingestion", "routed")
+    paper.rejected(paper.captured("malformed"), "MALFORMED", "gate")
+    failed = paper.captured("failed")
+    paper.decided(failed, "lead_ingestion", "routed")
+    paper.rejected(failed, "AGENT_FAILED", "dispatch", model_calls=3)
+    paper.rejected(paper.handled(paper.captured("looping"), "rival", "sdr.LeadScored"), "HOP_LIMIT", "guard")
+    paper.discarded(paper.rejected(paper.captured("given-up"), "UNKNOWN_SCHEMA", "gate"))
+    again = paper.replayed(paper.rejected(paper.captured("fixed"), "RULE_VIOLATED", "gate"))
+    paper.decided(paper.handled(again, "send_email", "sdr.CampaignScheduled"), None, "terminal")
+    refused = paper.captured("refused-once")
+    paper.decided(refused, "rival", "routed")
+    paper.decided(refused, "lead_ingestion", "rerouted", excluded=["rival"])
+    answer = paper.answered(refused, "lead_ingestion", "sdr.CampaignScheduled")
+    paper.write("agent_messages", answer.key, answer.value, answer.headers)
+    paper.decided(answer, None, "terminal")
+    paper.rejected(paper.incoming("at-intake"), "NOT_FRAMED", "intake")
+    letter = paper.rejected(paper.incoming("mended"), "RULE_VIOLATED", "intake")
+    replay = replay_id(letter.topic, letter.partition, letter.offset)
+    mended = paper.taken_in(paper.incoming("mended", [("ce_id", replay.encode())]))
+    paper.rejected(mended, "UNROUTABLE", "router", model_calls=4)
+    paper.discarded(letter)
+    foreign = (("ce_id", b"f"), ("ce_correlationid", b"foreign"))
+    paper.rejected(paper.write("agent_messages", b"far", b"junk", foreign), "NOT_FRAMED", "gate")
+    paper.rejected(paper.write("agent_messages", b"far", b"junk"), "HEADER_INVALID", "gate")
+    paper.announced("scorer")
+    paper.write("agent_registry", b"scorer", None)
+    return sorted({record.key.decode() for record in paper.records if record.topic == "incoming_leads"})
+
+
+def _all_answers(queries, ids: list[str]) -> list[str]:
+    leads = [queries.lead(lead_id) for lead_id in ids]
+    whole = [queries.stats(), queries.leads(), queries.dead_letters(), *queries.agents(), *leads]
+    return [answer.model_dump_json() if answer else "" for answer in whole]
+
+
+def _stats(**counts: int) -> Stats:
+    return Stats(**{**dict.fromkeys(Stats.model_fields, 0), **counts})
+
+
+_CAMPAIGN = {
+    "lead_id": "lead-1",
+    "campaign_id": "c",
+    "campaign_type": "NURTURE",
+    "emails": [],
+}

@@ -1,0 +1,125 @@
+"""The app over real SQLite files; the publisher is a fake, at its port."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from lead_capture.app import create_app
+from lead_capture.lead import CapturedLead
+from lead_capture.settings import LeadCaptureSettings
+from lead_capture.store import SqlLeadStore
+from signalbox.errors import Unavailable
+
+GOOD = {
+    "name": "Zoë Ångström",
+    "email": "zoe@fjordworks.example",
+    "company_name": "Fjordworks AS",
+    "job_title": "Head of Operations",
+    "lead_source": "webinar",
+}
+
+
+class FakePublisher:
+    """A stand-in for broker and registry at the LeadPublisher port: it keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.published: list[CapturedLead] = []
+        self.away: str | None = None
+        self.attempts = 0
+
+    @property
+    def ids(self) -> list[str]:
+        return [lead.lead_id for lead in self.published]
+
+    async def prepare(self) -> None:
+        self.attempts += 1
+        if self.away:
+            raise Unavailable(self.away, "connection refused")
+
+    async def publish(self, leads: Sequence[CapturedLead]) -> None:
+        if self.away:
+            raise Unavailable(self.away, "connection refused")
+        self.published.extend(leads)
+
+
+class SilentPublisher(FakePublisher):
+    """A broker that takes its time, at the LeadPublisher port: it answers when ``answer`` is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answer = asyncio.Event()
+
+    async def publish(self, leads: Sequence[CapturedLead]) -> None:
+        await self.answer.wait()
+        await super().publish(leads)
+
+
+async def _eventually(holds: Callable[[], bool], seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "the condition did not come true in time"
+        await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def good() -> dict[str, str]:
+    """The fields of a lead that is accepted."""
+    return dict(GOOD)
+
+
+@pytest.fixture
+def eventually() -> Callable[..., Awaitable[None]]:
+    """Wait until a condition holds; fail when it does not come true."""
+    return _eventually
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> LeadCaptureSettings:
+    return LeadCaptureSettings(data_dir=tmp_path)
+
+
+@pytest.fixture
+def store(settings: LeadCaptureSettings) -> Iterator[SqlLeadStore]:
+    opened = SqlLeadStore(settings.store_url())
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def publisher() -> FakePublisher:
+    return FakePublisher()
+
+
+@pytest.fixture
+def silent() -> SilentPublisher:
+    return SilentPublisher()
+
+
+Serve = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
+
+
+@pytest.fixture
+def serve(store: SqlLeadStore, publisher: FakePublisher, settings: LeadCaptureSettings) -> Serve:
+    """Start the app; keyword arguments change its settings."""
+
+    @asynccontextmanager
+    async def serving(**changes: object) -> AsyncIterator[httpx.AsyncClient]:
+        app = create_app(store, publisher, settings.model_copy(update=changes))
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://leads.example") as client,
+        ):
+            yield client
+
+    return serving
+
+
+@pytest.fixture
+async def client(serve: Serve) -> AsyncIterator[httpx.AsyncClient]:
+    async with serve() as opened:
+        yield opened

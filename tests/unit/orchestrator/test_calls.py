@@ -1,0 +1,159 @@
+"""Away, failing and refusing are told apart, over real HTTP on loopback."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+from fastapi import FastAPI, Request, Response
+
+from orchestrator.calls import AgentCaller, Done, Failed, Refused
+from signalbox.envelope import Envelope
+from signalbox.names import AgentId, CorrelationId, MessageId, RecordType
+from signalbox.records import Record
+from signalbox.telemetry import Readiness
+
+AGENT = AgentId("echo")
+ENVELOPE = Envelope(
+    MessageId("m-1"), "test", RecordType("sdr.LeadCaptured"), datetime.now(UTC), CorrelationId("c-1")
+)
+MESSAGE = Record("agent_messages", 0, 0, "lead-ä".encode(), b"\0\0\0\0\1body", ENVELOPE.headers())
+
+
+@dataclass
+class ScriptedAgent:
+    """Answers ``POST /messages`` by a script of statuses, then 200; records what came."""
+
+    script: list[Response] = field(default_factory=list)
+    ready: bool = True
+    seen: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+
+    def app(self) -> FastAPI:
+        app = FastAPI()
+
+        @app.post("/messages")
+        async def messages(request: Request) -> Response:
+            self.seen.append((dict(request.headers), await request.body()))
+            return self.script.pop(0) if self.script else Response(status_code=200)
+
+        @app.get("/readyz")
+        async def readyz() -> Response:
+            return Response(status_code=200 if self.ready else 503)
+
+        return app
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextlib.asynccontextmanager
+async def serving(app: FastAPI, port: int) -> AsyncIterator[None]:
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error"))
+    with contextlib.ExitStack() as signals:
+        # The test runner keeps its own signal handlers.
+        server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign, assignment]
+        task = asyncio.create_task(server.serve())
+        async with asyncio.timeout(10):
+            while not server.started:
+                await asyncio.sleep(0.01)
+        yield
+        server.should_exit = True
+        await task
+        signals.close()
+
+
+@pytest.fixture
+def tokens(tmp_path: Path) -> Path:
+    (tmp_path / AGENT).write_text("secret\n")
+    return tmp_path
+
+
+@pytest.fixture
+def readiness() -> Iterator[Readiness]:
+    yield Readiness()
+
+
+async def deliver(
+    port: int, tokens: Path, readiness: Readiness, attempts: int = 3
+) -> Done | Refused | Failed:
+    endpoint: Callable[[], str] = lambda: f"http://127.0.0.1:{port}"  # noqa: E731
+    async with httpx.AsyncClient(timeout=2) as http, asyncio.timeout(20):
+        caller = AgentCaller(AGENT, http, tokens, readiness, attempts=attempts, longest_pause_s=0.05)
+        return await caller.deliver(MESSAGE, endpoint)
+
+
+async def test_the_agent_gets_the_original_bytes_its_attributes_and_its_own_token(
+    tokens: Path, readiness: Readiness
+) -> None:
+    agent, port = ScriptedAgent(), free_port()
+    async with serving(agent.app(), port):
+        assert await deliver(port, tokens, readiness) == Done()
+
+    headers, body = agent.seen[0]
+    assert body == MESSAGE.value
+    assert headers["authorization"] == "Bearer secret"
+    assert headers["idempotency-key"] == "m-1"
+    assert headers["ce-type"] == "sdr.LeadCaptured"
+    assert headers["ce-partitionkey"] == "lead-%C3%A4"
+
+
+async def test_an_agent_that_is_busy_is_waited_for_and_does_not_use_up_attempts(
+    tokens: Path, readiness: Readiness
+) -> None:
+    agent, port = ScriptedAgent(script=[Response(status_code=503) for _ in range(6)]), free_port()
+    async with serving(agent.app(), port):
+        assert await deliver(port, tokens, readiness, attempts=2) == Done()
+    assert len(agent.seen) == 7
+
+
+async def test_an_agent_that_starts_later_gets_its_message(tokens: Path, readiness: Readiness) -> None:
+    agent, port = ScriptedAgent(), free_port()
+    delivery = asyncio.create_task(deliver(port, tokens, readiness, attempts=1))
+    async with asyncio.timeout(5):
+        while not readiness.impaired:
+            await asyncio.sleep(0.01)
+    assert "away" in readiness.impaired[0]
+    async with serving(agent.app(), port):
+        assert await delivery == Done()
+    assert not readiness.impaired
+
+
+async def test_a_refusal_is_final_and_carries_the_agents_words(tokens: Path, readiness: Readiness) -> None:
+    problem = Response('{"detail": "not my kind of lead"}', 422, media_type="application/problem+json")
+    agent, port = ScriptedAgent(script=[problem]), free_port()
+    async with serving(agent.app(), port):
+        assert await deliver(port, tokens, readiness) == Refused("not my kind of lead")
+    assert len(agent.seen) == 1
+
+
+async def test_an_agent_that_is_ready_and_fails_every_time_is_given_up(
+    tokens: Path, readiness: Readiness
+) -> None:
+    agent, port = ScriptedAgent(script=[Response(status_code=500) for _ in range(9)]), free_port()
+    async with serving(agent.app(), port):
+        outcome = await deliver(port, tokens, readiness, attempts=3)
+    assert isinstance(outcome, Failed)
+    assert outcome.detail.startswith("3 attempts")
+    assert len(agent.seen) == 3
+
+
+async def test_an_agent_that_fails_while_it_is_not_ready_counts_as_away(
+    tokens: Path, readiness: Readiness
+) -> None:
+    agent, port = (
+        ScriptedAgent(script=[Response(status_code=500) for _ in range(4)], ready=False),
+        free_port(),
+    )
+    async with serving(agent.app(), port):
+        assert await deliver(port, tokens, readiness, attempts=2) == Done()
+    assert len(agent.seen) == 5

@@ -1,0 +1,55 @@
+"""The router answers with a candidate or with none, whatever the message says."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from orchestrator.offline import best_match
+from orchestrator.router import Router
+from signalbox.agent import AgentDefinition
+from signalbox.governance import Accepted
+from signalbox.models import model_for
+
+
+def agent(name: str, description: str) -> AgentDefinition:
+    return AgentDefinition.model_validate(
+        {"id": name, "name": name, "description": description, "input": ["a.B"], "output": ["a.C"]}
+    )
+
+
+ENGAGE = agent("alpha", "Writes to leads whose next step is to actively engage them now.")
+NURTURE = agent("beta", "Writes to leads whose next step is to nurture them over weeks.")
+
+
+@pytest.mark.parametrize(("next_step", "expected"), [("ACTIVELY_ENGAGE", "alpha"), ("NURTURE", "beta")])
+def test_the_offline_stand_in_chooses_by_the_words_of_the_definitions(next_step: str, expected: str) -> None:
+    message = json.dumps({"record": {"next_step": next_step, "rationale": "a lead"}})
+    assert best_match(message, [ENGAGE, NURTURE])["agent"] == expected
+    assert best_match(message, [NURTURE, ENGAGE])["agent"] == expected
+
+
+def test_the_offline_stand_in_says_what_it_is() -> None:
+    assert "not an LLM" in best_match("{}", [ENGAGE])["reason"]
+
+
+async def test_a_choice_says_which_model_made_it_and_what_it_cost(
+    accepted: Callable[..., Accepted], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LLM_MODEL", "offline")
+    choice = await Router(model_for("router")).choose(
+        accepted(datum={"next_step": "NURTURE"}), [ENGAGE, NURTURE]
+    )
+    assert (choice.agent, choice.model, choice.calls) == ("beta", "offline", 1)
+
+
+async def test_each_call_is_written_down_at_the_model_port(
+    accepted: Callable[..., Accepted], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("LLM_MODEL", "offline")
+    monkeypatch.setenv("MODEL_CALL_LOG", str(tmp_path / "calls.jsonl"))
+    await Router(model_for("router")).choose(accepted(datum={"next_step": "NURTURE"}), [ENGAGE, NURTURE])
+
+    [call] = [json.loads(line) for line in (tmp_path / "calls.jsonl").read_text().splitlines()]
+    assert (call["task"], call["message_id"]) == ("route", "m-1")

@@ -1,0 +1,183 @@
+"""Handing over to a real SMTP server on loopback, and to servers that misbehave."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from send_email.composing import Sender
+from send_email.handover import Deferred, Delivered, Refused, Unanswered
+from send_email.mails import Mail
+from send_email.smtp import Relay, SmtpHandover
+from signalbox.errors import ConfigurationError
+
+MakeMail = Callable[..., Mail]
+
+
+def handover(relay: Relay, sender: Sender, timeout_s: float = 5) -> SmtpHandover:
+    return SmtpHandover(relay, sender, lambda: datetime(2030, 5, 6, tzinfo=UTC), timeout_s=timeout_s)
+
+
+Reaction = Callable[[asyncio.StreamWriter], Awaitable[None]]
+
+
+@contextlib.asynccontextmanager
+async def server_that(stops_at: bytes, reaction: Reaction) -> AsyncIterator[int]:
+    """Run a server that answers politely until it reads ``stops_at``, and then does ``reaction``."""
+    over = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 here\r\n")
+        in_text = False
+        with contextlib.suppress(ConnectionError):
+            while line := await reader.readline():
+                if line.upper().startswith(stops_at):
+                    await reaction(writer)
+                    await over.wait()
+                    break
+                if not in_text:
+                    in_text = line == b"DATA\r\n"
+                    writer.write(b"354 go on\r\n" if in_text else b"250 OK\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        over.set()
+        server.close()
+
+
+async def hang_up(writer: asyncio.StreamWriter) -> None:
+    writer.transport.abort()
+
+
+def say(answer: bytes) -> Reaction:
+    async def reaction(writer: asyncio.StreamWriter) -> None:
+        writer.write(answer)
+        await writer.drain()
+
+    return reaction
+
+
+async def say_nothing(writer: asyncio.StreamWriter) -> None:
+    """Keep the connection, and the caller waiting."""
+
+
+async def test_a_mail_arrives_as_it_was_written(post: Any, a_mail: MakeMail, sender: Sender) -> None:
+    mail = a_mail("m-3", recipient_name="Żółć Ñandú", subject="Größe und 数量", body="Ça va?\n\n.\n漢字\n")
+    assert await handover(post.relay, sender).deliver(mail) == Delivered()
+    (message,) = post.taken
+    assert post.recipients == ["ada@fjord.example"]
+    assert message["To"].addresses[0].display_name == "Żółć Ñandú"
+    assert message["Subject"] == "Größe und 数量"
+    assert message["Message-ID"] == "<m-3@larkspan.example>"
+    assert message.get_content().replace("\r\n", "\n") == "Ça va?\n\n.\n漢字\n"
+
+
+async def test_an_address_outside_ascii_is_carried_by_smtputf8(
+    post: Any, a_mail: MakeMail, sender: Sender
+) -> None:
+    assert await handover(post.relay, sender).deliver(a_mail(recipient="用户@fjord.example")) == Delivered()
+    assert post.recipients == ["用户@fjord.example"]
+    # The parser leaves bytes outside ASCII as surrogates.
+    written = post.taken[0]["To"].addresses[0].addr_spec.encode("utf-8", "surrogateescape").decode()
+    assert written == "用户@fjord.example"
+
+
+async def test_an_address_outside_ascii_is_refused_where_no_server_can_carry_it(
+    a_mail: MakeMail, sender: Sender
+) -> None:
+    async with server_that(b"MAIL", hang_up) as port:
+        outcome = await handover(Relay("127.0.0.1", port), sender).deliver(
+            a_mail(recipient="用户@fjord.example")
+        )
+    assert isinstance(outcome, Refused)
+    assert "SMTPUTF8" in outcome.reason
+
+
+async def test_a_recipient_refused_with_550_is_refused_for_good(
+    post: Any, a_mail: MakeMail, sender: Sender
+) -> None:
+    post.refused_recipients["ada@fjord.example"] = "550 5.1.1 no such user"
+    assert await handover(post.relay, sender).deliver(a_mail()) == Refused("550 5.1.1 no such user")
+
+
+async def test_a_text_refused_with_554_is_refused_for_good(
+    post: Any, a_mail: MakeMail, sender: Sender
+) -> None:
+    post.answers = ["554 5.7.1 no"]
+    assert isinstance(await handover(post.relay, sender).deliver(a_mail()), Refused)
+
+
+async def test_451_after_the_text_defers_the_mail(post: Any, a_mail: MakeMail, sender: Sender) -> None:
+    post.answers = ["451 4.3.0 later"]
+    assert await handover(post.relay, sender).deliver(a_mail()) == Deferred("451 4.3.0 later")
+
+
+async def test_a_server_that_is_not_there_defers_the_mail(
+    a_mail: MakeMail, sender: Sender, unused_port: int
+) -> None:
+    outcome = await handover(Relay("127.0.0.1", unused_port), sender).deliver(a_mail())
+    assert isinstance(outcome, Deferred)
+
+
+@pytest.mark.parametrize(
+    ("stops_at", "answer"),
+    [
+        (b"EHLO", b"554 go away\r\n"),
+        (b"MAIL", b"530 authentication required\r\n"),
+        (b"RCPT", b"421 closing\r\n"),
+    ],
+)
+async def test_a_refusal_that_is_not_about_the_mail_defers_it(
+    a_mail: MakeMail, sender: Sender, stops_at: bytes, answer: bytes
+) -> None:
+    async with server_that(stops_at, say(answer)) as port:
+        outcome = await handover(Relay("127.0.0.1", port), sender).deliver(a_mail())
+    assert isinstance(outcome, Deferred)
+
+
+@pytest.mark.parametrize("stops_at", [b"EHLO", b"MAIL", b"RCPT"])
+@pytest.mark.parametrize("reaction", [hang_up, say_nothing])
+async def test_a_connection_lost_before_data_defers_the_mail(
+    a_mail: MakeMail, sender: Sender, stops_at: bytes, reaction: Reaction
+) -> None:
+    async with server_that(stops_at, reaction) as port:
+        outcome = await handover(Relay("127.0.0.1", port), sender, timeout_s=0.3).deliver(a_mail())
+    assert isinstance(outcome, Deferred)
+
+
+@pytest.mark.parametrize("reaction", [hang_up, say_nothing])
+async def test_an_answer_lost_after_data_leaves_the_outcome_open(
+    a_mail: MakeMail, sender: Sender, reaction: Reaction
+) -> None:
+    async with server_that(b".\r\n", reaction) as port:
+        outcome = await handover(Relay("127.0.0.1", port), sender, timeout_s=0.3).deliver(a_mail())
+    assert isinstance(outcome, Unanswered)
+
+
+async def test_encryption_that_is_demanded_and_not_offered_defers_the_mail(
+    post: Any, a_mail: MakeMail, sender: Sender
+) -> None:
+    relay = Relay("127.0.0.1", post.port, start_tls=True)
+    assert isinstance(await handover(relay, sender).deliver(a_mail()), Deferred)
+    assert not post.taken
+
+
+def test_an_address_of_a_relay_is_read_with_user_password_and_port() -> None:
+    assert Relay.parse("smtp://me%40x:p%3Aw@mail.example:2525", start_tls=True) == Relay(
+        "mail.example", 2525, "me@x", "p:w", start_tls=True
+    )
+    assert Relay.parse("smtps://mail.example") == Relay(
+        "mail.example", 465, implicit_tls=True, start_tls=False
+    )
+
+
+@pytest.mark.parametrize("url", ["http://mail.example", "smtp://", "mail.example:25", "smtp://h:port"])
+def test_what_is_no_address_of_a_relay_is_a_configuration_error(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="SMTP_URL"):
+        Relay.parse(url)

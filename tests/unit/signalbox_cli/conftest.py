@@ -1,0 +1,79 @@
+"""Stand-ins for the console and lead capture at their HTTP ports, which are found free at run time."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from signalbox.cli.app import main
+
+
+@dataclass
+class StandIn:
+    """Answers ``answers[path](request body)`` as JSON, and keeps what it was asked."""
+
+    url: str = ""
+    answers: dict[str, Callable[[bytes], tuple[int, Any]]] = field(default_factory=dict)
+    asked: list[tuple[str, bytes]] = field(default_factory=list)
+
+
+@pytest.fixture
+def service() -> Iterator[StandIn]:
+    stand_in = StandIn()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            stand_in.asked.append((self.path, body))
+            answer = stand_in.answers.get(self.path.partition("?")[0])
+            status, value = answer(body) if answer else (404, {"detail": "not there"})
+            data = value if isinstance(value, bytes) else json.dumps(value).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        do_POST = do_GET
+
+        def log_message(self, *_: Any) -> None:
+            """Keep the test's output quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    stand_in.url = f"http://127.0.0.1:{server.server_address[1]}"
+    yield stand_in
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@dataclass
+class Outcome:
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def signalbox(capsys, monkeypatch, service) -> Callable[..., Outcome]:
+    monkeypatch.setenv("CONSOLE_URL", service.url)
+    monkeypatch.setenv("LEAD_CAPTURE_URL", service.url)
+
+    def run(*arguments: str) -> Outcome:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as exit_:
+            main(arguments)
+        printed = capsys.readouterr()
+        code = exit_.value.code
+        return Outcome(code if isinstance(code, int) else 0 if code is None else 1, printed.out, printed.err)
+
+    return run
