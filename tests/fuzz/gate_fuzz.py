@@ -2,7 +2,7 @@
 
 The corpus has good records of every contract and schema, and a seed for each reason of the gate; mutations
 flip, cut, insert, repeat and splice their bytes, keys and headers. Exit status 0 says: no crash, no message
-slower than the limit, every reason was seen, and each accepted datum survives decode, encode, decode.
+slower than 50 ms, every reason was seen, and each accepted datum survives decode, encode, decode.
 """
 
 import argparse
@@ -22,13 +22,15 @@ from memory_registry import SDR, MemoryRegistry, headers, impatient_gate, record
 
 import signalbox_contracts
 from signalbox.avro import decode, encode, parse, unframe
+from signalbox.errors import Refusal
 from signalbox.governance import Accepted, Gate
 from signalbox.names import INCOMING_LEADS, SchemaId
 from signalbox.reasons import Reason
 from signalbox.records import Record
 
 GATE_REASONS = tuple(Reason)[:9]
-HANG_S = 1.0
+SLOW_S = 0.05
+"""What one message may take. One that takes long is checked again: it may have been the garbage collector."""
 ODD = "fuzz.Odd"
 ODD_SCHEMA = {
     "type": "record",
@@ -97,7 +99,7 @@ def data() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def fuzzed_registry() -> tuple[MemoryRegistry, dict[str, SchemaId]]:
-    """Register the contracts, an odd schema with every type, and one schema for each reason that takes one."""
+    """Register the contracts, an odd schema with every type, and a schema for each reason that takes one."""
     registry = MemoryRegistry()
     ids = {name: registry.register(name, signalbox_contracts.schema_text(name)) for name in SDR}
     ids[ODD] = registry.register(ODD, ODD_SCHEMA)
@@ -243,10 +245,10 @@ async def fuzz(count: int, seed: int, *, progress: bool = False) -> Tally:
     tally = Tally()
     while tally.count < count:
         await _check_one(gate, mutator.mutated(), tally)
+        registry.asked.clear()  # a log of a million entries would keep the garbage collector busy
         if progress and tally.count % 50_000 == 0:
-            print(
-                f"{tally.count:>10,} messages, {len(tally.crashes)} crashes, slowest {tally.slowest_s * 1e3:.1f} ms"
-            )
+            slowest = f"slowest {tally.slowest_s * 1e3:.1f} ms"
+            print(f"{tally.count:>10,} messages, {len(tally.crashes)} crashes, {slowest}", flush=True)
     return tally
 
 
@@ -259,8 +261,12 @@ async def _check_one(gate: Gate, message: Record, tally: Tally) -> None:
         tally.crashes.append(f"{error!r} for {_shown(message)}")
         return
     took = time.thread_time() - started
+    for _ in range(3 if took > SLOW_S / 5 else 0):
+        started = time.thread_time()
+        await gate.check(message)
+        took = min(took, time.thread_time() - started)
     tally.slowest_s = max(tally.slowest_s, took)
-    if took > HANG_S:
+    if took > SLOW_S:
         tally.hangs.append(f"{took:.2f} s for {_shown(message)}")
     if isinstance(verdict, Accepted):
         tally.verdicts["ACCEPTED"] += 1
@@ -271,9 +277,13 @@ async def _check_one(gate: Gate, message: Record, tally: Tally) -> None:
 
 def _check_round_trip(accepted: Accepted, tally: Tally) -> None:
     contract = accepted.contract
-    again = encode(contract.schema_id, contract.schema, accepted.datum)
-    _, body = unframe(again)
-    if not same(decode(body, contract.schema), accepted.datum):
+    try:
+        again = encode(contract.schema_id, contract.schema, accepted.datum)
+        decoded = decode(unframe(again)[1], contract.schema)
+    except Refusal as refusal:
+        tally.unequal.append(f"{refusal} for {_shown(accepted.record)}")
+        return
+    if not same(decoded, accepted.datum):
         tally.unequal.append(_shown(accepted.record))
 
 
@@ -292,7 +302,8 @@ def same(left: object, right: object) -> bool:
 
 def _shown(message: Record) -> str:
     value = message.value or b""
-    return f"{message.topic} {len(value)} bytes {value[:200].hex()} key {message.key!r} headers {message.headers!r:.400}"
+    headers_shown = f"{message.headers!r:.400}"
+    return f"{message.topic} {len(value)} bytes {value[:200].hex()} key {message.key!r} {headers_shown}"
 
 
 def report(tally: Tally, seed: int, took_s: float) -> None:
@@ -301,7 +312,7 @@ def report(tally: Tally, seed: int, took_s: float) -> None:
         print(f"  {verdict:<16}{tally.verdicts[verdict]:>10,}")
     for what, found in {
         "crashes": tally.crashes,
-        "hangs": tally.hangs,
+        "slower than 50 ms": tally.hangs,
         "unequal round trips": tally.unequal,
         "reasons never seen": tally.unseen,
     }.items():

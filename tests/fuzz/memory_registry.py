@@ -15,6 +15,7 @@ from signalbox.governance.schemas import WriterSchemas
 from signalbox.names import AGENT_MESSAGES, INCOMING_LEADS, Headers, RecordType, SchemaId, Subject
 from signalbox.records import Record
 
+DEFAULTS = Limits()
 SDR = (
     "sdr.LeadCaptured",
     "sdr.LeadProfiled",
@@ -39,7 +40,9 @@ class MemoryRegistry:
             schema_id = SchemaId(len(self._texts) + 1)
             self._texts[schema_id] = text
         versions = self._versions.setdefault(Subject(subject), [])
-        versions.append(SchemaVersion(Subject(subject), version or len(versions) + 1, schema_id, text))
+        if not any(known.schema_text == text for known in versions):
+            number = version or len(versions) + 1
+            versions.append(SchemaVersion(Subject(subject), number, schema_id, text))
         return schema_id
 
     def soft_delete(self, subject: str, version: int) -> None:
@@ -87,7 +90,7 @@ def sdr_admission(*more: str) -> Admits:
     return Admits(**{AGENT_MESSAGES: (*SDR, *more), INCOMING_LEADS: ("sdr.LeadCaptured",)})
 
 
-def impatient_gate(registry: MemoryRegistry, *more: str, limits: Limits = Limits()) -> Gate:
+def impatient_gate(registry: MemoryRegistry, *more: str, limits: Limits = DEFAULTS) -> Gate:
     """Make a gate that asks again without waiting, and forgets at once what was unknown or not admitted."""
     schemas = WriterSchemas(registry, limits, ask_again_s=0, unknown_for_s=0, usages_for_s=0)
     return Gate(registry, Contracts(registry), sdr_admission(*more), limits, schemas=schemas)

@@ -23,7 +23,7 @@ def sent(mail: Mail, sender: Sender) -> EmailMessage:
 
 
 def displayed_name(raw: bytes) -> str:
-    # Read with email.header: the newer parser keeps the blanks between encoded words of one name (a known fault).
+    # Read with email.header: the newer parser keeps blanks between the encoded words of one name.
     text = str(make_header(decode_header(message_from_bytes(raw)["To"])))
     return parseaddr(text)[0]
 

@@ -128,7 +128,6 @@ async def test_a_server_that_is_not_there_defers_the_mail(
 @pytest.mark.parametrize(
     ("stops_at", "answer"),
     [
-        (b"EHLO", b"554 go away\r\n"),
         (b"MAIL", b"530 authentication required\r\n"),
         (b"RCPT", b"421 closing\r\n"),
     ],

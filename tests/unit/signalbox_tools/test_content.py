@@ -42,6 +42,18 @@ async def test_a_rare_word_counts_more_than_a_common_one(pages: Path) -> None:
     assert found[0].title == "data platforms"
 
 
+async def test_front_matter_gives_the_title_and_is_no_text(pages: Path) -> None:
+    page = '---\ntitle: "Zeppelin fleets"\nurl: https://x.example/\n---\n\n# Other\n\nAirships for all.'
+    (pages / "air.md").write_text(page)
+    [found] = await search(pages, "zeppelin")
+    assert (found.title, found.text) == ("Zeppelin fleets", "Airships for all.")
+
+
+async def test_singular_and_plural_are_one_word(pages: Path) -> None:
+    found = await search(pages, "companies, shop")
+    assert {page.location for page in found} == {"cases/logistics.md", "retail.md"}
+
+
 async def test_no_more_pages_than_asked_for(pages: Path) -> None:
     assert len(await search(pages, "streaming data retail", limit=1)) == 1
 

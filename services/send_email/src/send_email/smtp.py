@@ -5,6 +5,7 @@ or a time-out there leaves the outcome open. Everything before is certain: not t
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -80,9 +81,12 @@ class SmtpHandover:
             return Refused(str(error))
         client = self._client()
         try:
-            return await self._negotiate(client, recipient) or await self._give(client, message)
+            outcome = await self._negotiate(client, recipient) or await self._give(client, message)
+            if isinstance(outcome, Delivered):
+                await _say_goodbye(client)
+            return outcome
         finally:
-            await _hang_up(client)
+            client.close()
 
     def _client(self) -> SMTP:
         return SMTP(
@@ -137,9 +141,7 @@ def _answered(error: aiosmtplib.SMTPResponseException) -> Outcome:
     return Refused(said)
 
 
-async def _hang_up(client: SMTP) -> None:
-    try:
-        if client.is_connected:
-            await client.quit(timeout=2)
-    except (TimeoutError, aiosmtplib.SMTPException, OSError):
-        client.close()  # the outcome is known by now; a goodbye that fails changes nothing
+async def _say_goodbye(client: SMTP) -> None:
+    # The outcome is known by now; a goodbye that fails changes nothing.
+    with contextlib.suppress(aiosmtplib.SMTPException, OSError, TimeoutError):
+        await client.quit(timeout=2)

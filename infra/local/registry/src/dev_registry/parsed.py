@@ -24,7 +24,7 @@ class ParsedSchema:
     avro: avro.schema.Schema
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=128)
 def parse(text: str, referenced: tuple[str, ...] = ()) -> ParsedSchema:
     """Read ``text``, which may use the names that the ``referenced`` texts define; raises SchemaTextError."""
     try:

@@ -25,6 +25,9 @@ MAX_DEPTH = 200
 """Nesting of JSON that is accepted; the deepest sensible contracts have about 40."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+MAX_FIELDS = 5_000
+"""Fields of one record; avro-python's parser needs a time that grows with their square."""
+
 _SHOWN = 120
 _ORDERS = ("ascending", "descending", "ignore")
 
@@ -170,6 +173,8 @@ class Resolver:
         fields = _required(node, "fields")
         if not isinstance(fields, list):
             raise SchemaTextError(f"Record has no fields: {resolved['name']}")
+        if len(fields) > MAX_FIELDS:
+            raise SchemaTextError(f"Record has more than {MAX_FIELDS} fields: {resolved['name']}")
         resolved["fields"] = []
         taken: set[str] = set()
         for field in fields:

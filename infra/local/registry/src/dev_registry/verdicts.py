@@ -9,6 +9,7 @@ The texts are those of the Confluent Schema Registry, because people search for 
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from avro.compatibility import (
@@ -50,8 +51,11 @@ _TEXTS = {
 }
 
 
-MAX_PAIRS = 200_000
-"""Pairs of types that one comparison looks at, about two seconds; a large contract has some hundreds."""
+MAX_PAIRS = 50_000
+"""Pairs of types that one comparison looks at, some two seconds; a large contract has some hundreds."""
+
+MAX_FINDINGS = 100
+"""Reasons that are collected; the verdict needs one."""
 
 
 @dataclass(frozen=True)
@@ -111,8 +115,10 @@ def findings(reader: ParsedSchema, writer: ParsedSchema) -> list[Finding]:
             return []
     except RecursionError as error:
         raise TooComplex("the schemas are nested too deeply to be compared") from error
-    explained = list(_Explanation(checker).of(reader.avro, writer.avro, [_Checker.ROOT_REFERENCE_TOKEN]))
-    return explained or [Finding(Reason.type_mismatch, "/", "the schemas differ in a recursive part")]
+    explanation = _Explanation(checker).of(reader.avro, writer.avro, [_Checker.ROOT_REFERENCE_TOKEN])
+    return list(islice(explanation, MAX_FINDINGS)) or [
+        Finding(Reason.type_mismatch, "/", "the schemas differ in a recursive part")
+    ]
 
 
 class TooComplex(Exception):
@@ -149,6 +155,8 @@ class _Checker(ReaderWriterCompatibilityChecker):
             if not isinstance(found, SchemaCompatibilityResult):
                 found = self.get_compatibility(field.type, found.type, "type", path)
             result = merge(result, found)
+            if len(result.incompatibilities) >= MAX_FINDINGS:
+                break
         return result
 
 

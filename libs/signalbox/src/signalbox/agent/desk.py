@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from http import HTTPStatus
 from time import perf_counter
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -11,13 +10,14 @@ from pydantic import BaseModel
 from structlog.typing import FilteringBoundLogger
 
 from signalbox.agent.contracts import OwnContracts
-from signalbox.agent.kit import Agent, Message
+from signalbox.agent.kit import Agent, Message, Refuse
 from signalbox.agent.parts import Parts
-from signalbox.agent.problems import problem_of, unavailable
+from signalbox.agent.problems import Problem, problem_of, unavailable
 from signalbox.agent.store import Answer
 from signalbox.agent.work import TaskModel, Work
 from signalbox.envelope import Envelope
-from signalbox.errors import Fatal, SignalboxError
+from signalbox.errors import Fatal, Refusal, SignalboxError, Unavailable
+from signalbox.models import ModelRefused
 from signalbox.names import AGENT_MESSAGES, LeadId, MessageId
 from signalbox.records import Draft
 from signalbox.telemetry import logger
@@ -26,6 +26,10 @@ _log = logger(__name__)
 _HANDLED = Counter("signalbox_agent_messages_total", "Messages answered, by HTTP status", ["agent", "status"])
 _SECONDS = Histogram("signalbox_agent_message_seconds", "Time to a durable answer", ["agent"])
 _IN_FLIGHT = Gauge("signalbox_agent_in_flight", "Messages worked on or waiting", ["agent"])
+
+
+_FORESEEN = (Problem, Unavailable, Refusal, Refuse, ModelRefused)
+"""What is no fault of this process: said in a line. Anything else is logged with its traceback."""
 
 
 class UndeclaredAnswer(SignalboxError):
@@ -145,10 +149,10 @@ class Desk:
             case error if isinstance(error, Exception):
                 problem = problem_of(error)
                 _HANDLED.labels(self._id, str(problem.status.value)).inc()
-                if problem.status is HTTPStatus.INTERNAL_SERVER_ERROR:
-                    log.error("message_failed", exc_info=error)
-                else:
+                if isinstance(error, _FORESEEN):
                     log.warning("message_not_handled", status=problem.status.value, reason=problem.reason)
+                else:
+                    log.error("message_failed", exc_info=error)
 
     def _log_of(self, envelope: Envelope) -> FilteringBoundLogger:
         return _log.bind(

@@ -33,6 +33,8 @@ class Refuse(SignalboxError):
     The router gets to choose another agent once; ``detail`` is what people will read.
     """
 
+    reason = "REFUSED"
+
     def __init__(self, detail: str, field: str = "") -> None:
         super().__init__(detail)
         self.detail = detail

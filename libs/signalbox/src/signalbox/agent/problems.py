@@ -18,7 +18,6 @@ _log = logger(__name__)
 _MEDIA_TYPE: Final = "application/problem+json"
 _RETRY_AFTER_S: Final = 1.0
 
-REFUSED: Final = "REFUSED"
 MODEL_REFUSED: Final = "MODEL_REFUSED"
 
 
@@ -48,7 +47,7 @@ def unavailable(detail: str, retry_after: float | None = None) -> Problem:
     return Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, reason="UNAVAILABLE", retry_after=wait)
 
 
-def refused(detail: str, reason: str = REFUSED, field: str = "") -> Problem:
+def refused(detail: str, reason: str, field: str = "") -> Problem:
     """Return 422: this message will not be handled here, now or later."""
     return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, reason=reason, field=field)
 
@@ -63,10 +62,8 @@ def problem_of(error: Exception) -> Problem:
         case Fatal() | ConfigurationError():
             # Not the message's fault: it waits until a new process, or the operator, has mended this one.
             return unavailable("the agent can't work; its log says why")
-        case Refusal():
+        case Refusal() | Refuse():
             return refused(error.detail, error.reason, error.field)
-        case Refuse():
-            return refused(error.detail, REFUSED, error.field)
         case ModelRefused():
             reason = Reason.RULE_VIOLATED if error.violated_check else MODEL_REFUSED
             return refused(str(error), reason)

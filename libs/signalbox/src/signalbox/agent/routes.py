@@ -28,7 +28,7 @@ def agent_routes() -> APIRouter:
         service: Service = request.app.state.service
         try:
             return await _handled(request, service)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the answer is a problem document
             problem = problem_of(error)
             if problem.status is HTTPStatus.INTERNAL_SERVER_ERROR and problem is not error:
                 _log.exception("request_failed")

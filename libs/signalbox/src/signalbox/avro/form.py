@@ -42,6 +42,8 @@ def outline(node: Node) -> Any:
 
 
 def _marked(formed: Any) -> Form:
+    if not (isinstance(formed, dict) and formed["type"] == "record"):
+        raise unsafe("only a record can be decoded or encoded")
     return {**formed, "__fastavro_parsed": True, "__named_schemas": {}}
 
 

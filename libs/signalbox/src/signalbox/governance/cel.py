@@ -35,9 +35,9 @@ _TEXT_WORK: Final = re.compile(r"\b(?:contains|startsWith|endsWith|size|string|b
 _TOKEN: Final = re.compile(r"\w+|[^\w\s]")
 
 _PER_EVALUATION: Final = 3_000
-_PER_TOKEN: Final = 60
-_PER_VALUE: Final = 500
-_PER_PATTERN: Final = 9_000
+_PER_TOKEN: Final = 50
+_PER_VALUE: Final = 400
+_PER_PATTERN: Final = 7_000
 _PER_CHARACTER: Final = 4
 _PER_STATE: Final = 13
 

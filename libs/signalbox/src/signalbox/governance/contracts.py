@@ -152,9 +152,9 @@ class Contracts:
 def _build(record_type: RecordType, version: SchemaVersion, limits: Limits) -> Contract | str:
     try:
         schema = parse(version.schema_text, limits)
-        reader_form(schema)  # its defaults fit
         if schema.name != record_type:
             return f"it is a schema of {schema.name or 'no record'}, not of {record_type}"
+        reader_form(schema)  # raises when a default does not fit
         return Contract(record_type, version.version, version.schema_id, schema, Rules(schema))
     except (Refusal, ConfigurationError) as error:
         return str(error)

@@ -18,10 +18,18 @@ from signalbox.names import SchemaId, Subject
 T = TypeVar("T")
 
 # The client speaks through httpx2 where that is installed, else through httpx; their errors are unrelated.
-_TRANSPORT_ERRORS: Final[tuple[type[Exception], ...]] = tuple(
+_TRANSPORT_ERRORS: Final[list[type[Exception]]] = [
     importlib.import_module(name).HTTPError
     for name in ("httpx", "httpx2")
     if importlib.util.find_spec(name) is not None
+]
+# Rubbish in a 200 answer surfaces as one of the last three.
+_UNREACHABLE: Final[tuple[type[Exception], ...]] = (
+    *_TRANSPORT_ERRORS,
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
 )
 _NOT_FOUND: Final = 404
 _REFUSED: Final = frozenset({401, 403})
@@ -110,6 +118,5 @@ class Registry:
                 detail = f"the registry at {self._settings.url} refuses these credentials: {error}"
                 raise ConfigurationError(detail) from error
             raise Unavailable("registry", f"{self._settings.url} answered {error}") from error
-        except (*_TRANSPORT_ERRORS, OSError, ValueError, TypeError, KeyError) as error:
-            # Rubbish in a 200 answer surfaces as one of the last three.
+        except _UNREACHABLE as error:
             raise Unavailable("registry", f"{self._settings.url}: {type(error).__name__}: {error}") from error

@@ -15,6 +15,9 @@ KIND: Final = "content"
 _SUFFIXES: Final = frozenset({".md", ".markdown", ".txt"})
 _FILE_LIMIT: Final = 1024 * 1024
 _MOST_FILES: Final = 2_000
+_FRONT_MATTER: Final = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
+_TITLE: Final = re.compile(r'^title: *"?(.+?)"?$', re.MULTILINE)
+_HEADING: Final = re.compile(r"^#\s+(.+)$", re.MULTILINE)
 _EXCERPT_LIMIT: Final = 600
 _TITLE_WEIGHT: Final = 3
 _SHORTEST_WORD: Final = 3
@@ -78,15 +81,24 @@ def _page(root: Path, path: Path) -> _Page | None:
         text = path.read_text(encoding="utf-8-sig", errors="replace")
     except OSError:
         return None
-    heading = re.search(r"^#\s+(.+)$", text, re.MULTILINE)
+    front = _FRONT_MATTER.match(text)
+    heading = _TITLE.search(front[1] if front else "") or _HEADING.search(text)
     title = heading[1].strip() if heading else path.stem.replace("-", " ").replace("_", " ")
+    text = text[front.end() :] if front else text
     words = Counter(_words(text))
     words.update(_words(title) * _TITLE_WEIGHT)
     return _Page(path.relative_to(root).as_posix(), title, text, words)
 
 
 def _words(text: str) -> list[str]:
-    return [word for word in re.findall(r"\w+", text.casefold()) if len(word) >= _SHORTEST_WORD]
+    return [_singular(word) for word in re.findall(r"\w+", text.casefold()) if len(word) >= _SHORTEST_WORD]
+
+
+def _singular(word: str) -> str:
+    # Enough for a few pages: companies and company, systems and system are one word; process stays itself.
+    if word.endswith("ies"):
+        return f"{word[:-3]}y"
+    return word[:-1] if word.endswith("s") and not word.endswith("ss") else word
 
 
 def _score(page: _Page, wanted: set[str], pages: list[_Page]) -> float:

@@ -1,0 +1,29 @@
+"""An operator at the running stack."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from local_stack import Stack
+from operating import ModelCalls, Operator
+from signalbox.kafka import Producer
+
+
+@pytest.fixture
+async def operator(stack: Stack) -> AsyncIterator[Operator]:
+    async with httpx.AsyncClient(timeout=10) as http:
+        yield Operator(stack, http)
+
+
+@pytest.fixture
+async def producer(operator: Operator) -> AsyncIterator[Producer]:
+    producer = Producer(operator.kafka, "e2e-test")
+    yield producer
+    await producer.close()
+
+
+@pytest.fixture
+def model_calls(model_call_log: Path) -> ModelCalls:
+    return ModelCalls(model_call_log)

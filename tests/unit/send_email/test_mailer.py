@@ -1,0 +1,259 @@
+"""The mailer with a real SMTP server and a real store, across failures and restarts."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from send_email.agent import utc_now, with_mailer
+from send_email.composing import Sender
+from send_email.handover import Delivered, Outcome
+from send_email.listing import listing_routes
+from send_email.mailer import Mailer, Pace
+from send_email.mails import Mail, Schedule, Status
+from send_email.outbox import Outbox
+from send_email.smtp import Relay, SmtpHandover
+from send_email.store import ScheduleStore
+from signalbox.errors import Unavailable
+
+Scheduled = Callable[..., Schedule]
+PACE = Pace(poll=timedelta(milliseconds=20), first_retry=timedelta(seconds=30), give_up=timedelta(hours=5))
+
+
+@pytest.fixture
+def mailer(post: Any, store: ScheduleStore, sender: Sender, clock: Any) -> Mailer:
+    return Mailer(store, SmtpHandover(post.relay, sender, clock, timeout_s=5), clock, PACE)
+
+
+def statuses(store: ScheduleStore) -> list[Status]:
+    return [mail.status for mail in store.progress()]
+
+
+async def test_due_mails_are_delivered_and_the_others_wait(
+    mailer: Mailer, post: Any, store: ScheduleStore, scheduled: Scheduled, clock: Any
+) -> None:
+    scheduled(0, 72)
+    assert await mailer.hand_over_due() == 1
+    assert statuses(store) == [Status.SENT, Status.SCHEDULED]
+    clock.forward(hours=72)
+    await mailer.hand_over_due()
+    assert statuses(store) == [Status.SENT, Status.SENT]
+    assert [message["Message-ID"] for message in post.taken] == [
+        "<w-1-0@larkspan.example>",
+        "<w-1-72@larkspan.example>",
+    ]
+
+
+async def test_a_mail_refused_with_550_has_failed_for_good_with_the_reason(
+    mailer: Mailer, post: Any, store: ScheduleStore, scheduled: Scheduled, clock: Any
+) -> None:
+    scheduled(0)
+    post.refused_recipients["ada@fjord.example"] = "550 5.1.1 no such user"
+    await mailer.hand_over_due()
+    clock.forward(hours=3)
+    await mailer.hand_over_due()
+    (progress,) = store.progress()
+    assert (progress.status, progress.attempts) == (Status.FAILED, 1)
+    assert progress.reason == "550 5.1.1 no such user"
+
+
+async def test_a_mail_put_off_with_451_is_delivered_later_and_once(
+    mailer: Mailer, post: Any, store: ScheduleStore, scheduled: Scheduled, clock: Any
+) -> None:
+    scheduled(0)
+    post.answers = ["451 4.3.0 later", "451 4.3.0 later"]
+    await mailer.hand_over_due()
+    assert statuses(store) == [Status.SCHEDULED]
+    clock.forward(seconds=1)
+    assert await mailer.hand_over_due() == 0  # backoff: not yet
+    for _ in range(3):
+        clock.forward(minutes=2)
+        await mailer.hand_over_due()
+    assert statuses(store) == [Status.SENT]
+    assert len(post.taken) == 1
+    assert store.progress()[0].attempts == 3
+
+
+async def test_a_mail_that_is_put_off_for_too_long_has_failed(
+    mailer: Mailer, post: Any, store: ScheduleStore, scheduled: Scheduled, clock: Any
+) -> None:
+    scheduled(0)
+    post.answers = ["451 4.3.0 later"] * 3
+    await mailer.hand_over_due()
+    clock.forward(hours=6)
+    await mailer.hand_over_due()
+    (progress,) = store.progress()
+    assert progress.status is Status.FAILED
+    assert progress.reason == "given up; last: 451 4.3.0 later"
+
+
+async def test_a_server_that_is_away_is_waited_for(
+    store: ScheduleStore, scheduled: Scheduled, sender: Sender, clock: Any, post: Any, unused_port: int
+) -> None:
+    scheduled(0)
+    away = Mailer(store, SmtpHandover(Relay("127.0.0.1", unused_port), sender, clock), clock, PACE)
+    await away.hand_over_due()
+    assert statuses(store) == [Status.SCHEDULED]
+    clock.forward(minutes=1)
+    await Mailer(store, SmtpHandover(post.relay, sender, clock), clock, PACE).hand_over_due()
+    assert statuses(store) == [Status.SENT]
+
+
+async def test_mails_go_on_after_a_restart_and_none_goes_twice(
+    mailer: Mailer,
+    post: Any,
+    store: ScheduleStore,
+    scheduled: Scheduled,
+    sender: Sender,
+    clock: Any,
+    tmp_path: Path,
+) -> None:
+    scheduled(0, 1, 2)
+    await mailer.hand_over_due()
+    store.close()
+    clock.forward(hours=2)
+    reopened = ScheduleStore.in_folder(tmp_path / "send_email")
+    await Mailer(reopened, SmtpHandover(post.relay, sender, clock), clock, PACE).hand_over_due()
+    assert statuses(reopened) == [Status.SENT] * 3
+    assert len({message["Message-ID"] for message in post.taken}) == len(post.taken) == 3
+    reopened.close()
+
+
+async def test_a_mailer_that_dies_during_a_handover_leaves_it_unknown_and_unrepeated(
+    mailer: Mailer, post: Any, store: ScheduleStore, scheduled: Scheduled, clock: Any
+) -> None:
+    scheduled(0)
+    assert store.claim_due(clock(), PACE.lease, repeatable=False) is not None  # and dies here
+    clock.forward(hours=1)
+    await mailer.hand_over_due()
+    assert statuses(store) == [Status.UNKNOWN]
+    assert post.taken == []
+
+
+async def test_a_mailer_that_dies_while_writing_a_file_writes_it_again(
+    store: ScheduleStore, scheduled: Scheduled, sender: Sender, clock: Any, tmp_path: Path
+) -> None:
+    scheduled(0)
+    assert store.claim_due(clock(), PACE.lease, repeatable=True) is not None
+    clock.forward(hours=1)
+    await Mailer(store, Outbox(tmp_path / "outbox", sender, clock), clock, PACE).hand_over_due()
+    assert statuses(store) == [Status.SENT]
+    assert len(list((tmp_path / "outbox").iterdir())) == 1
+
+
+async def test_several_mailers_on_one_store_send_each_mail_once(
+    post: Any, store: ScheduleStore, scheduled: Scheduled, sender: Sender, clock: Any, tmp_path: Path
+) -> None:
+    for number in range(5):
+        scheduled(0, 1, 2, 3, workflow=f"w{number}")
+    clock.forward(hours=3)
+    stores = [ScheduleStore.in_folder(tmp_path / "send_email") for _ in range(3)]
+    handover = SmtpHandover(post.relay, sender, clock)
+    counts = await asyncio.gather(*(Mailer(each, handover, clock, PACE).hand_over_due() for each in stores))
+    assert sum(counts) == 20
+    assert len({message["Message-ID"] for message in post.taken}) == len(post.taken) == 20
+    for each in stores:
+        each.close()
+
+
+class Breaking:
+    """A handover with a fault of its own."""
+
+    repeatable = False
+
+    async def deliver(self, mail: Mail) -> Outcome:
+        raise ZeroDivisionError
+
+
+async def test_a_handover_that_breaks_off_leaves_its_mail_unknown_and_the_mailer_running(
+    store: ScheduleStore, scheduled: Scheduled, clock: Any
+) -> None:
+    scheduled(0)
+    await Mailer(store, Breaking(), clock, PACE).hand_over_due()
+    (progress,) = store.progress()
+    assert progress.status is Status.UNKNOWN
+    assert "ZeroDivisionError" in progress.reason
+
+
+class Flaky(ScheduleStore):
+    """A store that is away the first time."""
+
+    away = True
+
+    def resolve_abandoned(self, now: Any) -> int:
+        if self.away:
+            self.away = False
+            raise Unavailable("schedule store", "away")
+        return super().resolve_abandoned(now)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+async def test_a_store_that_is_away_for_a_moment_does_not_stop_the_mailer(
+    scheduled: Scheduled, sender: Sender, clock: Any, tmp_path: Path, store: ScheduleStore
+) -> None:
+    scheduled(0)
+    flaky = Flaky.in_folder(tmp_path / "send_email")
+    mailer = Mailer(flaky, Outbox(tmp_path / "outbox", sender, clock), clock, PACE)
+    running = asyncio.create_task(mailer.run())
+    await until(lambda: statuses(store) == [Status.SENT])
+    mailer.stop()
+    await running
+    flaky.close()
+
+
+class Waiting:
+    """A handover that is under way until it is let go."""
+
+    repeatable = False
+
+    def __init__(self) -> None:
+        self.begun = asyncio.Event()
+        self.go = asyncio.Event()
+
+    async def deliver(self, mail: Mail) -> Outcome:
+        self.begun.set()
+        await self.go.wait()
+        return Delivered()
+
+
+async def test_the_mailer_lives_with_the_service_and_ends_its_handovers_first(
+    store: ScheduleStore, scheduled: Scheduled, clock: Any
+) -> None:
+    scheduled(0, 0 + 1)
+    handover = Waiting()
+    app = FastAPI()
+    with_mailer(app, Mailer(store, handover, clock, PACE))
+    async with app.router.lifespan_context(app):
+        await asyncio.wait_for(handover.begun.wait(), 10)
+        asyncio.get_running_loop().call_soon(handover.go.set)
+    assert statuses(store) == [Status.SENT, Status.SCHEDULED]
+
+
+async def test_the_listing_shows_how_far_the_mails_of_a_lead_are(
+    store: ScheduleStore, scheduled: Scheduled
+) -> None:
+    scheduled(0, 72)
+    app = FastAPI()
+    app.include_router(listing_routes(store))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+        mails = (await client.get("/mails", params={"lead": "lead-1"})).json()
+        assert [mail["status"] for mail in mails] == ["scheduled", "scheduled"]
+        assert "ada@" not in str(mails)
+        assert (await client.get("/mails", params={"lead": "lead-2"})).json() == []
+        assert (await client.get("/mails", params={"limit": 0})).status_code == 422
+
+
+def test_the_clock_is_in_utc_and_to_the_millisecond() -> None:
+    now = utc_now()
+    assert now.utcoffset() == timedelta(0)
+    assert now.microsecond % 1000 == 0

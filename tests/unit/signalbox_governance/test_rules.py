@@ -1,0 +1,307 @@
+"""Data rules, with confluent-kafka's own validator as the oracle of their meaning."""
+
+import json
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import pytest
+from confluent_kafka.schema_registry.common.avro import validate_message
+from confluent_kafka.schema_registry.rules.cel.cel_validator import CelValidator
+
+from signalbox.avro import parse
+from signalbox.errors import ConfigurationError, Refusal
+from signalbox.governance import Condition, Rules, redacted
+from signalbox.governance.cel import counted_states
+from signalbox.reasons import Reason
+
+
+def field(name: str, kind: Any, *expressions: str, **more: Any) -> dict[str, Any]:
+    rules = [{"name": f"{name}_{index}", "doc": "", "expr": text} for index, text in enumerate(expressions)]
+    return {"name": name, "type": kind, "confluent:rules": rules, **more}
+
+
+def record(*fields: dict[str, Any], name: str = "R", rules: tuple[str, ...] = ()) -> dict[str, Any]:
+    declared = [{"name": f"{name}_{index}", "expr": text} for index, text in enumerate(rules)]
+    return {"type": "record", "name": name, "fields": list(fields), "confluent:rules": declared}
+
+
+MAIL = record(
+    field("to", "string", "this.contains('@')"),
+    field("hours", "int"),
+    name="Mail",
+    rules=("this.hours >= 0",),
+)
+SCHEMA = record(
+    field("score", "int", "this >= 0 && this <= 100"),
+    field("website", ["null", "string"], "this.startsWith('https://')"),
+    field("note", "string", "this == '' ? '' : 'the note is not empty: ' + this"),
+    field("mail", ["null", MAIL]),
+    field("mails", {"type": "array", "items": "Mail"}, "size(this) < 4"),
+    field("by_day", {"type": "map", "values": "Mail"}),
+    field("either", ["null", "string", "Mail", {"type": "array", "items": "Mail"}]),
+    rules=("this.score < 90 || size(this.mails) > 0", "this.mails.all(mail, mail.hours < 100)"),
+)
+GOOD: dict[str, Any] = {
+    "score": 5,
+    "website": None,
+    "note": "",
+    "mail": None,
+    "mails": [],
+    "by_day": {},
+    "either": None,
+}
+
+
+def mail(to: str = "a@b", hours: int = 1) -> dict[str, Any]:
+    return {"to": to, "hours": hours}
+
+
+CASES = [
+    {},
+    {"score": 101},
+    {"score": -1},
+    {"score": 90},
+    {"score": 90, "mails": [mail()]},
+    {"website": "https://x"},
+    {"website": "ftp://x"},
+    {"note": "why"},
+    {"mail": mail()},
+    {"mail": mail(to="nobody")},
+    {"mail": mail(hours=-1)},
+    {"mails": [mail(), mail("nobody")]},
+    {"mails": [mail()] * 4},
+    {"mails": [mail(hours=100)]},
+    {"by_day": {"mon": mail(), "tue": mail(hours=-1)}},
+    {"either": "text"},
+    {"either": mail("nobody")},
+    {"either": [mail(), mail(hours=-3)]},
+]
+
+
+def refusal_of(schema: dict[str, Any], datum: dict[str, Any]) -> Refusal | None:
+    try:
+        Rules(parse(json.dumps(schema))).check(datum)
+    except Refusal as refusal:
+        assert refusal.reason is Reason.RULE_VIOLATED
+        return refusal
+    return None
+
+
+def expanded(schema: Any, known: dict[str, Any]) -> Any:
+    """Put each named type where its name is: the oracle does not follow names."""
+    match schema:
+        case str():
+            return known.get(schema, schema)
+        case list():
+            return [expanded(branch, known) for branch in schema]
+        case {"type": "record"}:
+            fields = [{**each, "type": expanded(each["type"], known)} for each in schema["fields"]]
+            return known.setdefault(schema["name"], {**schema, "fields": fields})
+        case {"type": "array"}:
+            return {**schema, "items": expanded(schema["items"], known)}
+        case {"type": "map"}:
+            return {**schema, "values": expanded(schema["values"], known)}
+        case _:
+            return schema
+
+
+@pytest.mark.parametrize("changes", CASES, ids=str)
+def test_a_rule_is_violated_just_where_confluents_validator_says_so(changes: dict[str, Any]) -> None:
+    datum = {**GOOD, **changes}
+    oracle = validate_message(CelValidator(), expanded(SCHEMA, {}), datum)
+    refusal = refusal_of(SCHEMA, datum)
+    if refusal is None:
+        assert not oracle
+    else:
+        name = refusal.detail.partition(":")[0]
+        assert (name, refusal.field) in {(each.rule.name, each.field_path) for each in oracle}
+
+
+def test_what_a_rule_says_of_the_violation_is_told() -> None:
+    refusal = refusal_of(SCHEMA, {**GOOD, "note": "why"})
+    assert refusal is not None
+    assert refusal.detail == "note_0: the note is not empty: why"
+
+
+def test_a_rule_that_cannot_be_evaluated_is_violated_with_a_detail_of_its_own() -> None:
+    refusal = refusal_of(record(field("a", "int", "1 / this > 0")), {"a": 0})
+    assert refusal is not None
+    assert refusal.detail.startswith("a_0: could not be evaluated: ")
+
+
+def test_a_rule_that_gives_neither_bool_nor_text_is_violated() -> None:
+    refusal = refusal_of(record(field("a", "int", "this + 1")), {"a": 0})
+    assert refusal is not None
+    assert "neither bool nor string" in refusal.detail
+
+
+NUL_RULE = "this.matches('^[a-z@.]+$')"
+ATTACK = "good@x.example\0evil"
+
+
+def test_a_text_with_nul_is_refused_since_the_evaluator_sees_only_what_is_before_it() -> None:
+    from cel_expr_python import cel
+
+    program = cel.NewEnv(variables={"this": cel.Type.DYN}).compile(NUL_RULE)
+    assert program.eval(data={"this": ATTACK}).value() is True  # the attack: the evaluator lets it pass
+
+    refusal = refusal_of(record(field("a", "string", NUL_RULE)), {"a": ATTACK})
+    assert refusal is not None
+    assert (refusal.field, "U+0000" in refusal.detail) == ("a", True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "place"),
+    [
+        ({"type": "array", "items": "string"}, ["a", "b\0"], "a[1]"),
+        ({"type": "map", "values": "string"}, {"k": "\0"}, 'a["k"]'),
+        ({"type": "map", "values": "string"}, {"k\0": ""}, "a"),
+    ],
+)
+def test_a_nul_is_found_wherever_a_rule_could_read_it(kind: Any, value: Any, place: str) -> None:
+    for schema in (
+        record(field("a", kind, "size(this) > 0")),
+        record(field("a", kind), rules=("size(this.a) > 0",)),
+    ):
+        refusal = refusal_of(schema, {"a": value})
+        assert refusal is not None
+        assert refusal.field == place
+
+
+def test_a_nul_that_no_rule_reads_is_nobodys_business() -> None:
+    assert (
+        refusal_of(record(field("a", "string"), field("b", "int", "this > 0")), {"a": "\0", "b": 1}) is None
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "expression"),
+    [
+        (b"a\0b", "size(this) == 3 && this == b'a\\x00b'"),
+        (datetime(2026, 1, 1, tzinfo=UTC), "this < now && this > timestamp('2025-12-31T00:00:00Z')"),
+        (datetime(2026, 1, 1, 0, 0), "this == timestamp('2026-01-01T00:00:00Z')"),
+        (date(1970, 1, 3), "this == 2"),
+        (time(1, 0, 0), "this == duration('1h')"),
+        (Decimal("1.5"), "this == 1.5"),
+        (UUID(int=10), "this == '00000000-0000-0000-0000-00000000000a'"),
+        (2**63 - 1, "this == 9223372036854775807"),
+        (1.5, "this > 1.0"),
+        (True, "this"),
+        ([1, [2]], "this[1][0] == 2"),
+        ({"a": None}, "this.a == null"),
+    ],
+)
+def test_every_decoded_type_can_be_ruled_on(value: Any, expression: str) -> None:
+    assert refusal_of(record(field("a", "string", expression)), {"a": value}) is None
+    assert (
+        refusal_of(record(field("a", "string"), rules=(f"[this.a].all(this, {expression})",)), {"a": value})
+        is None
+    )
+
+
+def test_a_rule_may_end_with_a_comment() -> None:
+    schema = record(field("a", "int", "this > 0 // positive"), field("b", "int", "this > 0"))
+    assert refusal_of(schema, {"a": 1, "b": 1}) is None
+    assert refusal_of(schema, {"a": 1, "b": 0}) is not None
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "this >",
+        "this > 0) || (true",
+        "nonsense(this)",
+        "this.matches('(')",
+        "this.matches(this)",
+        "other > 0",
+        "",
+    ],
+)
+def test_a_rule_that_does_not_compile_makes_its_contract_unusable(expression: str) -> None:
+    with pytest.raises(ConfigurationError):
+        Rules(parse(json.dumps(record(field("a", "string", expression)))))
+
+
+@pytest.mark.parametrize("rules", [{"expr": "true"}, ["true"], [{"name": "x"}], [{"expr": 5}]])
+def test_rules_that_are_malformed_make_their_contract_unusable(rules: Any) -> None:
+    with pytest.raises(ConfigurationError):
+        Rules(parse(json.dumps({**record(), "confluent:rules": rules})))
+
+
+def test_many_small_records_are_checked_and_the_one_that_fails_is_found() -> None:
+    schema = record(field("mails", {"type": "array", "items": MAIL}))
+    mails = [mail() for _ in range(5_000)]
+    assert refusal_of(schema, {"mails": mails}) is None
+    mails[4_876] = mail("nobody")
+    refusal = refusal_of(schema, {"mails": mails})
+    assert refusal is not None
+    assert (refusal.field, refusal.detail.partition(":")[0]) == ("mails[4876].to", "to_0")
+
+
+def test_rules_that_would_take_too_long_are_violated_rather_than_waited_for() -> None:
+    # Four seconds, if it were evaluated.
+    explosive = record(field("a", "string", r"this.matches('((([ab]?){10}){10}){10}[ab]*a[ab]{30}c')"))
+    refusal = refusal_of(explosive, {"a": "ab" * 128 * 1024})
+    assert refusal is not None
+    assert "too long" in refusal.detail
+    growing = record(
+        field("a", {"type": "array", "items": "string"}, "this.all(x, this.all(y, (x + y + x) != 'z'))")
+    )
+    assert refusal_of(growing, {"a": ["ab" * 10] * 9_000}) is not None
+
+
+@pytest.mark.parametrize(
+    ("pattern", "states"),
+    [
+        ("^[^@]+@[^@]+$", 0),
+        (r"\x{1680}\p{Lu}", 0),
+        ("a{3}", 3),
+        ("(ab{2}){10}", 30),
+        ("[0-9]{4}-[0-9]{2}", 7),
+        ("(a?){1,30}", 60),
+        ("((a{10}){10}){10}", 1_000),
+        (r"\{3\}", 0),
+        ("[{3}]", 0),
+    ],
+)
+def test_counted_repetitions_unfold_to_states(pattern: str, states: int) -> None:
+    assert counted_states(pattern) == states
+
+
+def test_a_condition_holds_or_does_not_and_never_raises() -> None:
+    wants = Condition("this.next_step != 'DISQUALIFY'")
+    assert wants.holds({"next_step": "NURTURE"})
+    assert not wants.holds({"next_step": "DISQUALIFY"})
+    assert not wants.holds({})
+    assert not wants.holds({"next_step": "\0"})
+    assert not Condition("this.a").holds({"a": "text"})
+
+
+@pytest.mark.parametrize("expression", ["this >", "'text'", "1 + 1"])
+def test_a_condition_that_can_give_no_bool_is_refused(expression: str) -> None:
+    with pytest.raises(ConfigurationError):
+        Condition(expression)
+
+
+def test_personal_data_is_redacted_wherever_it_is_tagged() -> None:
+    tags = {"confluent:tags": ["PII"]}
+    person = record(
+        field("name", "string", **tags),
+        field("age", "int"),
+        field("mail", ["null", "string"], **tags),
+        name="P",
+    )
+    schema = record(
+        field("person", person),
+        field("others", {"type": "array", "items": ["null", "P"]}),
+        field("by_role", {"type": "map", "values": "P"}),
+        field("names", {"type": "array", "items": "string"}, **tags),
+    )
+    ada = {"name": "Ada", "age": 36, "mail": None}
+    hidden = {"name": "•••", "age": 36, "mail": None}
+    datum = {"person": ada, "others": [None, ada], "by_role": {"cto": ada}, "names": ["Ada"]}
+    shown = redacted(parse(json.dumps(schema)), datum)
+    assert shown == {"person": hidden, "others": [None, hidden], "by_role": {"cto": hidden}, "names": "•••"}
+    assert datum["person"] == ada
