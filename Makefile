@@ -44,7 +44,7 @@ bench: $(VENV) ## Measure
 	$(BIN)/pytest -s tests/bench
 
 fuzz: $(VENV) ## Throw mutated messages at the gate
-	$(BIN)/pytest -s tests/fuzz
+	$(BIN)/python tests/fuzz/gate_fuzz.py --count 1000000
 
 generate: $(VENV) ## Generate models and schemas from the contracts
 	$(BIN)/signalbox contracts generate

@@ -98,6 +98,9 @@ def data() -> Iterator[tuple[str, dict[str, Any]]]:
     yield "sdr.CampaignDrafted", {"lead": lead(), "campaign_type": "NURTURE", "emails": [mail, mail]}
 
 
+DATA_BY_TYPE = dict(data())
+
+
 def fuzzed_registry() -> tuple[MemoryRegistry, dict[str, SchemaId]]:
     """Register the contracts, an odd schema with every type, and a schema for each reason that takes one."""
     registry = MemoryRegistry()

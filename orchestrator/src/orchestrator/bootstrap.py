@@ -66,12 +66,6 @@ def bootstrap(settings: OrchestratorSettings, closing: AsyncExitStack) -> Orches
     kafka, readiness = KafkaSettings(), Readiness("contracts", "directory")
     registry = Registry(RegistrySettings())
     closing.push_async_callback(registry.close)
-    http = httpx.AsyncClient(
-        timeout=httpx.Timeout(settings.agent_timeout_s, connect=3.0),
-        limits=httpx.Limits(max_connections=None, max_keepalive_connections=128),
-        follow_redirects=False,
-    )
-    closing.push_async_callback(http.aclose)
 
     catalog = Catalog.load()
     control = ControlRecords(registry)
@@ -104,6 +98,8 @@ def bootstrap(settings: OrchestratorSettings, closing: AsyncExitStack) -> Orches
 
     def dispatch_stage(agent: AgentId) -> Stage:
         name = f"dispatch.{agent}"
+        http = _client(settings)
+        closing.push_async_callback(http.aclose)
         caller = AgentCaller(
             agent, http, Path(settings.agent_tokens_dir), readiness, attempts=settings.dispatch_attempts
         )
@@ -144,6 +140,16 @@ def bootstrap(settings: OrchestratorSettings, closing: AsyncExitStack) -> Orches
             read_back=decided.read_back,
         ),
         dispatchers=Dispatchers(directory, dispatch_stage),
+    )
+
+
+def _client(settings: OrchestratorSettings) -> httpx.AsyncClient:
+    # One small pool per agent: an agent that hangs takes no connection from another, and the pool, which
+    # looks at every connection for every request, stays quick. A call that waits for its turn has no deadline.
+    return httpx.AsyncClient(
+        timeout=httpx.Timeout(settings.agent_timeout_s, connect=3.0, pool=None),
+        limits=httpx.Limits(max_connections=settings.dispatch_connections),
+        follow_redirects=False,
     )
 
 

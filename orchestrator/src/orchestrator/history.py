@@ -112,7 +112,8 @@ def _decided_identity(record: Record) -> Identity | None:
 
 
 def _captured_identity(record: Record) -> Identity | None:
-    if record.header("ce_hop") != b"0" or record.header("ce_causationid") is not None:
+    # A lead that was replayed at intake has a cause, its dead letter; no agent's answer is at hop 0.
+    if record.header("ce_hop") != b"0":
         return None
     correlation = record.header("ce_correlationid")
     return None if correlation is None else _lead(CorrelationId(correlation.decode(errors="replace")))

@@ -13,7 +13,8 @@ class OrchestratorSettings(BaseSettings):
     contract_refresh_s: float = Field(default=15, gt=0)
     contract_pins: dict[str, int] = Field(default_factory=dict, description='{"sdr.LeadScored": 2}')
     in_flight_limit: int = Field(default=256, gt=0, description="decisions at once, per stage")
-    dispatch_limit: int = Field(default=64, gt=0, description="calls at once, per agent")
+    dispatch_limit: int = Field(default=64, gt=0, description="messages in flight, per agent")
+    dispatch_connections: int = Field(default=16, gt=0, description="calls at once, per agent")
     dispatch_attempts: int = Field(default=8, gt=0)
     agent_timeout_s: float = Field(default=120, gt=0, description="one call of an agent")
     agent_endpoint_allow: str = Field(

@@ -63,7 +63,7 @@ class Names:
 
 
 @st.composite
-def typed(draw: st.DrawFn, names: Names, depth: int) -> Typed:
+def typed(draw: st.DrawFn, names: Names, depth: int) -> Typed:  # noqa: PLR0911  (one a type)
     """Give a schema and the strategy of its data."""
     kinds = ["plain", "logical", "enum", "fixed"] + (["array", "map", "union", "record"] if depth else [])
     match draw(st.sampled_from(kinds)):

@@ -64,7 +64,10 @@ BASE: dict[str, Any] = {
                     "type": "record",
                     "name": "Line",
                     "doc": "A line.",
-                    "fields": [{"name": "price", "type": "double", "doc": "Euro."}],
+                    "fields": [
+                        {"name": "price", "type": "double", "doc": "Euro."},
+                        {"name": "article", "type": "string", "doc": "What."},
+                    ],
                 },
             },
             "doc": "Lines.",

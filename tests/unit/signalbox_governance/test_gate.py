@@ -3,7 +3,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from gate_fuzz import data, lead
+from gate_fuzz import DATA_BY_TYPE, lead
 from memory_registry import MemoryRegistry, headers, impatient_gate, record, sdr_admission
 
 import signalbox_contracts
@@ -18,7 +18,7 @@ from signalbox.reasons import Reason
 from signalbox.records import Record
 
 SCORED = "sdr.LeadScored"
-DATA = dict(data())
+DATA = DATA_BY_TYPE
 
 
 def framed(registry: MemoryRegistry, record_type: str, datum: dict[str, Any] | None = None) -> bytes:

@@ -232,12 +232,12 @@ def test_rules_that_are_malformed_make_their_contract_unusable(rules: Any) -> No
 
 def test_many_small_records_are_checked_and_the_one_that_fails_is_found() -> None:
     schema = record(field("mails", {"type": "array", "items": MAIL}))
-    mails = [mail() for _ in range(5_000)]
+    mails = [mail() for _ in range(3_000)]
     assert refusal_of(schema, {"mails": mails}) is None
-    mails[4_876] = mail("nobody")
+    mails[2_876] = mail("nobody")
     refusal = refusal_of(schema, {"mails": mails})
     assert refusal is not None
-    assert (refusal.field, refusal.detail.partition(":")[0]) == ("mails[4876].to", "to_0")
+    assert (refusal.field, refusal.detail.partition(":")[0]) == ("mails[2876].to", "to_0")
 
 
 def test_rules_that_would_take_too_long_are_violated_rather_than_waited_for() -> None:

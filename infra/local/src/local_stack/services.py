@@ -91,6 +91,7 @@ def shared_settings(root: Path, run_dir: Path, addresses: Mapping[str, Address])
         "RUN_DIR": str(run_dir),
         "DATA_DIR": str(run_dir / "data"),
         "AGENT_TOKENS_DIR": str(run_dir / "tokens"),
+        "CRM_FILE": str(root / "examples" / "crm.csv"),
         "CATALOG": str(root / "contracts" / "catalog.yaml"),
         "LEAD_CAPTURE_URL": addresses["lead_capture"].text(SERVICES["lead_capture"]),
         "CONSOLE_URL": addresses["console"].text(SERVICES["console"]),

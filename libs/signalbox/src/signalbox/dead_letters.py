@@ -1,16 +1,48 @@
 """Dead letters: the original bytes, and why they were stopped, in headers that any tool can read."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
-from signalbox.errors import Refusal
+from signalbox.errors import ConfigurationError, Refusal
 from signalbox.names import Headers, dead_letter_topic
 from signalbox.reasons import Reason, Stage
 from signalbox.records import Draft, Record
 
 _PREFIX: Final = "dl_"
 _DETAIL_LIMIT: Final = 2000
+_POSITION: Final = re.compile(r"([A-Za-z0-9._-]+)/(\d{1,9})/(\d{1,18})", re.ASCII)
+_AT_BYTE: Final = re.compile(r"at byte (\d{1,9}) of the Avro body")
+
+
+class Position(NamedTuple):
+    """Where a record lies; written as ``agent_messages_dlt/0/17``."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Position":
+        """Read what ``str()`` writes.
+
+        Raises:
+            ConfigurationError: it is something else.
+        """
+        match = _POSITION.fullmatch(text)
+        if match is None:
+            raise ConfigurationError(f"{text!r} is not TOPIC/PARTITION/OFFSET, like agent_messages_dlt/0/17")
+        return cls(match[1], int(match[2]), int(match[3]))
+
+
+def failing_byte(detail: str) -> int | None:
+    """Return the offset inside the Avro body that a refusal's ``detail`` names, if it names one."""
+    match = _AT_BYTE.search(detail)
+    return int(match[1]) if match else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +62,11 @@ class DeadLetter:
     offset: int
     time: datetime
     model_calls: int
+
+    @property
+    def position(self) -> Position:
+        """Where the dead letter itself lies."""
+        return Position(self.record.topic, self.record.partition, self.record.offset)
 
     @property
     def original(self) -> Record:

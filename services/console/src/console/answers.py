@@ -72,7 +72,10 @@ class Header(BaseModel):
 
 
 class DeadLetterSummary(BaseModel):
-    """A dead letter without its bytes; ``state`` is open, replayed or discarded."""
+    """A dead letter without its bytes; ``state`` is open, replayed or discarded.
+
+    ``source`` is who wrote the refused record; ``closed_*`` say when, by whom and why it was closed.
+    """
 
     topic: str
     partition: int
@@ -89,6 +92,10 @@ class DeadLetterSummary(BaseModel):
     correlation_id: str | None
     record_type: str | None
     model_calls: int
+    source: str | None
+    closed_at: Time | None
+    closed_by: str
+    closed_why: str
     source_topic: str
     source_partition: int
     source_offset: int

@@ -4,13 +4,14 @@ import base64
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from pydantic import AwareDatetime
 
 from console import answers
 from console.contracts import RegisteredContracts
 from console.decoding import Schemas
 from console.journey import Status
 from console.problems import NotThere
-from console.queries import Queries, letter_position, letter_summary
+from console.queries import LetterFilter, LetterState, Queries, letter_position, letter_summary
 
 Limit = Annotated[int, Query(ge=1, le=1000, description="How many at most.")]
 After = Annotated[str | None, Query(description="Go on behind this one: the page's `next`.")]
@@ -40,10 +41,19 @@ def routes(queries: Queries, contracts: RegisteredContracts, schemas: Schemas) -
 
     @api.get("/dead-letters")
     def dead_letters(
-        reason: str | None = None, limit: Limit = 100, after: After = None
+        reason: str | None = None,
+        state: LetterState | None = None,
+        topic: str | None = None,
+        agent: str | None = None,
+        contract: str | None = None,
+        since: AwareDatetime | None = None,
+        limit: Limit = 100,
+        after: After = None,
     ) -> answers.DeadLetterPage:
         """List dead letters, newest first, without their bytes."""
-        return queries.dead_letters(reason, limit, letter_position(after))
+        at = None if since is None else int(since.timestamp() * 1000)
+        wanted = LetterFilter(state, topic, agent, contract, at)
+        return queries.dead_letters(reason, limit, letter_position(after), wanted)
 
     @api.get("/dead-letters/{topic}/{partition}/{offset}")
     async def dead_letter(topic: str, partition: int, offset: int) -> answers.DeadLetter:

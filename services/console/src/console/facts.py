@@ -31,6 +31,7 @@ CAPTURED: Final = RecordType("sdr.LeadCaptured")
 DECIDED: Final = RecordType("control.RouteDecided")
 REGISTERED: Final = RecordType("control.AgentRegistered")
 DISCARDED: Final = RecordType("control.MessageDiscarded")
+REPLAYED: Final = RecordType("control.MessageReplayed")
 
 INTAKE_LETTERS: Final = dead_letter_topic(INCOMING_LEADS)
 MESSAGE_LETTERS: Final = dead_letter_topic(AGENT_MESSAGES)
@@ -119,6 +120,7 @@ class DeadLetter:
     stage: str
     at: int
     model_calls: int
+    source: str | None
     source_topic: str
     source_partition: int
     source_offset: int
@@ -129,9 +131,10 @@ class DeadLetter:
 
 
 @dataclass(frozen=True, slots=True)
-class Discard:
-    """Somebody gave up the dead letter at ``topic``, ``partition``, ``offset``."""
+class Closing:
+    """Somebody gave up, or sent in again, the dead letter at ``topic``, ``partition``, ``offset``."""
 
+    how: str
     audit_partition: int
     audit_offset: int
     topic: str
@@ -154,7 +157,7 @@ class Registration:
     at: int
 
 
-Fact: TypeAlias = Incoming | Message | Decision | DeadLetter | Discard | Registration
+Fact: TypeAlias = Incoming | Message | Decision | DeadLetter | Closing | Registration
 
 
 def wanted(record: Record) -> RecordType | None:
@@ -163,7 +166,8 @@ def wanted(record: Record) -> RecordType | None:
         starts = header(record, "ce_type") == CAPTURED and header(record, "ce_hop") == "0"
         return CAPTURED if starts else None
     if record.topic == GOVERNANCE_AUDIT:
-        return DISCARDED if header(record, "ce_type") == DISCARDED else None
+        said = RecordType(header(record, "ce_type") or "")
+        return said if said in _CLOSINGS else None
     return _VALUES.get(record.topic)
 
 
@@ -257,6 +261,7 @@ def _dead_letter(record: Record, _: Decoded | None) -> DeadLetter:
         stage=_plain(record, "dl_stage"),
         at=_time(header(record, "dl_time"), record),
         model_calls=_number(header(record, "dl_model_calls")) or 0,
+        source=header(record, "ce_source"),
         source_topic=source[0],
         source_partition=source[1],
         source_offset=source[2],
@@ -275,14 +280,16 @@ def _source(record: Record) -> tuple[str, int, int]:
     return topic, partition, offset
 
 
-def _discard(record: Record, decoded: Decoded | None) -> Discard | None:
+def _closing(record: Record, decoded: Decoded | None) -> Closing | None:
     value = decoded.datum if decoded else {}
+    how = _CLOSINGS.get(RecordType(decoded.schema.name)) if decoded else None
     topic = _text(value, "dead_letter_topic")
     partition = _integer(value, "dead_letter_partition")
     offset = _integer(value, "dead_letter_offset")
-    if not topic or partition is None or offset is None:
+    if not how or not topic or partition is None or offset is None:
         return None
-    return Discard(
+    return Closing(
+        how=how,
         audit_partition=record.partition,
         audit_offset=record.offset,
         topic=topic,
@@ -367,10 +374,11 @@ _READERS: Final[Mapping[str, Callable[[Record, Decoded | None], Fact | None]]] =
     AGENT_MESSAGES: _message,
     AGENT_ROUTES: _decision,
     MESSAGE_LETTERS: _dead_letter,
-    GOVERNANCE_AUDIT: _discard,
+    GOVERNANCE_AUDIT: _closing,
     AGENT_REGISTRY: _registration,
 }
 TOPICS: Final = tuple(_READERS)
 """The topics that the console follows."""
 
+_CLOSINGS: Final[Mapping[RecordType, str]] = {DISCARDED: "discarded", REPLAYED: "replayed"}
 _VALUES: Final[Mapping[str, RecordType]] = {AGENT_ROUTES: DECIDED, AGENT_REGISTRY: REGISTERED}

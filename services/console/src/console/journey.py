@@ -60,6 +60,9 @@ class Letter:
 
     fact: DeadLetter
     replayed_at: int | None = None
+    replayed_by: str = ""
+    replayed_why: str = ""
+    replay_seen: bool = False
     discarded_at: int | None = None
     discarded_by: str = ""
     discarded_why: str = ""
@@ -72,7 +75,19 @@ class Letter:
     @property
     def closed(self) -> bool:
         """True when somebody replayed or discarded it."""
-        return self.replayed_at is not None or self.discarded_at is not None
+        return self.state != "open"
+
+    @property
+    def state(self) -> str:
+        """One of open, replayed and discarded; a replay counts more."""
+        if self.replayed_at is not None:
+            return "replayed"
+        return "discarded" if self.discarded_at is not None else "open"
+
+    @property
+    def on_its_way(self) -> bool:
+        """True when the audit tells of a replay that was not read from its topic yet."""
+        return self.replayed_at is not None and not self.replay_seen
 
 
 @dataclass(frozen=True)
@@ -90,6 +105,8 @@ class Journey:
         if self.captured is None:
             return self._status_at_intake
         if not all(self._settled(message) for message in self.messages):
+            return Status.IN_FLIGHT
+        if any(letter.on_its_way for letter in self.letters):
             return Status.IN_FLIGHT
         if self._open([letter for letter in self.letters if letter.fact.topic != INTAKE_LETTERS]):
             return Status.DEAD_LETTERED
@@ -233,7 +250,8 @@ def _letter_entries(letter: Letter, agent: str | None) -> Iterator[Entry]:
     why = {"reason": fact.reason, "detail": fact.detail, "field": fact.field, "stage": fact.stage}
     yield entry(Step.DEAD_LETTERED, fact.at, **why, **lies_at)
     if letter.replayed_at is not None:
-        yield entry(Step.REPLAYED, letter.replayed_at, replay_id=fact.replay_id, **lies_at)
+        said = {"who": letter.replayed_by, "reason": letter.replayed_why} if letter.replayed_by else {}
+        yield entry(Step.REPLAYED, letter.replayed_at, replay_id=fact.replay_id, **said, **lies_at)
     if letter.discarded_at is not None:
         reason = {"who": letter.discarded_by, "reason": letter.discarded_why}
         yield entry(Step.DISCARDED, letter.discarded_at, **reason, **lies_at)

@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from console.journey import Status
-from console.queries import Queries, UnknownCursor, letter_position
+from console.queries import LetterFilter, LetterState, Queries, UnknownCursor, letter_position
 
 _SAFE: Final = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'self'",
@@ -74,12 +74,23 @@ def routes(queries: Queries) -> APIRouter:
         return templates.page("lead.html", lead=found, person=_shown(found.lead or {}))
 
     @pages.get("/dead-letters")
-    def dead_letters(reason: str | None = None, after: After = None) -> Response:
+    def dead_letters(
+        reason: str | None = None, state: LetterState | None = None, after: After = None
+    ) -> Response:
         try:
-            found = queries.dead_letters(reason or None, _PAGE_SIZE, letter_position(after))
+            found = queries.dead_letters(
+                reason or None, _PAGE_SIZE, letter_position(after), LetterFilter(state=state)
+            )
         except UnknownCursor:
             return templates.missing(f"a dead letter at {after!r}")
-        return templates.page("dead_letters.html", page=found, reasons=queries.reasons(), chosen=reason)
+        return templates.page(
+            "dead_letters.html",
+            page=found,
+            reasons=queries.reasons(),
+            chosen=reason,
+            states=[LetterState.OPEN, LetterState.REPLAYED, LetterState.DISCARDED],
+            state=state,
+        )
 
     @pages.get("/agents")
     def agents() -> Response:

@@ -11,10 +11,10 @@ from typing import Any, Final, TypeAlias
 from console import store
 from console.facts import (
     INTAKE_LETTERS,
+    Closing,
     DeadLetter,
     Decision,
     Decoded,
-    Discard,
     Fact,
     Incoming,
     Message,
@@ -113,7 +113,7 @@ def _by_dead_letter(writer: sqlite3.Connection, fact: Any) -> Iterator[str | Non
         yield from _column(writer, "SELECT workflow FROM message WHERE id = ?", (fact.replay_id,))
 
 
-def _by_discard(writer: sqlite3.Connection, fact: Any) -> Iterator[str | None]:
+def _by_closing(writer: sqlite3.Connection, fact: Any) -> Iterator[str | None]:
     lies_at = (fact.topic, fact.partition, fact.offset)
     query = 'SELECT workflow FROM dead_letter WHERE topic = ? AND partition = ? AND "offset" = ?'
     yield from _column(writer, query, lies_at)
@@ -141,6 +141,6 @@ _TOUCHES: Final[dict[type, Callable[[sqlite3.Connection, Any], Iterator[str | No
     Message: _by_message,
     Decision: _by_decision,
     DeadLetter: _by_dead_letter,
-    Discard: _by_discard,
+    Closing: _by_closing,
     Registration: _by_registration,
 }

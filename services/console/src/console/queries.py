@@ -6,6 +6,8 @@ import re
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +24,7 @@ from console.answers import (
     TimelineEntry,
     time_of,
 )
-from console.facts import INTAKE_LETTERS, MESSAGE_LETTERS
+from console.facts import CAPTURED, INTAKE_LETTERS, MESSAGE_LETTERS
 from console.journey import Journey, Letter, Status
 from signalbox.envelope import correlation_id_of
 from signalbox.names import AGENT_MESSAGES, Headers, LeadId
@@ -31,6 +33,29 @@ from signalbox.reasons import Stage
 
 class UnknownCursor(Exception):
     """``after`` names nothing that is there."""
+
+
+class LetterState(StrEnum):
+    """What became of a dead letter; ``unaudited`` are those replayed ones whose audit event is missing."""
+
+    OPEN = "open"
+    REPLAYED = "replayed"
+    DISCARDED = "discarded"
+    UNAUDITED = "unaudited"
+
+
+@dataclass(frozen=True, slots=True)
+class LetterFilter:
+    """What dead letters must be like besides their reason; ``since`` in milliseconds since the epoch.
+
+    ``topic`` is the refused record's or the dead letter's, ``agent`` wrote the record or was to take it.
+    """
+
+    state: LetterState | None = None
+    topic: str | None = None
+    agent: str | None = None
+    contract: str | None = None
+    since: int | None = None
 
 
 class Queries:
@@ -90,7 +115,11 @@ class Queries:
         )
 
     def dead_letters(
-        self, reason: str | None = None, limit: int = 100, after: tuple[str, int, int] | None = None
+        self,
+        reason: str | None = None,
+        limit: int = 100,
+        after: tuple[str, int, int] | None = None,
+        wanted: LetterFilter = LetterFilter(),  # noqa: B008  (a frozen value)
     ) -> DeadLetterPage:
         """List dead letters, newest first, from behind the one at the position ``after``.
 
@@ -104,6 +133,14 @@ class Queries:
                 _LETTERS,
                 {
                     "reason": reason,
+                    "state": wanted.state,
+                    "of_topic": wanted.topic,
+                    "agent": wanted.agent,
+                    "contract": wanted.contract,
+                    "since": wanted.since,
+                    "intake_letters": INTAKE_LETTERS,
+                    "captured": CAPTURED,
+                    "dispatch": Stage.DISPATCH.value,
                     "at": place and place[0],
                     "topic": topic,
                     "partition": partition,
@@ -175,7 +212,7 @@ def letter_summary(letter: Letter) -> DeadLetterSummary:
         partition=fact.partition,
         offset=fact.offset,
         at=time_of(fact.at),
-        state=_state(letter),
+        state=letter.state,
         reason=fact.reason,
         stage=fact.stage,
         detail=fact.detail,
@@ -186,6 +223,8 @@ def letter_summary(letter: Letter) -> DeadLetterSummary:
         correlation_id=fact.workflow,
         record_type=fact.record_type,
         model_calls=fact.model_calls,
+        source=fact.source,
+        **_closed(letter),
         source_topic=fact.source_topic,
         source_partition=fact.source_partition,
         source_offset=fact.source_offset,
@@ -194,10 +233,12 @@ def letter_summary(letter: Letter) -> DeadLetterSummary:
     )
 
 
-def _state(letter: Letter) -> str:
+def _closed(letter: Letter) -> dict[str, Any]:
     if letter.replayed_at is not None:
-        return "replayed"
-    return "discarded" if letter.discarded_at is not None else "open"
+        at, who, why = letter.replayed_at, letter.replayed_by, letter.replayed_why
+    else:
+        at, who, why = letter.discarded_at, letter.discarded_by, letter.discarded_why
+    return {"closed_at": None if at is None else time_of(at), "closed_by": who, "closed_why": why}
 
 
 def _headers(headers: Headers) -> list[Header]:
@@ -275,6 +316,15 @@ _LEADS: Final = """
 _LETTERS: Final = """
     SELECT * FROM letter
     WHERE (:reason IS NULL OR reason = :reason)
+    AND (:state IS NULL OR state = :state
+        OR (:state = 'unaudited' AND state = 'replayed' AND replay_audited_at IS NULL))
+    AND (:of_topic IS NULL OR :of_topic IN (topic, source_topic))
+    AND (:contract IS NULL OR record_type = :contract
+        OR (record_type IS NULL AND topic = :intake_letters AND :contract = :captured))
+    AND (:agent IS NULL OR source = :agent OR (stage = :dispatch AND EXISTS (
+        SELECT 1 FROM decision AS d WHERE d.message_id = letter.message_id AND d.agent = :agent
+    )))
+    AND (:since IS NULL OR at >= :since)
     AND (:topic IS NULL OR (at, topic, partition, "offset") < (:at, :topic, :partition, :offset))
     ORDER BY at DESC, topic DESC, partition DESC, "offset" DESC LIMIT :limit
 """

@@ -66,6 +66,7 @@ CREATE TABLE dead_letter (
     stage TEXT NOT NULL,
     at INTEGER NOT NULL,
     model_calls INTEGER NOT NULL,
+    source TEXT,                -- ce_source: who wrote the refused record
     source_topic TEXT NOT NULL,
     source_partition INTEGER NOT NULL,
     source_offset INTEGER NOT NULL,
@@ -80,7 +81,9 @@ CREATE INDEX dead_letter_by_replay ON dead_letter (replay_id);
 CREATE INDEX dead_letter_by_source ON dead_letter (source_topic, source_partition, source_offset);
 CREATE INDEX dead_letter_by_time ON dead_letter (at, topic, partition, "offset");
 
-CREATE TABLE discard (
+-- What somebody did with a dead letter, by the audit: how is replayed or discarded.
+CREATE TABLE closing (
+    how TEXT NOT NULL,
     audit_partition INTEGER NOT NULL,
     audit_offset INTEGER NOT NULL,
     topic TEXT NOT NULL,
@@ -91,7 +94,7 @@ CREATE TABLE discard (
     reason TEXT NOT NULL,
     PRIMARY KEY (audit_partition, audit_offset)
 ) STRICT;
-CREATE INDEX discard_by_letter ON discard (topic, partition, "offset");
+CREATE INDEX closing_by_letter ON closing (topic, partition, "offset", how);
 
 CREATE TABLE registration (
     partition INTEGER NOT NULL,
@@ -116,21 +119,40 @@ CREATE TABLE lead (
 CREATE INDEX lead_by_capture ON lead (captured_at, lead_id);
 CREATE INDEX lead_by_status ON lead (status, captured_at, lead_id);
 
--- A dead letter and what became of it. A replay is known by its id, wherever it was sent.
+-- A dead letter and what became of it. A replay is known by its id, wherever it was sent, and by its audit
+-- event: the first comes earlier, the second is kept longer.
 CREATE VIEW letter AS
 SELECT
-    d.*,
-    (SELECT min(r.recorded) FROM (
-        SELECT recorded FROM message WHERE id = d.replay_id
-        UNION ALL
-        SELECT recorded FROM incoming WHERE id = d.replay_id
-    ) AS r) AS replayed_at,
+    seen.*,
+    coalesce(seen.replay_seen_at, r.at) AS replayed_at,
+    r.at AS replay_audited_at,
+    r.who AS replayed_by,
+    r.reason AS replayed_why,
     x.at AS discarded_at,
     x.who AS discarded_by,
-    x.reason AS discarded_why
-FROM dead_letter AS d
-LEFT JOIN discard AS x ON x.rowid = (
-    SELECT rowid FROM discard
-    WHERE topic = d.topic AND partition = d.partition AND "offset" = d."offset"
+    x.reason AS discarded_why,
+    CASE
+        WHEN coalesce(seen.replay_seen_at, r.at) IS NOT NULL THEN 'replayed'
+        WHEN x.at IS NOT NULL THEN 'discarded'
+        ELSE 'open'
+    END AS state
+FROM (
+    SELECT
+        d.*,
+        (SELECT min(m.recorded) FROM (
+            SELECT recorded FROM message WHERE id = d.replay_id
+            UNION ALL
+            SELECT recorded FROM incoming WHERE id = d.replay_id
+        ) AS m) AS replay_seen_at
+    FROM dead_letter AS d
+) AS seen
+LEFT JOIN closing AS r ON r.rowid = (
+    SELECT rowid FROM closing
+    WHERE topic = seen.topic AND partition = seen.partition AND "offset" = seen."offset" AND how = 'replayed'
+    ORDER BY audit_partition, audit_offset LIMIT 1
+)
+LEFT JOIN closing AS x ON x.rowid = (
+    SELECT rowid FROM closing
+    WHERE topic = seen.topic AND partition = seen.partition AND "offset" = seen."offset" AND how = 'discarded'
     ORDER BY audit_partition, audit_offset LIMIT 1
 );

@@ -12,9 +12,9 @@ from typing import Any, Final
 from console.facts import (
     CAPTURED,
     INTAKE_LETTERS,
+    Closing,
     DeadLetter,
     Decision,
-    Discard,
     Fact,
     Incoming,
     Message,
@@ -156,7 +156,14 @@ def letter_of(row: sqlite3.Row) -> Letter:
         headers=headers_from_json(row["headers"]),
     )
     return Letter(
-        fact, row["replayed_at"], row["discarded_at"], row["discarded_by"] or "", row["discarded_why"] or ""
+        fact,
+        replayed_at=row["replayed_at"],
+        replayed_by=row["replayed_by"] or "",
+        replayed_why=row["replayed_why"] or "",
+        replay_seen=row["replay_seen_at"] is not None,
+        discarded_at=row["discarded_at"],
+        discarded_by=row["discarded_by"] or "",
+        discarded_why=row["discarded_why"] or "",
     )
 
 
@@ -196,6 +203,6 @@ _ROWS: Final = {
     Message: _message_row,
     Decision: _decision_row,
     DeadLetter: _dead_letter_row,
-    Discard: lambda fact: ("discard", _values(fact, Discard.__slots__)),
+    Closing: lambda fact: ("closing", _values(fact, Closing.__slots__)),
     Registration: _registration_row,
 }

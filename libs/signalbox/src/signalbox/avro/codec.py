@@ -83,9 +83,9 @@ def encode(
     """
     sink = BytesIO()
     form = reader_form(schema)
-    unknown = [name for name in datum if not any(field["name"] == name for field in form["fields"])]
+    unknown = datum.keys() - {field["name"] for field in form["fields"]}
     if unknown:
-        raise Refusal(Reason.MALFORMED, f"{schema.name} has no such field", unknown[0])
+        raise Refusal(Reason.MALFORMED, f"{schema.name} has no such field", min(unknown))
     try:
         fastavro.schemaless_writer(sink, form, dict(datum))
     except (*_FOREIGN, AttributeError) as error:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from signalbox.avro import types
 from signalbox.avro.schema import ParsedSchema
-from signalbox.avro.types import Field, Named, Node, RecordNode
+from signalbox.avro.types import Named, Node, RecordNode
 
 _PROMOTIONS = {
     ("int", "long"),
@@ -68,26 +68,24 @@ class _Comparison:
             case types.Map(), types.Map():
                 yield from self.between(writer.values, reader.values, f"{path}{{}}")
             case types.Enumeration(), types.Enumeration() if reader.default is None:
+                known = frozenset(reader.symbols)
                 for symbol in writer.symbols:
-                    if symbol not in reader.symbols:
+                    if symbol not in known:
                         yield Mismatch(path, f"the symbol {symbol} is unknown and there is no default")
             case RecordNode(), RecordNode():
                 yield from self._fields(writer, reader, path)
 
     def _fields(self, writer: RecordNode, reader: RecordNode, path: str) -> Iterator[Mismatch]:
+        written = {field.name: field for field in writer.fields}
         for field in reader.fields:
             inside = f"{path}.{field.name}" if path else field.name
-            match _sources(writer, field):
+            match [written[name] for name in {field.name, *field.aliases} if name in written]:
                 case [source]:
                     yield from self.between(source.type, field.type, inside)
                 case [] if not field.has_default:
                     yield Mismatch(inside, "the writer has no such field and it has no default")
                 case [_, _, *_]:
                     yield Mismatch(inside, "two fields of the writer have its name or alias")
-
-
-def _sources(writer: RecordNode, reader: Field) -> list[Field]:
-    return [field for field in writer.fields if field.name == reader.name or field.name in reader.aliases]
 
 
 def _branch_for(writer: Node, reader: Node) -> Node | None:

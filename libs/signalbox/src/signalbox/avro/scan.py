@@ -5,80 +5,16 @@ block counts below zero and varints with superfluous zero bytes included, and no
 be decoded without surprise. Source: Apache Avro 1.12 specification, *Binary Encoding*.
 """
 
-import re
-from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from typing import Final, TypeAlias
+from typing import Final
 
 from signalbox.avro import types
+from signalbox.avro.leaves import Fault, Tally, Walk, enumeration, fixed, primitive, span, text, varint
 from signalbox.avro.limits import Limits
 from signalbox.avro.schema import ParsedSchema
-from signalbox.avro.types import Logical, Node
-from signalbox.errors import Refusal
-from signalbox.reasons import Reason
+from signalbox.avro.types import Node
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
-_FIRST_MICROS: Final = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
-_LAST_MICROS: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
-_DAY_MILLIS: Final = 24 * 60 * 60 * 1000
-_RANGES: Final = {
-    "timestamp-millis": (-(-_FIRST_MICROS // 1000), _LAST_MICROS // 1000),
-    "timestamp-micros": (_FIRST_MICROS, _LAST_MICROS),
-    "date": ((date.min - _EPOCH.date()).days, (date.max - _EPOCH.date()).days),
-    "time-millis": (0, _DAY_MILLIS - 1),
-    "time-micros": (0, _DAY_MILLIS * 1000 - 1),
-}
-"""What Python's datetime types can hold; a decoder overflows, or silently wraps, beyond it."""
-_INT: Final = (-(2**31), 2**31 - 1)
-_LONG: Final = (-(2**63), 2**63 - 1)
-_SHIFTS: Final = range(7, 70, 7)
 _SHOWN: Final = 80
-_UUID: Final = re.compile(rb"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}")
-
-
-class Fault(Exception):
-    """Where and why a walk stopped; the path is gathered on the way out."""
-
-    def __init__(self, detail: str, offset: int, reason: Reason = Reason.MALFORMED) -> None:
-        super().__init__(detail)
-        self.detail = detail
-        self.offset = offset
-        self.reason = reason
-        self._path: list[str] = []
-
-    def inside(self, step: str) -> None:
-        self._path.append(step)
-
-    def refusal(self) -> Refusal:
-        path = "".join(reversed(self._path)).removeprefix(".")
-        return Refusal(self.reason, f"{self.detail}, at byte {self.offset} of the Avro body", path)
-
-
-class Tally:
-    """What one walk has counted so far."""
-
-    __slots__ = ("items", "limits", "values")
-
-    def __init__(self, limits: Limits) -> None:
-        self.limits = limits
-        self.items = 0
-        self.values = 0
-
-    def count(self, items: int, values: int, offset: int) -> None:
-        self.items += items
-        self.values += values
-        if self.items > self.limits.max_items:
-            detail = f"more than {self.limits.max_items} array and map items"
-            raise Fault(detail, offset, Reason.TOO_LARGE)
-        if self.values > self.limits.max_values:
-            detail = f"more than {self.limits.max_values} values"
-            raise Fault(detail, offset, Reason.TOO_LARGE)
-
-
-Walk: TypeAlias = Callable[[bytes, int, Tally], int]
-"""Goes over one datum that starts at an offset, and returns the offset behind it."""
 
 
 def scan(body: bytes, schema: ParsedSchema, limits: Limits) -> None:
@@ -125,171 +61,11 @@ class _Compiler:
             case types.Map():
                 return _map(self.walk(node.values), 1 + types.weight(node.values))
             case types.Enumeration():
-                return _enumeration(len(node.symbols))
+                return enumeration(len(node.symbols))
             case types.Fixed():
-                return _fixed(node.size, node.logical)
+                return fixed(node.size, node.logical)
             case types.Primitive():
-                return _primitive(node)
-
-
-def _primitive(node: types.Primitive) -> Walk:  # noqa: PLR0911  (one a type)
-    match node.kind:
-        case "null":
-            return _null
-        case "boolean":
-            return _boolean
-        case "int":
-            return _number(node.logical, _INT, "int")
-        case "long":
-            return _long if node.logical is None else _number(node.logical, _LONG, "long")
-        case "float":
-            return _fixed(4, None)
-        case "double":
-            return _fixed(8, None)
-        case "bytes":
-            return _bytes if node.logical is None else _decimal(node.logical)
-        case _:
-            return _text if node.logical is None else _uuid
-
-
-def _null(_: bytes, at: int, __: Tally) -> int:
-    return at
-
-
-def _boolean(body: bytes, at: int, _: Tally) -> int:
-    if body[at] > 1:
-        raise Fault(f"a boolean is 0x{body[at]:02x}", at)
-    return at + 1
-
-
-def _varint(body: bytes, at: int) -> tuple[int, int]:
-    """Read a zigzag varint of at most ten bytes and 64 bits: its value and the offset behind it."""
-    first = body[at]
-    if first < 0x80:  # noqa: PLR2004  (the continuation bit)
-        return (first >> 1) ^ -(first & 1), at + 1
-    raw, here = first & 0x7F, at
-    for shift in _SHIFTS:
-        here += 1
-        byte = body[here]
-        if byte < 0x80:  # noqa: PLR2004
-            raw |= byte << shift
-            break
-        raw |= (byte & 0x7F) << shift
-    else:
-        raise Fault("a varint has more than ten bytes", at)
-    if raw >> 64:
-        raise Fault("a varint has more than 64 bits", at)
-    return (raw >> 1) ^ -(raw & 1), here + 1
-
-
-def _long(body: bytes, at: int, _: Tally) -> int:
-    return at + 1 if body[at] < 0x80 else _varint(body, at)[1]  # noqa: PLR2004
-
-
-def _number(logical: Logical | None, bounds: tuple[int, int], kind: str) -> Walk:
-    what = logical.name if logical else kind
-    low, high = _RANGES[what.removeprefix("local-")] if logical else bounds
-
-    def walk(body: bytes, at: int, _: Tally) -> int:
-        value, end = _varint(body, at)
-        if not low <= value <= high:
-            raise Fault(f"{value} is out of range for {what}", at)
-        return end
-
-    return walk
-
-
-def _span(body: bytes, at: int) -> tuple[int, int]:
-    """Read a length and check that so many bytes follow: where they start and end."""
-    length, start = _varint(body, at)
-    if length < 0:
-        raise Fault(f"a length is {length}", at)
-    if start + length > len(body):
-        raise _too_long(body, at, length, start)
-    return start, start + length
-
-
-def _too_long(body: bytes, at: int, length: int, start: int) -> Fault:
-    return Fault(f"a length is {length}, but {len(body) - start} bytes follow", at)
-
-
-def _bytes(body: bytes, at: int, _: Tally) -> int:
-    return _span(body, at)[1]
-
-
-def _text(body: bytes, at: int, _: Tally) -> int:
-    first = body[at]
-    if first & 0x81 == 0:  # one byte, not negative: nearly every string is that short
-        start = at + 1
-        end = start + (first >> 1)
-        if end > len(body):
-            raise _too_long(body, at, first >> 1, start)
-    else:
-        start, end = _span(body, at)
-    try:
-        body[start:end].decode()
-    except UnicodeDecodeError as error:
-        raise Fault(f"a string is not UTF-8: {error.reason}", start + error.start) from None
-    return end
-
-
-def _uuid(body: bytes, at: int, _: Tally) -> int:
-    start, end = _span(body, at)
-    if not _UUID.fullmatch(body, start, end):
-        raise Fault("a string is not a UUID", start)
-    return end
-
-
-def _decimal(logical: Logical) -> Walk:
-    check = _decimal_check(logical)
-
-    def walk(body: bytes, at: int, _: Tally) -> int:
-        start, end = _span(body, at)
-        check(body, start, end)
-        return end
-
-    return walk
-
-
-def _decimal_check(logical: Logical) -> Callable[[bytes, int, int], None]:
-    # Converting a number of n digits takes n² steps, so its size is looked at before its value.
-    bound = int(10**logical.precision)
-    enough = bound.bit_length() // 8 + 1
-
-    def check(body: bytes, start: int, end: int) -> None:
-        padding = max(end - start - enough, 0)
-        filler = b"\xff" if padding and body[start] & 0x80 else b"\x00"
-        fits = body.count(filler, start, start + padding) == padding
-        # One byte of the padding stays, for the sign.
-        unscaled = int.from_bytes(body[start + max(padding - 1, 0) : end], "big", signed=True)
-        if not (fits and -bound < unscaled < bound):
-            raise Fault(f"a decimal has more than {logical.precision} digits", start)
-
-    return check
-
-
-def _fixed(size: int, logical: Logical | None) -> Walk:
-    check = _decimal_check(logical) if logical else None
-
-    def walk(body: bytes, at: int, _: Tally) -> int:
-        end = at + size
-        if end > len(body):
-            raise Fault(f"{size} bytes are needed, but {len(body) - at} follow", at)
-        if check:
-            check(body, at, end)
-        return end
-
-    return walk
-
-
-def _enumeration(symbols: int) -> Walk:
-    def walk(body: bytes, at: int, _: Tally) -> int:
-        index, end = _varint(body, at)
-        if not 0 <= index < symbols:
-            raise Fault(f"an enum's index is {index}, but it has {symbols} symbols", at)
-        return end
-
-    return walk
+                return primitive(node)
 
 
 def _union(branches: tuple[Walk, ...]) -> Walk:
@@ -299,7 +75,7 @@ def _union(branches: tuple[Walk, ...]) -> Walk:
         first = body[at]
         if first & 0x81 == 0 and first >> 1 < count:
             return branches[first >> 1](body, at + 1, tally)
-        index, end = _varint(body, at)
+        index, end = varint(body, at)
         if not 0 <= index < count:
             raise Fault(f"a union's branch is {index}, but it has {count} branches", at)
         return branches[index](body, end, tally)
@@ -332,12 +108,12 @@ def _ended(body: bytes, step: str) -> Fault:
 
 def _block(body: bytes, at: int, tally: Tally, each: int) -> tuple[int, int, int | None]:
     """Read a block's count: how many items, where they start and, if the block says so, where they end."""
-    count, start = _varint(body, at)
+    count, start = varint(body, at)
     if count >= 0:
         tally.count(count, count * each, at)
         return count, start, None
     tally.count(-count, -count * each, at)
-    size, start = _varint(body, start)
+    size, start = varint(body, start)
     if not 0 <= size <= len(body) - start:
         raise Fault(f"a block's size is {size}, but {len(body) - start} bytes follow", at)
     return -count, start, start + size
@@ -375,7 +151,7 @@ def _map(value: Walk, each: int) -> Walk:
                     return at
                 for _ in range(count):
                     start = at
-                    at = end_of_key = _text(body, start, tally)
+                    at = end_of_key = text(body, start, tally)
                     at = value(body, at, tally)
                 _check_block_end(at, end)
         except Fault as fault:
@@ -390,7 +166,7 @@ def _map(value: Walk, each: int) -> Walk:
 def _key_step(body: bytes, start: int, end: int) -> str:
     if end <= start:
         return "{}"
-    key_start, _ = _span(body, start)
+    key_start, _ = span(body, start)
     return f'["{body[key_start:end].decode()[:_SHOWN]}"]'
 
 

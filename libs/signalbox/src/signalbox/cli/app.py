@@ -23,7 +23,12 @@ class Group:
 GROUPS: Final[Mapping[str, Group]] = {
     "leads": Group("signalbox.cli.leads", "Send leads in and see where they are."),
     "dead-letters": Group("signalbox.cli.dead_letters", "See what was refused, and why."),
-    "contracts": Group("signalbox.cli.contracts", "Lint, check, register and generate contracts."),
+    "contracts": Group("signalbox.cli.contracts", "Evolve contracts: new, lint, check, plan, register."),
+    "can-i-deploy": Group(
+        "signalbox.cli.can_i_deploy",
+        "Say whether a service fits what is registered and runs.",
+        "can_i_deploy",
+    ),
     "agents": Group("signalbox.cli.agents", "See the agents that announced themselves; remove one."),
     "topics": Group("signalbox.cli.topics", "Create the catalog's topics."),
     "status": Group("signalbox.cli.status", "Show the processes of the local stack.", "status"),

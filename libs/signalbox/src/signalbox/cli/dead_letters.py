@@ -1,46 +1,62 @@
-"""``signalbox dead-letters``: what was refused, and why."""
+"""``signalbox dead-letters``: what was refused, and why; send it in again, or give it up."""
 
 import base64
 import json as json_format
-import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Final
-from urllib.parse import quote
+from typing import Annotated, Any
 
 import typer
 
 from signalbox.cli.console_client import console
+from signalbox.cli.dead_letter_closing import discard, replay
+from signalbox.cli.dead_letter_selection import (
+    AgentFilter,
+    ConsoleUrl,
+    ContractFilter,
+    Filters,
+    ReasonFilter,
+    SinceFilter,
+    TopicFilter,
+    listed,
+    named,
+    position_of,
+)
 from signalbox.cli.output import AsJson, hex_lines, print_json, print_rows, visible
 from signalbox.errors import SignalboxError
 
 app = typer.Typer()
+app.command()(replay)
+app.command()(discard)
 
-ConsoleUrl = Annotated[
-    str | None, typer.Option(help="The console; else CONSOLE_URL, else http://127.0.0.1:8080.")
-]
-_POSITION: Final = re.compile(r"([A-Za-z0-9._-]+)/(\d{1,9})/(\d{1,18})", re.ASCII)
+_FRAME = 5
 
 
 @app.command("list")
 def list_dead_letters(
-    reason: Annotated[
-        str | None, typer.Option(help="Only those refused for this reason, like MALFORMED.")
-    ] = None,
+    reason: ReasonFilter = None,
+    topic: TopicFilter = None,
+    agent: AgentFilter = None,
+    contract: ContractFilter = None,
+    since: SinceFilter = None,
+    open_only: Annotated[
+        bool, typer.Option("--open/--all", help="Only those neither replayed nor discarded, or all.")
+    ] = True,
     limit: Annotated[int, typer.Option(help="How many at most.", min=1)] = 100,
     console_url: ConsoleUrl = None,
     json: AsJson = False,
 ) -> None:
     """List dead letters, newest first: where each lies, what became of it, and why it was refused.
 
-    Example: signalbox dead-letters list --reason RULE_VIOLATED
+    Example: signalbox dead-letters list --reason RULE_VIOLATED --since 2h
     """
-    letters = list(console(console_url).pages("/api/dead-letters", "dead_letters", limit, reason=reason))
+    filters = Filters(reason, topic, agent, contract, since)
+    letters = list(listed(console(console_url), filters, "open" if open_only else None, limit))
     if json:
         print_json(letters)
         return
-    rows = [letter | {"position": _position(letter)} for letter in letters]
-    columns = ("position", "at", "state", "reason", "stage", "lead_id", "field", "detail")
-    print_rows(rows, columns, "no dead letters")
+    rows = [letter | {"position": position_of(letter)} for letter in letters]
+    columns = ("position", "at", "state", "reason", "stage", "record_type", "lead_id", "field", "detail")
+    print_rows(rows, columns, "no open dead letters" if open_only else "no dead letters")
 
 
 @app.command()
@@ -51,38 +67,74 @@ def show(
 ) -> None:
     """Show one dead letter: why it was refused, its headers, its bytes, and its value as far as it decodes.
 
+    Also says which schema it was written with, which contract holds now, and what the gate says of it now.
+
     Example: signalbox dead-letters show agent_messages_dlt/0/17
     """
-    match = _POSITION.fullmatch(position)
-    if match is None:
-        raise typer.BadParameter(f"{position!r} is not TOPIC/PARTITION/OFFSET, like agent_messages_dlt/0/17")
-    letter = console(console_url).find(f"/api/dead-letters/{quote(match[1])}/{int(match[2])}/{int(match[3])}")
+    from signalbox.cli.dead_letter_verdict import verdict_on
+
+    [at] = named([position])
+    letter = console(console_url).find(f"/api/dead-letters/{at}")
     if letter is None:
         raise SignalboxError(f"there is no dead letter at {position}")
+    shown = letter | {"held_against": verdict_on(letter)}
     if json:
-        print_json(letter)
+        print_json(shown)
     else:
-        _print(letter)
+        _print(shown)
 
 
 def _print(letter: Mapping[str, Any]) -> None:
-    typer.echo(f"dead letter  {_position(letter)} ({letter['state']})")
+    typer.echo(f"dead letter  {position_of(dict(letter))} ({_state(letter)})")
     for name in ("reason", "detail", "field", "stage", "at", "record_type", "lead_id", "message_id"):
         if letter[name]:
             typer.echo(f"{name:<12} {visible(letter[name])}")
     typer.echo(
         f"came from    {letter['source_topic']}/{letter['source_partition']}/{letter['source_offset']}"
     )
+    _print_held_against(letter["held_against"])
     typer.echo("\nheaders")
     for header in letter["headers"]:
         typer.echo(f"  {visible(header['name'])}: {_header_text(header)}")
     _print_bytes("key", letter["key_base64"])
-    _print_bytes("value", letter["value_base64"])
+    _print_bytes("value", letter["value_base64"], _failing_byte(letter["detail"]))
     typer.echo("\ndecoded by its writer's schema")
     if letter["decoded"] is None:
         typer.echo(f"  not possible: {visible(letter['decode_error'])}")
     else:
         typer.echo(json_format.dumps(letter["decoded"], indent=2, ensure_ascii=False))
+
+
+def _state(letter: Mapping[str, Any]) -> str:
+    said = [f"by {visible(letter['closed_by'])}"] if letter.get("closed_by") else []
+    said += [f"at {letter['closed_at']}"] if letter.get("closed_at") else []
+    why = f": {visible(letter['closed_why'])}" if letter.get("closed_why") else ""
+    return " ".join([letter["state"], *said]) + why
+
+
+def _print_held_against(held: Mapping[str, Any]) -> None:
+    if held["unknown"]:
+        typer.echo(f"held against not known now: {visible(held['unknown'])}")
+        return
+    written, contract, verdict = held["written_with"], held["contract"], held["verdict"]
+    typer.echo(f"written with {_written(written)}")
+    if contract is None:
+        typer.echo("held against no contract that holds now")
+    else:
+        text = f"{contract['record_type']} version {contract['version']} (schema id {contract['schema_id']})"
+        typer.echo(f"held against {text}, the version in force now")
+    if verdict is None:
+        typer.echo("gate now     would let it pass")
+    else:
+        field = f" (at {verdict['field']})" if verdict["field"] else ""
+        typer.echo(f"gate now     {verdict['reason']}: {visible(verdict['detail'] + field)}")
+
+
+def _written(written: Mapping[str, Any] | None) -> str:
+    if written is None:
+        return "no schema: the value is not in the wire format"
+    usages = [f"{one['subject']} version {one['version']}" for one in written["registered_as"]]
+    return f"schema id {written['schema_id']}: {visible(', '.join(usages) or 'unknown to the registry')}"
 
 
 def _header_text(header: Mapping[str, Any]) -> str:
@@ -93,12 +145,17 @@ def _header_text(header: Mapping[str, Any]) -> str:
     return visible(header["text"])
 
 
-def _print_bytes(name: str, encoded: str | None) -> None:
+def _failing_byte(detail: str) -> int | None:
+    from signalbox.dead_letters import failing_byte
+
+    inside = failing_byte(detail)
+    return None if inside is None else inside + _FRAME
+
+
+def _print_bytes(name: str, encoded: str | None, failing: int | None = None) -> None:
     data = None if encoded is None else base64.b64decode(encoded)
-    typer.echo(f"\n{name}, " + ("null" if data is None else f"{len(data)} bytes"))
-    for line in hex_lines(data or b""):
-        typer.echo(f"  {line}")
-
-
-def _position(letter: Mapping[str, Any]) -> str:
-    return f"{letter['topic']}/{letter['partition']}/{letter['offset']}"
+    at = "" if failing is None else f", failing at byte {failing} (0x{failing:06x})"
+    typer.echo(f"\n{name}, " + ("null" if data is None else f"{len(data)} bytes{at}"))
+    for number, line in enumerate(hex_lines(data or b"")):
+        marked = failing is not None and failing // 16 == number
+        typer.echo(f"{'>' if marked else ' '} {line}")

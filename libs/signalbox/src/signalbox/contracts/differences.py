@@ -32,6 +32,7 @@ class Change(StrEnum):
     FIELD_REMOVED = "field_removed"
     FIELD_ORDER = "field_order"
     TYPE = "type"
+    ALIAS = "alias"
     DOC = "doc"
 
 
@@ -80,11 +81,15 @@ class _Comparison:
             return  # a recursive record
         self._seen.add(pair)
         yield from _properties(old, new, path)
+        if full_name(old) != full_name(new):
+            yield Difference(Change.TYPE, path, f"record {full_name(old)} became {full_name(new)}")
         before, after = _fields(old), _fields(new)
         for name in [name for name in before if name not in after]:
-            yield Difference(Change.FIELD_REMOVED, _inside(path, name), "field removed")
+            detail = f"field removed, a {_written(before[name]['type'])}"
+            yield Difference(Change.FIELD_REMOVED, _inside(path, name), detail)
         for name in [name for name in after if name not in before]:
-            yield Difference(Change.FIELD_ADDED, _inside(path, name), "field added")
+            detail = f"field added, a {_written(after[name]['type'])}, default {_default(after[name])}"
+            yield Difference(Change.FIELD_ADDED, _inside(path, name), detail)
             yield from _rules({}, after[name], _inside(path, name))
         common = [name for name in after if name in before]
         if common != [name for name in before if name in after]:
@@ -112,7 +117,9 @@ class _Comparison:
 def _properties(old: Mapping[str, Any], new: Mapping[str, Any], path: str) -> Iterator[Difference]:
     yield from _rules(old, new, path)
     if old.get("doc") != new.get("doc"):
-        yield Difference(Change.DOC, path, "doc changed")
+        yield Difference(Change.DOC, path, f"doc {_quoted(old)} became {_quoted(new)}")
+    if old.get("aliases", []) != new.get("aliases", []):
+        yield Difference(Change.ALIAS, path, f"aliases {_aliases(old)} became {_aliases(new)}")
     if "PII" in old.get(_TAGS, ()) and "PII" not in new.get(_TAGS, ()):
         yield Difference(Change.PII_UNTAGGED, path, "no longer tagged PII, so logs will show it")
 
@@ -181,6 +188,22 @@ def _shown(schema: Any) -> str:
         return schema
     kind = kind_of(schema)
     return full_name(schema) if kind in NAMED and isinstance(schema, Mapping) else kind
+
+
+def _written(schema: Any) -> str:
+    if isinstance(schema, list):
+        return " or ".join(_written(branch) for branch in schema)
+    if kind_of(schema) in {"array", "map"}:
+        return f"{kind_of(schema)} of {_written(schema.get('items', schema.get('values')))}"
+    return " ".join(part for part in (_logical_of(schema), _shown(schema)) if part)
+
+
+def _quoted(of: Mapping[str, Any]) -> str:
+    return f"“{of['doc']}”" if "doc" in of else "(none)"
+
+
+def _aliases(of: Mapping[str, Any]) -> str:
+    return ", ".join(of.get("aliases", [])) or "(none)"
 
 
 def _default(field: Mapping[str, Any]) -> str:

@@ -6,9 +6,10 @@ from typing import Protocol
 
 from signalbox.contracts.catalog import Catalog
 from signalbox.contracts.compatibility import Version
+from signalbox.contracts.fleet import Fleet, read_fleet, schemas_by_id
 from signalbox.contracts.generation import package_directory
 from signalbox.contracts.registry_api import RegistryApi
-from signalbox.errors import ConfigurationError
+from signalbox.errors import ConfigurationError, Unavailable
 from signalbox.names import RecordType, Subject
 
 
@@ -16,6 +17,9 @@ class Earlier(Protocol):
     """Gives the earlier versions of a record type, oldest first."""
 
     def versions(self, record_type: RecordType) -> list[Version]: ...
+
+    def fleet(self) -> Fleet | None:
+        """Return who runs with these versions; None where that is not known."""
 
 
 class InRegistry:
@@ -26,9 +30,16 @@ class InRegistry:
 
     def versions(self, record_type: RecordType) -> list[Version]:
         return [
-            Version(f"version {registered.version}", registered.text)
+            Version(f"version {registered.version}", registered.text, registered.version)
             for registered in self._registry.versions(Subject(record_type))
         ]
+
+    def fleet(self) -> Fleet | None:
+        """Read the agents' announcements; None when the broker of the environment can't be reached."""
+        try:
+            return read_fleet(schemas_by_id(self._registry))
+        except Unavailable:
+            return None
 
 
 class InGit:
@@ -49,6 +60,10 @@ class InGit:
         if not _git(self._root, "ls-tree", "--name-only", self._commit, "--", path).strip():
             return []
         return [Version(self._label, _git(self._root, "show", f"{self._commit}:{path}"))]
+
+    def fleet(self) -> Fleet | None:
+        """Return None: a commit does not say who runs."""
+        return None
 
 
 def _commit(root: Path, ref: str) -> str:

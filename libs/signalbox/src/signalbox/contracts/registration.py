@@ -3,14 +3,18 @@
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
-from signalbox.contracts.catalog import Catalog
-from signalbox.contracts.compatibility import Severity, Verdict, judge
+from signalbox.contracts.catalog import Catalog, CatalogRecord
+from signalbox.contracts.compatibility import CompatibilityFinding, Severity, Verdict, Version, judge
 from signalbox.contracts.earlier import InRegistry
 from signalbox.contracts.registry_api import RefusedByRegistry, Registered, RegistryApi
 from signalbox.contracts.sources import Sources
 from signalbox.names import RecordType, Subject
+
+_STRICTER_REGISTRY: Final = (
+    "The registry demands more than the catalog's level; see its text, and `signalbox contracts diff`."
+)
 
 
 class Outcome(StrEnum):
@@ -23,7 +27,11 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """One contract's outcome. ``level_was`` is set when its compatibility level changes."""
+    """One contract's outcome. ``level_was`` is set when its compatibility level changes.
+
+    ``change`` is ``new subject``, ``new version``, ``level only``, ``nothing`` or ``refused``; ``advice``
+    says what to do about a refusal.
+    """
 
     record_type: RecordType
     outcome: Outcome
@@ -32,6 +40,8 @@ class Registration:
     schema_id: int | None = None
     level: str = ""
     level_was: str | None = None
+    change: str = ""
+    advice: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the outcome as plain values, for JSON."""
@@ -43,11 +53,22 @@ class Step:
     """What registering one contract takes, as `plan` found it."""
 
     record_type: RecordType
+    entry: CatalogRecord
     text: str
     verdict: Verdict
     registered: Registered | None
-    newest: int
+    earlier: tuple[Version, ...]
     level_now: str | None
+
+    @property
+    def newest(self) -> int:
+        """The newest live version, 0 when there is none."""
+        return (self.earlier[-1].number or 0) if self.earlier else 0
+
+    @property
+    def changes_text(self) -> bool:
+        """Whether it is another text than any that is registered, under a subject that has some."""
+        return bool(self.earlier) and self.registered is None
 
     @property
     def sets_level(self) -> bool:
@@ -59,11 +80,17 @@ class Step:
         if self.registered is not None:
             return self.outcome(Outcome.UNCHANGED, self._unchanged(), self.registered)
         if not self.verdict.compatible:
-            return self.outcome(Outcome.REFUSED, _reasons(self.verdict))
+            return self.outcome(Outcome.REFUSED, _reasons(self.verdict), advice=_advice(self.verdict))
         what = f"version {self.newest + 1}" if self.newest else "new subject"
         return self.outcome(Outcome.CREATED, what)
 
-    def outcome(self, outcome: Outcome, detail: str, registered: Registered | None = None) -> Registration:
+    def outcome(
+        self,
+        outcome: Outcome,
+        detail: str,
+        registered: Registered | None = None,
+        advice: tuple[str, ...] = (),
+    ) -> Registration:
         """Describe how this step ended."""
         return Registration(
             self.record_type,
@@ -73,7 +100,17 @@ class Step:
             schema_id=registered.schema_id if registered else None,
             level=self.verdict.level,
             level_was=(self.level_now or "the registry's own") if self.sets_level else None,
+            change=self._change(outcome),
+            advice=advice,
         )
+
+    def _change(self, outcome: Outcome) -> str:
+        match outcome:
+            case Outcome.REFUSED:
+                return "refused"
+            case Outcome.CREATED:
+                return "new version" if self.newest else "new subject"
+        return "level only" if self.sets_level else "nothing"
 
     def _unchanged(self) -> str:
         if self.registered is None or self.registered.version == self.newest:
@@ -88,15 +125,16 @@ def plan(catalog: Catalog, registry: RegistryApi, *, drop_rules: bool = False) -
         Unavailable, ConfigurationError: as `RegistryApi`, and when a source is missing or wrong.
     """
     sources, earlier = Sources.load(catalog.directory / "avro"), InRegistry(registry)
-    for record_type in sorted(catalog.records):
+    for record_type, entry in sorted(catalog.records.items()):
         subject, text = Subject(record_type), sources.schema_text(record_type)
         versions = earlier.versions(record_type)
         yield Step(
             record_type,
+            entry,
             text,
             judge(record_type, text, versions, catalog, drop_rules=drop_rules),
             registered=registry.lookup(subject, text) if versions else None,
-            newest=int(versions[-1].label.removeprefix("version ")) if versions else 0,
+            earlier=tuple(versions),
             level_now=registry.compatibility(subject),
         )
 
@@ -108,10 +146,15 @@ def register(catalog: Catalog, registry: RegistryApi, *, drop_rules: bool = Fals
         Unavailable, ConfigurationError: as `plan`.
     """
     for step in plan(catalog, registry, drop_rules=drop_rules):
-        yield _apply(step, registry)
+        yield apply(step, registry)
 
 
-def _apply(step: Step, registry: RegistryApi) -> Registration:
+def apply(step: Step, registry: RegistryApi) -> Registration:
+    """Do what one step of the plan takes.
+
+    Raises:
+        Unavailable, ConfigurationError: as `RegistryApi`.
+    """
     foreseen = step.preview()
     if foreseen.outcome is Outcome.REFUSED:
         return foreseen
@@ -122,10 +165,19 @@ def _apply(step: Step, registry: RegistryApi) -> Registration:
         return foreseen
     answer = registry.register(subject, step.text)
     if isinstance(answer, RefusedByRegistry):
-        return step.outcome(Outcome.REFUSED, f"by the registry: {answer.detail}")
+        return step.outcome(
+            Outcome.REFUSED, f"by the registry: {answer.detail}", advice=(_STRICTER_REGISTRY,)
+        )
     return step.outcome(Outcome.CREATED, foreseen.detail, registry.lookup(subject, step.text))
 
 
 def _reasons(verdict: Verdict) -> str:
-    breaks = [finding for finding in verdict.findings if finding.severity is Severity.BREAKS]
-    return "; ".join(f"{finding.path or '(record)'}: {finding.detail}" for finding in breaks)
+    return "; ".join(f"{finding.path or '(record)'}: {finding.detail}" for finding in _breaks(verdict))
+
+
+def _advice(verdict: Verdict) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(finding.hint for finding in _breaks(verdict) if finding.hint))
+
+
+def _breaks(verdict: Verdict) -> list[CompatibilityFinding]:
+    return [finding for finding in verdict.findings if finding.severity is Severity.BREAKS]

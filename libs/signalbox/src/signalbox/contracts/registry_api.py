@@ -17,6 +17,8 @@ from signalbox.errors import ConfigurationError, Unavailable
 from signalbox.names import SchemaId, Subject
 
 _NOT_FOUND: Final = 404
+_SOFT_DELETED: Final = 40406
+"""The registry's error code for a version that is soft-deleted already."""
 _REFUSED: Final = frozenset({409, 422})
 _DENIED: Final = frozenset({401, 403})
 _SERVER_ERROR: Final = 500
@@ -106,6 +108,34 @@ class RegistryApi:
             return RefusedByRegistry(_message(answer))
         return SchemaId(int(self._json(answer)["id"]))
 
+    def schema_text(self, schema_id: SchemaId) -> str | None:
+        """Return the schema of an id, also of one that is soft-deleted; None when it is unknown."""
+        answer = self._ask("GET", f"schemas/ids/{schema_id}")
+        return None if answer.status_code == _NOT_FOUND else str(self._json(answer)["schema"])
+
+    def delete(self, subject: Subject, version: int, *, permanently: bool = False) -> None:
+        """Delete one version: softly, so that messages with its id can still be read, and then for good.
+
+        The API wants a soft deletion before a permanent one; both are done here where needed.
+        """
+        path = f"subjects/{_quoted(subject)}/versions/{version}"
+        answer = self._ask("DELETE", path)
+        soft_deleted = answer.status_code == _NOT_FOUND and self._error_code(answer) == _SOFT_DELETED
+        if not (permanently and soft_deleted):
+            self._json(answer)
+        if permanently:
+            self._json(self._ask("DELETE", f"{path}?permanent=true"))
+
+    def deleted_versions(self, subject: Subject) -> list[Registered]:
+        """Return the versions of ``subject`` that are soft-deleted, oldest first."""
+        listed = self._ask("GET", f"subjects/{_quoted(subject)}/versions?deleted=true")
+        if listed.status_code == _NOT_FOUND:
+            return []
+        live = self._ask("GET", f"subjects/{_quoted(subject)}/versions")
+        alive = set() if live.status_code == _NOT_FOUND else set(self._json(live))
+        numbers = sorted(int(number) for number in self._json(listed) if number not in alive)
+        return [self._version(subject, number, "?deleted=true") for number in numbers]
+
     def compatibility(self, subject: Subject) -> str | None:
         """Return the level that is set for ``subject`` itself, None when it has the registry's own."""
         answer = self._ask("GET", f"config/{_quoted(subject)}")
@@ -115,8 +145,9 @@ class RegistryApi:
         """Set the level of ``subject``; the subject need not exist yet."""
         self._json(self._ask("PUT", f"config/{_quoted(subject)}", {"compatibility": level}))
 
-    def _version(self, subject: Subject, number: int) -> Registered:
-        return _registered(self._json(self._ask("GET", f"subjects/{_quoted(subject)}/versions/{number}")))
+    def _version(self, subject: Subject, number: int, query: str = "") -> Registered:
+        path = f"subjects/{_quoted(subject)}/versions/{number}{query}"
+        return _registered(self._json(self._ask("GET", path)))
 
     def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> httpx.Response:
         try:
@@ -134,6 +165,12 @@ class RegistryApi:
                 " set SCHEMA_REGISTRY_USER and SCHEMA_REGISTRY_PASSWORD"
             )
         return answer
+
+    def _error_code(self, answer: httpx.Response) -> int:
+        try:
+            return int(answer.json()["error_code"])
+        except (ValueError, KeyError, TypeError):
+            return answer.status_code
 
     def _json(self, answer: httpx.Response) -> Any:
         try:

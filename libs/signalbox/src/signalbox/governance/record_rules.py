@@ -15,7 +15,7 @@ from signalbox.governance.visits import Member, Path, rendered
 from signalbox.reasons import Reason
 
 RULES_PROPERTY: Final = "confluent:rules"
-_BUDGET: Final = 16_000_000
+_BUDGET: Final = 10_000_000
 """What all rules may cost for one message, in estimated nanoseconds."""
 _PLAIN: Final = frozenset({int, float, bool, type(None)})
 _CHUNK: Final = 256

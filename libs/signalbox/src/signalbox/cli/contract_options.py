@@ -1,0 +1,63 @@
+"""What the commands of ``signalbox contracts`` have in common: their options, and how they end."""
+
+import json as json_format
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from signalbox.errors import SignalboxError
+
+if TYPE_CHECKING:
+    from signalbox.contracts.registry_api import RegistryApi
+
+FOUND: Final = 1
+"""Exit status: it ran, and the answer is no."""
+FAILED: Final = 2
+"""Exit status: it could not run."""
+_EXTRA: Final = frozenset({"avro", "jinja2"})
+
+CatalogOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--catalog", envvar="CATALOG", help="catalog.yaml; looked up from the current folder upward."
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+DropRulesOption = Annotated[bool, typer.Option("--drop-rules", help="Let a version drop data rules.")]
+
+
+@contextmanager
+def failures_told() -> Iterator[None]:
+    """End the command with the error's own words where it could not run."""
+    try:
+        yield
+    except SignalboxError as error:
+        typer.echo(f"signalbox contracts: {error}", err=True)
+        raise typer.Exit(FAILED) from error
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] not in _EXTRA:
+            raise
+        what = f"this needs the package {error.name} (signalbox-lib[contracts])"
+        typer.echo(f"signalbox contracts: {what}", err=True)
+        raise typer.Exit(FAILED) from error
+
+
+def registry_at(url: str | None = None) -> "RegistryApi":
+    """Connect to the registry at ``url``, else at ``SCHEMA_REGISTRY_URL``."""
+    from signalbox.contracts.registry_api import RegistryAddress, RegistryApi
+
+    return RegistryApi(RegistryAddress.read(url))
+
+
+def show(values: Any, lines: Sequence[str], *, json: bool) -> None:
+    """Print ``values`` as JSON, or else ``lines``."""
+    typer.echo(json_format.dumps(values, indent=2, ensure_ascii=False) if json else "\n".join(lines))
+
+
+def exit_unless(good: bool, status: int = FOUND) -> None:
+    """End the command with ``status`` unless all is well."""
+    if not good:
+        raise typer.Exit(status)

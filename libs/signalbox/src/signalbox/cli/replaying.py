@@ -1,0 +1,218 @@
+"""Replaying: what was asked for, step by step, from positions to outcomes."""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import typer
+
+from signalbox.cli.closing_outcomes import Outcome, confirm, report, succeeded
+from signalbox.cli.dead_letter_verdict import rejected_as_dict, warn_of_version
+from signalbox.cli.output import visible
+from signalbox.dead_letters import DeadLetter, Position
+from signalbox.errors import Refusal
+from signalbox.governance import Accepted, Rejected
+from signalbox.names import RecordType
+from signalbox.replay import Closing, Desk, Mending, Prepared, open_desk
+from signalbox.replay.editing import Editable, in_editor
+from signalbox.replay.renewal import replay_id_of
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the command line asks for."""
+
+    positions: Sequence[Position]
+    by_filter: bool = False
+    dry_run: bool = False
+    yes: bool = False
+    edit: bool = False
+    record_type: str | None = None
+    contract_version: int | None = None
+    key: bytes | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    fresh: bool = False
+    anyway: bool = False
+    who: str = ""
+    why: str = ""
+    json: bool = False
+
+    @property
+    def mending(self) -> Mending:
+        """What is said about key and headers."""
+        return Mending(self.key, self.headers, self.fresh)
+
+    @property
+    def many(self) -> bool:
+        """True when a person should have a second look before anything is sent."""
+        return self.by_filter or len(self.positions) > 1
+
+    @property
+    def interactive(self) -> bool:
+        """True when there is a person to talk to."""
+        return sys.stdin.isatty() and not self.json
+
+
+def run_replay(request: Request) -> bool:
+    """Replay what is asked for and report it; True when all of it was done."""
+    outcomes = asyncio.run(_replayed(request)) if request.positions else []
+    report(outcomes, json=request.json)
+    return succeeded(outcomes, by_filter=request.by_filter)
+
+
+async def _replayed(request: Request) -> list[Outcome]:
+    async with open_desk(request.who, warn_of_version) as desk:
+        run = _Run(desk, request)
+        await run.look_up()
+        await run.prepare()
+        if not request.dry_run:
+            await run.send()
+        return [run.outcomes[at] for at in request.positions]
+
+
+class _Run:
+    """One command's way through the dead letters; each ends with an outcome."""
+
+    def __init__(self, desk: Desk, request: Request) -> None:
+        self._desk = desk
+        self._request = request
+        self._letters: list[DeadLetter] = []
+        self._ready: list[Prepared] = []
+        self._unaudited: list[Prepared] = []
+        self.outcomes: dict[Position, Outcome] = {}
+
+    async def look_up(self) -> None:
+        """Read the dead letters; those that are not there, or are closed already, have their outcome."""
+        found = await self._desk.letters(self._request.positions)
+        for at in self._request.positions:
+            match found.get(at):
+                case DeadLetter() as letter:
+                    self._letters.append(letter)
+                case None:
+                    self._note(Outcome(at, "missing", detail="there is no dead letter"))
+                case ValueError() as error:
+                    self._note(Outcome(at, "refused", detail=f"it is no dead letter: {error}"))
+        await self._leave_out_closed()
+
+    async def prepare(self) -> None:
+        """Make the messages, by the editor where that is asked for, and hold each against its contract."""
+        for letter in self._letters:
+            try:
+                prepared = await (self._edited(letter) if self._request.edit else self._as_it_is(letter))
+            except Refusal as refusal:
+                verdict = Rejected(refusal.reason, refusal.detail, refusal.field)
+                self._note(_refused(letter, verdict, self._request))
+                continue
+            if isinstance(prepared.verdict, Rejected) and not self._request.anyway:
+                self._note(_refused(letter, prepared.verdict, self._request, prepared))
+            else:
+                self._ready.append(prepared)
+                self._note(_told("would_replay", prepared))
+
+    async def send(self) -> None:
+        """Publish what is ready, after a second look where many are meant, and what an audit still lacks."""
+        if self._ready and self._request.many and not self._request.yes:
+            so_far = [self.outcomes[one.letter.position] for one in self._ready]
+            confirm(len(self._ready), "sent", lambda: report(so_far, json=False), json=self._request.json)
+        if self._request.edit:  # somebody else may have been quicker than the editor
+            await self._leave_out_closed()
+        await self._desk.audit(self._unaudited, self._request.why)
+        async for done in self._desk.send(self._ready, self._request.why):
+            self._note(_told("replayed", done))
+
+    async def _leave_out_closed(self) -> None:
+        closings = await self._desk.closings(self._letters)
+        for letter in self._letters:
+            closing = closings.get(letter.position)
+            if closing is None or (closing.how == "discarded" and self._request.anyway):
+                continue
+            self._letters = [one for one in self._letters if one is not letter]
+            self._ready = [one for one in self._ready if one.letter is not letter]
+            if closing.how == "replayed" and not closing.audited:
+                self._unaudited.append(await self._as_it_is(letter))
+                detail = f"{closing}; its audit event was missing and is written now"
+                self._note(Outcome(letter.position, "audited", letter, detail))
+            else:
+                self._note(_closed(letter, closing))
+
+    async def _as_it_is(self, letter: DeadLetter) -> Prepared:
+        return await self._desk.prepare(letter, self._request.mending)
+
+    async def _edited(self, letter: DeadLetter) -> Prepared:
+        request = self._request
+        wanted = None if request.record_type is None else RecordType(request.record_type)
+        form = await self._desk.editable(letter, wanted, request.contract_version)
+        if form.problem:
+            typer.echo(f"note: the bytes do not say it all: {visible(form.problem)}", err=True)
+        text = form.text
+        while True:
+            text = await asyncio.to_thread(in_editor, text)
+            try:
+                prepared = await self._encoded(letter, form, text)
+                rejected = prepared.verdict if isinstance(prepared.verdict, Rejected) else None
+            except Refusal as refusal:
+                rejected = Rejected(refusal.reason, refusal.detail, refusal.field)
+            if rejected is None:
+                return prepared
+            if not (request.interactive and typer.confirm(f"{_said(rejected)}\nEdit again?", default=True)):
+                raise Refusal(rejected.reason, rejected.detail, rejected.field)
+
+    async def _encoded(self, letter: DeadLetter, form: Editable, text: str) -> Prepared:
+        return await self._desk.prepare(letter, self._request.mending, (form, form.encoded(text)))
+
+    def _note(self, outcome: Outcome) -> None:
+        self.outcomes[outcome.position] = outcome
+
+
+def _told(outcome: str, prepared: Prepared) -> Outcome:
+    sent, completed = prepared.message.draft, prepared.message.completed
+    said = [f"to {sent.topic} as {replay_id_of(prepared.letter.position)}"]
+    if completed:
+        said.append(f"completed {', '.join(completed)}")
+    if prepared.message.fresh:
+        said.append("counters start afresh")
+    if prepared.version is not None:
+        said.append(f"encoded against version {prepared.version}")
+    if isinstance(prepared.verdict, Rejected):
+        said.append(f"although the gate says {_said(prepared.verdict)}")
+    return Outcome(prepared.letter.position, outcome, prepared.letter, "; ".join(said), _details(prepared))
+
+
+def _refused(
+    letter: DeadLetter, verdict: Rejected, request: Request, prepared: Prepared | None = None
+) -> Outcome:
+    advice = "" if request.edit else f"; {_advice(verdict, request)}"
+    more = _details(prepared) if prepared else {"verdict": rejected_as_dict(verdict)}
+    return Outcome(letter.position, "refused", letter, _said(verdict) + advice, more)
+
+
+def _advice(verdict: Rejected, request: Request) -> str:
+    if verdict.field == "key" or (verdict.field.startswith("ce_") and not request.mending.completes):
+        return "--key LEAD_ID gives the key and completes the headers"
+    return "--edit mends the record, --anyway sends it as it is"
+
+
+def _closed(letter: DeadLetter, closing: Closing) -> Outcome:
+    more = {"closed_at": closing.at.isoformat(), "closed_by": closing.who, "how": closing.how}
+    replay_id = replay_id_of(letter.position)
+    name = f" as {replay_id}" if closing.how == "replayed" else "; --anyway replays it nevertheless"
+    return Outcome(letter.position, "closed", letter, f"it was {closing}{name}", more)
+
+
+def _said(verdict: Rejected) -> str:
+    return f"{verdict.reason}: {verdict.detail}" + (f" (at {verdict.field})" if verdict.field else "")
+
+
+def _details(prepared: Prepared) -> dict[str, Any]:
+    accepted = prepared.verdict if isinstance(prepared.verdict, Accepted) else None
+    return {
+        "topic": prepared.message.draft.topic,
+        "replay_id": replay_id_of(prepared.letter.position),
+        "record_type": accepted.record_type if accepted else None,
+        "contract_version": prepared.version or (accepted.contract.version if accepted else None),
+        "completed_headers": list(prepared.message.completed),
+        "fresh": prepared.message.fresh,
+        "verdict": rejected_as_dict(prepared.verdict),
+    }

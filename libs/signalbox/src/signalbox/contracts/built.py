@@ -1,0 +1,68 @@
+"""What a service was built against: the record types it reads and writes, and their texts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import signalbox_contracts
+from signalbox.agent.definition import AgentDefinition
+from signalbox.contracts.catalog import Catalog
+from signalbox.errors import ConfigurationError
+from signalbox.names import RecordType
+
+_ANNOUNCEMENT = RecordType("control.AgentRegistered")
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A service with the record types that it reads and writes; ``texts`` has those that it knows."""
+
+    service: str
+    reads: tuple[RecordType, ...]
+    writes: tuple[RecordType, ...]
+    texts: Mapping[RecordType, str]
+
+
+def built(service: str, catalog: Catalog) -> Built:
+    """Find out what ``service`` reads and writes: an agent by its definition, others by the catalog.
+
+    Raises:
+        ConfigurationError: there is no such service; the text lists those that there are.
+    """
+    definition = _definition(service, catalog)
+    if definition is not None:
+        reads = [entry.record_type for entry in definition.input]
+        writes = [*(entry.record_type for entry in definition.output), _ANNOUNCEMENT]
+    else:
+        reads = [name for name, entry in catalog.records.items() if service in entry.consumers]
+        writes = [name for name, entry in catalog.records.items() if service in entry.producers]
+    if not reads and not writes:
+        raise ConfigurationError(
+            f"no service is called {service!r}; there are {', '.join(services(catalog))}"
+        )
+    known = set(signalbox_contracts.record_types())
+    texts = {name: signalbox_contracts.schema_text(name) for name in (*reads, *writes) if name in known}
+    return Built(service, tuple(reads), tuple(writes), texts)
+
+
+def services(catalog: Catalog) -> list[str]:
+    """Name the services that the catalog lists and the agents that have a folder beside it."""
+    listed = {name for entry in catalog.records.values() for name in (*entry.producers, *entry.consumers)}
+    folders = {path.parent.name for path in _services_folder(catalog).glob("*/src/*/agent.yaml")}
+    return sorted(listed | folders)
+
+
+def _definition(service: str, catalog: Catalog) -> AgentDefinition | None:
+    """Read the agent's ``agent.yaml``: that of the installed package, else that of its folder."""
+    if not service.isidentifier():
+        return None
+    spec = find_spec(service)
+    places = [Path(folder) for folder in (spec.submodule_search_locations or ())] if spec else []
+    places.append(_services_folder(catalog) / service / "src" / service)
+    found = next((place / "agent.yaml" for place in places if (place / "agent.yaml").is_file()), None)
+    return AgentDefinition.load(found) if found else None
+
+
+def _services_folder(catalog: Catalog) -> Path:
+    return catalog.directory.resolve().parent / "services"

@@ -1,0 +1,141 @@
+"""Who runs now: the agents that announced themselves, and the contract versions they announced."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from signalbox.avro import ParsedSchema, decode, parse, unframe
+from signalbox.contracts.catalog import CatalogRecord
+from signalbox.contracts.registry_api import RegistryApi
+from signalbox.errors import Refusal
+from signalbox.names import AGENT_REGISTRY, AgentId, RecordType, SchemaId
+from signalbox.reasons import Reason
+from signalbox.records import Record
+from signalbox_contracts import schema_text
+from signalbox_contracts.control import AgentRegistered
+
+_ANNOUNCEMENT: Final = "control.AgentRegistered"
+_DEADLINE_S: Final = 15.0
+
+SchemaById = Callable[[SchemaId], ParsedSchema]
+"""Gives the schema of an id. Raises Refusal, when the registry does not know it, or Unavailable."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunningAgent:
+    """An agent by its newest announcement; ``versions`` are of the contracts it was built with."""
+
+    id: AgentId
+    takes: frozenset[RecordType]
+    gives: frozenset[RecordType]
+    versions: Mapping[RecordType, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """The agents that announced themselves and were not removed.
+
+    An announcement says what an agent was built with, not that its process lives at this moment.
+    """
+
+    agents: tuple[RunningAgent, ...] = ()
+
+    def __iter__(self) -> Iterator[RunningAgent]:
+        return iter(self.agents)
+
+    def writers(self, record_type: RecordType) -> list[RunningAgent]:
+        """Return the agents that give ``record_type``."""
+        return [agent for agent in self.agents if record_type in agent.gives]
+
+    def readers(self, record_type: RecordType) -> list[RunningAgent]:
+        """Return the agents that take ``record_type``."""
+        return [agent for agent in self.agents if record_type in agent.takes]
+
+
+def read_fleet(schemas: SchemaById) -> Fleet:
+    """Read the announcements from the broker of the environment.
+
+    Raises:
+        Unavailable: the broker or the registry can't be reached, or no agent ever announced itself there.
+    """
+    from signalbox.kafka import KafkaSettings, read_to_end
+
+    return announced(read_to_end(KafkaSettings(), [AGENT_REGISTRY], deadline_s=_DEADLINE_S), schemas)
+
+
+def announced(records: Iterable[Record], schemas: SchemaById) -> Fleet:
+    """Make the fleet of ``agent_registry``'s records: the newest of an agent counts, a tombstone removes.
+
+    An announcement that is no `control.AgentRegistered` is passed over, as the orchestrator does.
+    """
+    newest = {record.key: record for record in records if record.key}
+    found = (_agent(record, schemas) for record in newest.values() if record.value is not None)
+    return Fleet(tuple(sorted((agent for agent in found if agent), key=lambda agent: agent.id)))
+
+
+def schemas_by_id(registry: RegistryApi) -> SchemaById:
+    """Return a look-up that asks ``registry`` once for each id."""
+    known: dict[SchemaId, ParsedSchema] = {}
+
+    def of(schema_id: SchemaId) -> ParsedSchema:
+        if schema_id not in known:
+            text = registry.schema_text(schema_id)
+            if text is None:
+                raise Refusal(Reason.UNKNOWN_SCHEMA, f"the registry does not know schema id {schema_id}")
+            known[schema_id] = parse(text)
+        return known[schema_id]
+
+    return of
+
+
+def _agent(record: Record, schemas: SchemaById) -> RunningAgent | None:
+    try:
+        schema_id, body = unframe(record.value)
+        datum = decode(body, schemas(schema_id), parse(schema_text(_ANNOUNCEMENT)))
+    except Refusal:
+        return None
+    announcement = AgentRegistered.model_validate(datum)
+    return RunningAgent(
+        id=AgentId(announcement.agent_id),
+        takes=frozenset(RecordType(one.record_type) for one in announcement.input),
+        gives=frozenset(RecordType(one.record_type) for one in announcement.output),
+        versions={RecordType(one.record_type): one.version for one in announcement.contracts},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Parties:
+    """Who writes and reads one record type: by the catalog, and by the agents' announcements.
+
+    ``fleet`` is None when it is not known who runs.
+    """
+
+    record_type: RecordType
+    entry: CatalogRecord
+    fleet: Fleet | None = field(default=None)
+
+    def readers(self, version: int | None) -> tuple[str, ...]:
+        """Name who reads with ``version``; without announcements, everybody whom the catalog lists."""
+        running = self.fleet.readers(self.record_type) if self.fleet else []
+        return self._named("reader", self.entry.consumers, running, version)
+
+    def writers(self, version: int | None) -> tuple[str, ...]:
+        """Name who writes with ``version``; without announcements, everybody whom the catalog lists."""
+        running = self.fleet.writers(self.record_type) if self.fleet else []
+        return self._named("writer", self.entry.producers, running, version)
+
+    def everybody(self) -> tuple[str, ...]:
+        """Name all writers and readers, each with the version that it announced."""
+        return (*self.writers(None), *self.readers(None))
+
+    def _named(
+        self, part: str, listed: Iterable[str], running: list[RunningAgent], version: int | None
+    ) -> tuple[str, ...]:
+        known = {agent.id: agent.versions.get(self.record_type) for agent in running}
+        silent = [f"{part} {name}" for name in listed if AgentId(name) not in known]
+        told = [
+            f"{part} {name}, which runs with version {built_with}"
+            for name, built_with in known.items()
+            if version is None or built_with == version
+        ]
+        return (*silent, *told)

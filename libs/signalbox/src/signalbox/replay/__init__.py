@@ -1,0 +1,7 @@
+"""Dead letters that come back: mended, held against the contract in force, sent once, and audited."""
+
+from signalbox.replay.closings import Closing, Closings
+from signalbox.replay.desk import Desk, Prepared, open_desk
+from signalbox.replay.renewal import Mending
+
+__all__ = ["Closing", "Closings", "Desk", "Mending", "Prepared", "open_desk"]
