@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -25,14 +26,21 @@ def catalog() -> Catalog:
 @pytest.fixture
 def registry_url(tmp_path: Path) -> Iterator[str]:
     """A development registry that holds nothing yet, as a process of its own."""
+    with running_registry(tmp_path) as url:
+        yield url
+
+
+@contextmanager
+def running_registry(folder: Path) -> Iterator[str]:
+    """Run a development registry that keeps its data in ``folder``, and give its address."""
     port = _free_port()
     environment = {
         **os.environ,
         "REGISTRY_PORT": str(port),
         "REGISTRY_HOST": "127.0.0.1",
-        "DATA_DIR": str(tmp_path),
+        "DATA_DIR": str(folder),
     }
-    with (tmp_path / "registry.log").open("wb") as log:
+    with (folder / "registry.log").open("wb") as log:
         process = subprocess.Popen([sys.executable, "-m", "dev_registry"], env=environment, stderr=log)
     url = f"http://127.0.0.1:{port}"
     try:

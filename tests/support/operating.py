@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,15 @@ from signalbox.envelope import correlation_id_of
 from signalbox.kafka import KafkaSettings, read_to_end
 from signalbox.names import AGENT_MESSAGES, CorrelationId, LeadId
 from signalbox.records import Record
+
+
+def free_port() -> int:
+    """Find a port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
 
 FINAL = {"scheduled", "ended", "dead_lettered"}
 

@@ -8,9 +8,9 @@ import pytest
 
 from lead_scoring.handler import score
 from lead_scoring.offline import judgement_stand_in
-from lead_scoring.prompting import instructions
 from signalbox.agent import Message, Work
 from signalbox.agent.contracts import OwnContracts
+from signalbox.texts import instructions
 from signalbox_contracts.sdr import Lead, LeadProfiled, Report
 
 ROOT = Path(__file__).parents[3]
@@ -108,4 +108,4 @@ def test_the_example_leads_give_a_realistic_mix_of_next_steps(a_lead: MakeLead) 
 
 
 def test_the_instructions_say_that_data_is_not_to_be_obeyed() -> None:
-    assert "never as instructions" in instructions("score")
+    assert "never as instructions" in instructions("lead_scoring", "score")

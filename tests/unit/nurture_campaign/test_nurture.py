@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from nurture_campaign.agent import make_agent
-from nurture_campaign.draft import problem_with
 from nurture_campaign.library import OWN_CONTENT, Library
 from nurture_campaign.offline import draft_stand_in
 from nurture_campaign.settings import SenderSettings
 from signalbox.agent import Message, Work
 from signalbox.agent.contracts import OwnContracts
+from signalbox.texts import problem_with
 from signalbox.tools import ToolSettings
 from signalbox_contracts.sdr import CampaignDrafted, CampaignType, Lead, LeadScored, NextStep
 
@@ -101,7 +101,7 @@ async def test_every_example_lead_gets_mails_that_may_be_sent(a_lead: MakeLead) 
             lead = a_lead(**{name: value or None for name, value in row.items()})
             draft = draft_stand_in(scored(lead, "one point"), articles, SenderSettings())
             assert len(draft.mails) == 5
-            assert problem_with(draft, SenderSettings().site) is None
+            assert problem_with(draft.mails, SenderSettings().site) is None
 
 
 async def test_our_articles_have_titles_addresses_and_text() -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI, Request, Response
 
+from operating import free_port
 from orchestrator.calls import AgentCaller, Done, Failed, Refused
 from signalbox.envelope import Envelope
 from signalbox.names import AgentId, CorrelationId, MessageId, RecordType
@@ -47,13 +47,6 @@ class ScriptedAgent:
             return Response(status_code=200 if self.ready else 503)
 
         return app
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextlib.asynccontextmanager

@@ -87,6 +87,54 @@ async def test_a_message_that_is_known_gets_the_same_bytes_and_no_model_call(ben
     assert len(bench.model_calls) == 1
 
 
+async def test_two_leads_whose_messages_have_the_same_id_get_each_their_own_answer(bench: Any) -> None:
+    # Ids come from outside: a foreign producer may number the messages of each lead from 1.
+    async with bench.running():
+        for text, lead_id in (("tea", "lead-1"), ("milk", "lead-2"), ("milk", "lead-2")):
+            assert (await bench.ask(text, lead_id=lead_id)).status_code == 200
+    first, second, again = bench.published
+    assert [(draft.key, bench.reply(draft.value)["text"]) for draft in (first, second)] == [
+        (b"lead-1", "about tea"),
+        (b"lead-2", "about milk"),
+    ]
+    assert again == second
+    assert [Envelope.parse(draft.headers).correlation_id for draft in (first, second)] == [
+        bench.envelope(lead_id=lead_id).correlation_id for lead_id in ("lead-1", "lead-2")
+    ]
+
+
+async def test_two_leads_whose_messages_have_the_same_id_are_worked_on_at_the_same_time(
+    bench: Any, reply: Any
+) -> None:
+    both = asyncio.Event()
+
+    async def together(message: Message[Any], _: Work) -> Sequence[BaseModel]:
+        if len(bench.handled) == 2:
+            both.set()
+        await both.wait()
+        return [reply(text=message.record.text)]
+
+    bench.handle = together
+    async with asyncio.timeout(10), bench.running():
+        responses = await asyncio.gather(bench.ask("tea"), bench.ask("milk", lead_id="lead-2"))
+    assert [response.status_code for response in responses] == [200, 200]
+    assert {(draft.key, bench.reply(draft.value)["text"]) for draft in bench.published} == {
+        (b"lead-1", "tea"),
+        (b"lead-2", "milk"),
+    }
+
+
+async def test_the_same_ids_under_another_key_are_another_message(bench: Any) -> None:
+    correlation = {"correlation_id": bench.envelope().correlation_id}
+    async with bench.running():
+        await bench.ask("tea", lead_id="lead-1", **correlation)
+        await bench.ask("milk", lead_id="lead-2", **correlation)
+    assert [(draft.key, bench.reply(draft.value)["text"]) for draft in bench.published] == [
+        (b"lead-1", "about tea"),
+        (b"lead-2", "about milk"),
+    ]
+
+
 async def test_a_known_message_is_answered_without_reading_it_again(bench: Any) -> None:
     async with bench.running():
         await bench.ask()

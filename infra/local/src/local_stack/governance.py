@@ -13,8 +13,17 @@ _SIGNALBOX: Final = str(Path(sys.executable).with_name("signalbox"))
 _DEADLINE_S: Final = 60
 
 
+_COULD_NOT_FIND_OUT: Final = 2
+"""`can-i-deploy`'s exit status when the registry or the broker can't be reached."""
+
+
 class CommandFailed(SignalboxError):
     """A command of `signalbox` did not do what was asked; the text is what it printed."""
+
+    def __init__(self, command: str, status: int, output: str) -> None:
+        super().__init__(f"`{command}` failed with {status}:\n{output}")
+        self.status = status
+        self.output = output
 
 
 def apply_contracts_and_topics(
@@ -31,17 +40,24 @@ def apply_contracts_and_topics(
         _finish(command)
 
 
-def ask_can_i_deploy(service: str, root: Path, environment: Mapping[str, str]) -> None:
-    """Ask whether ``service`` fits what is registered and running.
+def ask_can_i_deploy(service: str, root: Path, environment: Mapping[str, str]) -> str:
+    """Ask whether ``service`` fits what is registered and running; return a warning, empty when it does.
+
+    Only a plain no forbids. When it could not be found out, because registry or broker are away, a service
+    may still be restarted: that must be possible on a bad night, and it waits for both before it is ready.
 
     Raises:
-        CommandFailed: it does not; the text says why.
+        CommandFailed: it does not fit; the text says why.
     """
     try:
         _finish(_start(root, environment, "can-i-deploy", service))
     except CommandFailed as error:
-        if "No such command" not in str(error):
+        if error.status != _COULD_NOT_FIND_OUT:
             raise
+        return error.output
+    except subprocess.TimeoutExpired:
+        return f"could not find out in {_DEADLINE_S} s whether {service} may be deployed"
+    return ""
 
 
 def _start(root: Path, environment: Mapping[str, str], *words: str) -> subprocess.Popen[str]:
@@ -65,4 +81,4 @@ def _finish(command: subprocess.Popen[str]) -> None:
         raise
     if command.returncode != 0:
         what = "signalbox " + " ".join(command.args[1:] if isinstance(command.args, list) else ())
-        raise CommandFailed(f"`{what}` failed with {command.returncode}:\n{output.strip()}")
+        raise CommandFailed(what, command.returncode, output.strip())

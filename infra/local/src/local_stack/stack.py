@@ -135,7 +135,9 @@ class Stack:
             old = self.process(name)
             environment = self._environment_in_use()
             if name not in {BROKER, REGISTRY}:
-                ask_can_i_deploy(name, self.root, environment)
+                self._progress.say(
+                    ask_can_i_deploy(name, self.root, environment) or f"{name} may be deployed"
+                )
             self._progress.say(f"stopping {name}")
             self._stop(self._found([name]).get(name, []))
             ensure_free({name: Address.of(SERVICES[name], old.environment)})

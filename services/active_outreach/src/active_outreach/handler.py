@@ -3,38 +3,40 @@
 from collections.abc import Sequence
 from functools import partial
 
-from active_outreach.draft import Draft, DraftedMail, problem_with, subject_line
+from active_outreach.draft import Draft, DraftedMail
 from active_outreach.offline import draft_stand_in
-from active_outreach.prompting import as_data, instructions
 from active_outreach.settings import SenderSettings
-from active_outreach.tools import Desk, as_facts
 from signalbox.agent import Message, Work
-from signalbox.tools import Finding
+from signalbox.texts import as_data, instructions, problem_with, subject_line
+from signalbox.tools import CompanyResearch, Findings
 from signalbox_contracts.sdr import CampaignDrafted, CampaignType, Email, Lead, LeadScored
 
 
 class Outreach:
     """Writes a short personal sequence that leads to a first call."""
 
-    def __init__(self, desk: Desk, sender: SenderSettings) -> None:
-        self._desk = desk
+    def __init__(self, research: CompanyResearch, sender: SenderSettings) -> None:
+        self._research = research
         self._sender = sender
 
     async def draft(self, message: Message[LeadScored], work: Work) -> Sequence[CampaignDrafted]:
         """Answer with the lead as it came and mails to its own address."""
         scored = message.record
-        findings = await self._desk.research(scored.lead)
+        lead = scored.lead
+        findings = await self._research.about(
+            company=lead.company_name, email=lead.email, website=lead.company_website
+        )
         completion = await work.model.complete(
             task="outreach",
-            instructions=instructions("outreach").format_map(self._sender_facts()),
+            instructions=instructions(__package__, "outreach").format_map(self._sender_facts()),
             prompt=_prompt(scored, findings),
             output_type=Draft,
             stand_in=partial(draft_stand_in, scored, self._sender),
             check=lambda draft: (
-                problem_with(draft, self._sender.site) or work.violation(_campaign(scored.lead, draft))
+                problem_with(draft.mails, self._sender.site) or work.violation(_campaign(lead, draft))
             ),
         )
-        return [_campaign(scored.lead, completion.output)]
+        return [_campaign(lead, completion.output)]
 
     def _sender_facts(self) -> dict[str, str]:
         return {"sender": self._sender.name, "company": self._sender.company, "site": self._sender.site}
@@ -55,10 +57,10 @@ def _addressed(lead: Lead, mail: DraftedMail) -> Email:
     )
 
 
-def _prompt(scored: LeadScored, findings: tuple[Finding, ...]) -> str:
+def _prompt(scored: LeadScored, findings: Findings) -> str:
     return as_data(
-        about_us=instructions("about_us"),
+        about_us=instructions(__package__, "about_us"),
         lead=scored.lead.model_dump(mode="json", exclude={"lead_id", "email"}),
         judgement=scored.model_dump(mode="json", exclude={"lead"}),
-        findings=as_facts(findings),
+        findings=findings.as_facts(),
     )

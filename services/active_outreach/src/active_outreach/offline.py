@@ -4,9 +4,8 @@ import zlib
 from typing import Final
 
 from active_outreach.draft import Draft, DraftedMail
-from active_outreach.letters import letter
 from active_outreach.settings import SenderSettings
-from active_outreach.wording import name_of, plain
+from signalbox.texts import letter, name_of, plain
 from signalbox_contracts.sdr import LeadScored
 
 _LETTERS: Final = {"first": 0, "second": 72, "third": 168}
@@ -18,7 +17,9 @@ def draft_stand_in(scored: LeadScored, sender: SenderSettings) -> Draft:
     words = _words(scored, sender)
     mails = [
         DraftedMail(subject=subject, body=body, send_after_hours=hours)
-        for (subject, body), hours in ((letter(name, words), hours) for name, hours in _LETTERS.items())
+        for (subject, body), hours in (
+            (letter(__package__, name, words), hours) for name, hours in _LETTERS.items()
+        )
     ]
     return Draft(mails=mails)
 

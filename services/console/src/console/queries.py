@@ -119,7 +119,7 @@ class Queries:
         reason: str | None = None,
         limit: int = 100,
         after: tuple[str, int, int] | None = None,
-        wanted: LetterFilter = LetterFilter(),  # noqa: B008  (a frozen value)
+        wanted: LetterFilter = LetterFilter(),
     ) -> DeadLetterPage:
         """List dead letters, newest first, from behind the one at the position ``after``.
 
@@ -234,11 +234,13 @@ def letter_summary(letter: Letter) -> DeadLetterSummary:
 
 
 def _closed(letter: Letter) -> dict[str, Any]:
-    if letter.replayed_at is not None:
-        at, who, why = letter.replayed_at, letter.replayed_by, letter.replayed_why
-    else:
-        at, who, why = letter.discarded_at, letter.discarded_by, letter.discarded_why
-    return {"closed_at": None if at is None else time_of(at), "closed_by": who, "closed_why": why}
+    replayed = letter.state == "replayed"
+    at = letter.replayed_at if replayed else letter.discarded_at
+    return {
+        "closed_at": None if at is None else time_of(at),
+        "closed_by": letter.replayed_by if replayed else letter.discarded_by,
+        "closed_why": letter.replayed_why if replayed else letter.discarded_why,
+    }
 
 
 def _headers(headers: Headers) -> list[Header]:

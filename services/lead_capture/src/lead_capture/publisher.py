@@ -3,12 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from signalbox.governance.registry import SchemaRegistry
-
 from lead_capture.lead import CapturedLead
 from signalbox.avro import ParsedSchema, encode, parse
 from signalbox.envelope import Envelope, correlation_id_of, derived_id
 from signalbox.errors import Fatal, Unavailable
+from signalbox.governance.registry import SchemaRegistry
 from signalbox.kafka import Producer
 from signalbox.names import INCOMING_LEADS, MessageId, RecordType, SchemaId, Subject
 from signalbox.records import Draft

@@ -3,9 +3,8 @@
 from pathlib import Path
 
 from lead_ingestion.handler import Ingestion
-from lead_ingestion.tools import Desk
 from signalbox.agent import Agent, AgentDefinition, bound
-from signalbox.tools import ToolSettings
+from signalbox.tools import CompanyResearch, Directory, ToolSettings, Website
 from signalbox_contracts import schema_text
 from signalbox_contracts.sdr import LeadCaptured, LeadProfiled
 
@@ -14,11 +13,12 @@ PORT = 8101
 
 def make_agent(settings: ToolSettings | None = None) -> Agent:
     """Wire the agent; ``settings`` come from the environment unless given."""
-    ingestion = Ingestion(Desk(settings or ToolSettings()))
+    tools = settings or ToolSettings()
+    research = CompanyResearch(Website(tools), Directory.crm(tools), Directory.enrichment(tools))
     return Agent(
         definition=AgentDefinition.load(Path(__file__).with_name("agent.yaml")),
         takes=(bound(LeadCaptured, schema_text("sdr.LeadCaptured")),),
         gives=(bound(LeadProfiled, schema_text("sdr.LeadProfiled")),),
-        handle=ingestion.profile,
+        handle=Ingestion(research).profile,
         port=PORT,
     )

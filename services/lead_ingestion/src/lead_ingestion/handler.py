@@ -4,26 +4,28 @@ from collections.abc import Sequence
 from functools import partial
 
 from lead_ingestion.offline import research_stand_in
-from lead_ingestion.prompting import as_data, instructions
 from lead_ingestion.report import Research
-from lead_ingestion.tools import Desk, Findings
 from signalbox.agent import Message, Work
-from signalbox_contracts.sdr import Lead, LeadCaptured, LeadProfiled, Report
+from signalbox.texts import as_data, instructions
+from signalbox.tools import CompanyResearch, Findings
+from signalbox_contracts.sdr import Lead, LeadCaptured, LeadProfiled, Report, Source
 
 
 class Ingestion:
     """Researches a lead: tools first, then the model writes the report."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, research: CompanyResearch) -> None:
+        self._research = research
 
     async def profile(self, message: Message[LeadCaptured], work: Work) -> Sequence[LeadProfiled]:
         """Answer with the lead as it came and a report about it."""
         lead = message.record.lead
-        findings = await self._desk.research(lead)
+        findings = await self._research.about(
+            company=lead.company_name, email=lead.email, website=lead.company_website
+        )
         completion = await work.model.complete(
             task="research",
-            instructions=instructions("research"),
+            instructions=instructions(__package__, "research"),
             prompt=_prompt(lead, findings),
             output_type=Research,
             stand_in=partial(research_stand_in, lead, findings),
@@ -33,7 +35,15 @@ class Ingestion:
 
 
 def _profiled(lead: Lead, research: Research, findings: Findings) -> LeadProfiled:
-    return LeadProfiled(lead=lead, report=Report(**research.model_dump(), sources=findings.sources()))
+    return LeadProfiled(lead=lead, report=Report(**research.model_dump(), sources=_sources(findings)))
+
+
+def _sources(findings: Findings) -> list[Source]:
+    # Where something was really read, by the tools' word and not the model's.
+    return [
+        Source(kind=finding.kind, location=finding.location, retrieved_at=finding.retrieved_at)
+        for finding in findings.found
+    ]
 
 
 def _prompt(lead: Lead, findings: Findings) -> str:

@@ -5,8 +5,8 @@ from functools import partial
 
 from lead_scoring.judgement import Judgement
 from lead_scoring.offline import judgement_stand_in
-from lead_scoring.prompting import as_data, instructions
 from signalbox.agent import Message, Work
+from signalbox.texts import as_data, instructions
 from signalbox_contracts.sdr import Lead, LeadProfiled, LeadScored, NextStep
 
 
@@ -15,7 +15,7 @@ async def score(message: Message[LeadProfiled], work: Work) -> Sequence[LeadScor
     lead, report = message.record.lead, message.record.report
     completion = await work.model.complete(
         task="score",
-        instructions=instructions("score"),
+        instructions=instructions(__package__, "score"),
         prompt=as_data(
             lead=lead.model_dump(mode="json", exclude={"lead_id"}),
             report=report.model_dump(mode="json"),

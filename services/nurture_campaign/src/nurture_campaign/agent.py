@@ -5,9 +5,8 @@ from pathlib import Path
 from nurture_campaign.handler import Nurture
 from nurture_campaign.library import Library
 from nurture_campaign.settings import SenderSettings
-from nurture_campaign.tools import Desk
 from signalbox.agent import Agent, AgentDefinition, bound
-from signalbox.tools import ToolSettings
+from signalbox.tools import CompanyResearch, Directory, ToolSettings, Website
 from signalbox_contracts import schema_text
 from signalbox_contracts.sdr import CampaignDrafted, LeadScored
 
@@ -17,7 +16,10 @@ PORT = 8104
 def make_agent(settings: ToolSettings | None = None, sender: SenderSettings | None = None) -> Agent:
     """Wire the agent; settings come from the environment unless given."""
     tools = settings or ToolSettings()
-    nurture = Nurture(Desk(tools), Library(tools), sender or SenderSettings())
+    research = CompanyResearch(
+        Website(tools), Directory.crm(tools), Directory.enrichment(tools), Directory.social(tools)
+    )
+    nurture = Nurture(research, Library(tools), sender or SenderSettings())
     return Agent(
         definition=AgentDefinition.load(Path(__file__).with_name("agent.yaml")),
         takes=(bound(LeadScored, schema_text("sdr.LeadScored")),),

@@ -1,25 +1,13 @@
 """What the model is asked for: the mails' texts. Whom they go to is not the model's to say."""
 
-import re
-from typing import Annotated, Final
+from pydantic import BaseModel, Field
 
-from pydantic import BaseModel, Field, StringConstraints
-
-from nurture_campaign.wording import one_line
-
-_SUBJECT_LIMIT: Final = 150
-_PLACEHOLDER: Final = re.compile(
-    r"(?i)\{\{[^}]*\}\}|lorem ipsum|\[(?:your|my|the|first|last|full|sender|recipient|lead|insert|company|"
-    r"name|title|topic|date|link|phone|calendar)\b[^\]\n]{0,40}\]"
-)
-_LINK: Final = re.compile(r"(?i)\b(?:https?://|www\.)[^\s<>\"')\]]+")
+from signalbox.texts import MailText
 
 
-class DraftedMail(BaseModel):
+class DraftedMail(MailText):
     """One mail in plain text, ready to send."""
 
-    subject: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
-    body: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=6_000)]
     send_after_hours: int = Field(ge=0, le=2_160, description="hours from now; 0 is at once")
 
 
@@ -27,24 +15,3 @@ class Draft(BaseModel):
     """The mails of one campaign in the order in which they are sent."""
 
     mails: list[DraftedMail] = Field(min_length=3, max_length=8)
-
-
-def subject_line(mail: DraftedMail) -> str:
-    """Return the subject on one line, without control characters, capped."""
-    return one_line(mail.subject, _SUBJECT_LIMIT)
-
-
-def problem_with(draft: Draft, site: str) -> str | None:
-    """Say what is wrong with the texts, so that the model can mend it; None when they may be sent.
-
-    A link to anywhere but ``site`` may come from the lead's own text, so no mail carries one.
-    """
-    for number, mail in enumerate(draft.mails, start=1):
-        text = f"{mail.subject}\n{mail.body}"
-        if found := _PLACEHOLDER.search(text):
-            return f"mail {number} still has a placeholder: {found[0]}"
-        foreign = [link for link in _LINK.findall(text) if not link.startswith(site)]
-        if foreign:
-            return f"mail {number} links to {foreign[0]}; only links under {site} are allowed"
-    times = [mail.send_after_hours for mail in draft.mails]
-    return None if times == sorted(set(times)) else "send_after_hours must grow from mail to mail"

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
-from nurture_campaign.draft import Draft, DraftedMail, problem_with, subject_line
+from nurture_campaign.draft import Draft, DraftedMail
 from nurture_campaign.library import Article, Library
 from nurture_campaign.offline import draft_stand_in
-from nurture_campaign.prompting import as_data, instructions
 from nurture_campaign.settings import SenderSettings
-from nurture_campaign.tools import Desk, as_facts
 from signalbox.agent import Message, Work
-from signalbox.tools import Finding
+from signalbox.texts import as_data, instructions, problem_with, subject_line
+from signalbox.tools import CompanyResearch, Findings
 from signalbox_contracts.sdr import CampaignDrafted, CampaignType, Email, Lead, LeadScored
 
 _ARTICLES: Final = 4
@@ -21,27 +20,30 @@ _SEARCH_LIMIT: Final = 1_000  # characters: enough words to tell the subject
 class Nurture:
     """Writes a slow series of helpful mails around articles that fit the lead."""
 
-    def __init__(self, desk: Desk, library: Library, sender: SenderSettings) -> None:
-        self._desk = desk
+    def __init__(self, research: CompanyResearch, library: Library, sender: SenderSettings) -> None:
+        self._research = research
         self._library = library
         self._sender = sender
 
     async def draft(self, message: Message[LeadScored], work: Work) -> Sequence[CampaignDrafted]:
         """Answer with the lead as it came and mails to its own address."""
         scored = message.record
-        findings = await self._desk.research(scored.lead)
+        lead = scored.lead
+        findings = await self._research.about(
+            company=lead.company_name, email=lead.email, website=lead.company_website
+        )
         articles = await self._library.articles_for(_subject_of(scored), _ARTICLES)
         completion = await work.model.complete(
             task="nurture",
-            instructions=instructions("nurture").format_map(self._sender_facts()),
+            instructions=instructions(__package__, "nurture").format_map(self._sender_facts()),
             prompt=_prompt(scored, findings, articles),
             output_type=Draft,
             stand_in=partial(draft_stand_in, scored, articles, self._sender),
             check=lambda draft: (
-                problem_with(draft, self._sender.site) or work.violation(_campaign(scored.lead, draft))
+                problem_with(draft.mails, self._sender.site) or work.violation(_campaign(lead, draft))
             ),
         )
-        return [_campaign(scored.lead, completion.output)]
+        return [_campaign(lead, completion.output)]
 
     def _sender_facts(self) -> dict[str, str]:
         return {"sender": self._sender.name, "company": self._sender.company, "site": self._sender.site}
@@ -67,14 +69,14 @@ def _addressed(lead: Lead, mail: DraftedMail) -> Email:
     )
 
 
-def _prompt(scored: LeadScored, findings: tuple[Finding, ...], articles: Sequence[Article]) -> str:
+def _prompt(scored: LeadScored, findings: Findings, articles: Sequence[Article]) -> str:
     return as_data(
-        about_us=instructions("about_us"),
+        about_us=instructions(__package__, "about_us"),
         articles=[
             {"title": article.title, "address": article.address, "kind": article.kind, "text": article.text}
             for article in articles
         ],
         lead=scored.lead.model_dump(mode="json", exclude={"lead_id", "email"}),
         judgement=scored.model_dump(mode="json", exclude={"lead"}),
-        findings=as_facts(findings),
+        findings=findings.as_facts(),
     )

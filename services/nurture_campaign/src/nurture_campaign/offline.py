@@ -4,10 +4,9 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from nurture_campaign.draft import Draft, DraftedMail
-from nurture_campaign.letters import letter
 from nurture_campaign.library import Article
 from nurture_campaign.settings import SenderSettings
-from nurture_campaign.wording import name_of, plain
+from signalbox.texts import letter, name_of, plain
 from signalbox_contracts.sdr import LeadScored
 
 _HOURS_A_WEEK: Final = 168
@@ -32,10 +31,10 @@ def _texts(
 ) -> Iterator[tuple[str, str]]:
     for number, article in enumerate(articles, start=1):
         point = points[(number - 1) % len(points)]
-        yield letter(f"article_{number}", {**words, "point": point, **_citation(article)})
+        yield letter(__package__, f"article_{number}", {**words, "point": point, **_citation(article)})
     for number in range(len(articles) + 1, _FEWEST + 1):
-        yield letter(f"thought_{number}", {**words, "point": points[(number - 1) % len(points)]})
-    yield letter("question", {**words, "point": points[0]})
+        yield letter(__package__, f"thought_{number}", {**words, "point": points[(number - 1) % len(points)]})
+    yield letter(__package__, "question", {**words, "point": points[0]})
 
 
 def _words(scored: LeadScored, sender: SenderSettings) -> dict[str, str]:

@@ -12,12 +12,16 @@ app = typer.Typer(
 )
 
 _COMMANDS: Final[tuple[Callable[..., None], ...]] = (
+    contract_sources.new,
     contract_sources.lint,
     contract_sources.generate,
+    contract_sources.diff,
     contract_registration.check,
     contract_registration.plan,
     contract_registration.register,
     contract_registration.deregister,
+    contract_sources.docs,
+    contract_sources.asyncapi,
 )
 
 for _command in _COMMANDS:

@@ -5,23 +5,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from signalbox.contracts.cel_check import holds, problem_of
+from signalbox.contracts.example_records import example_of
 from signalbox.contracts.schema_walk import branches, kind_of, types
 from signalbox.contracts.sources import NAMED, full_name
 
 _RULES: Final = "confluent:rules"
 _TAGS: Final = "confluent:tags"
-_TIME: Final = "2026-03-02T09:00:00.000Z"
-_TEXTS: Final = (
-    "example",
-    "ada@example.org",
-    "https://example.org",
-    "sdr.LeadScored",
-    "scheduled",
-    "1.0",
-)
-"""Tried in this order until one keeps the field's rules."""
-_NUMBERS: Final = (1, 0, 50, 100, 1000, -1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +59,7 @@ def describe(schema: Mapping[str, Any]) -> Description:
         doc=str(schema.get("doc", "")),
         rules=_rules(schema),
         fields=tuple(_fields(schema, known, "", ())),
-        example=json.dumps(_Example(known).of(schema, ()), indent=2, ensure_ascii=False),
+        example=json.dumps(example_of(schema, known), indent=2, ensure_ascii=False),
     )
 
 
@@ -129,70 +118,3 @@ def _rules(of: Mapping[str, Any]) -> tuple[Rule, ...]:
         Rule(str(rule.get("name", "")), str(rule.get("doc", "")), str(rule.get("expr", "")))
         for rule in of.get(_RULES, ())
     )
-
-
-class _Example:
-    """Makes one example of a type, in JSON values; a field takes the first value that keeps its rules."""
-
-    def __init__(self, known: Mapping[str, Any]) -> None:
-        self._known = known
-
-    def of(self, schema: Any, around: tuple[str, ...]) -> Any:
-        return next(self.candidates(schema, around))
-
-    def candidates(self, schema: Any, around: tuple[str, ...]) -> Iterator[Any]:
-        if isinstance(schema, list):
-            yield from self.candidates(next(iter(branches(schema)), "null"), around)
-            return
-        if isinstance(schema, str):
-            yield from _primitive(schema) or self.candidates(self._known.get(schema, "null"), around)
-            return
-        match kind_of(schema):
-            case "record":
-                yield self._record(schema, around)
-            case "enum":
-                yield from schema.get("symbols", ())
-            case "fixed":
-                yield "\x00" * int(schema.get("size", 0))
-            case "array":
-                yield [self.of(schema["items"], around)]
-                yield []
-            case "map":
-                yield {"key": self.of(schema["values"], around)}
-            case kind:
-                time = "logicalType" in schema and kind in {"int", "long"}
-                yield from (_TIME,) if time else (_primitive(kind) or ("example",))
-
-    def _record(self, record: Mapping[str, Any], around: tuple[str, ...]) -> Any:
-        name = full_name(record)
-        if name in around:
-            return None
-        return {field["name"]: self._field(field, (*around, name)) for field in record.get("fields", ())}
-
-    def _field(self, field: Mapping[str, Any], around: tuple[str, ...]) -> Any:
-        candidates = list(self.candidates(field["type"], around))
-        if isinstance(field["type"], list) and "null" in field["type"]:
-            candidates.append(None)
-        return next((one for one in candidates if self._keeps(one, field)), candidates[0])
-
-    def _keeps(self, value: Any, field: Mapping[str, Any]) -> bool:
-        rules = [rule.expression for rule in _rules(field)]
-        sound = [one for one in rules if problem_of(one, field["type"], self._known) is None]
-        return value is None or all(holds(expression, value) for expression in sound)
-
-
-def _primitive(kind: str) -> tuple[Any, ...]:
-    match kind:
-        case "string":
-            return _TEXTS
-        case "bytes":
-            return ("",)
-        case "int" | "long":
-            return _NUMBERS
-        case "float" | "double":
-            return (1.0, 0.0)
-        case "boolean":
-            return (False, True)
-        case "null":
-            return (None,)
-    return ()

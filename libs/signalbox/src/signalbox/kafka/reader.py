@@ -16,6 +16,9 @@ from signalbox.records import Record
 _METADATA_S: Final = 5.0
 _POLL_S: Final = 0.2
 _BATCH: Final = 500
+_NORMAL: Final = 6
+_SILENT: Final = 0
+"""librdkafka's log level where the error that is raised says it all; syslog's numbers."""
 
 
 class Reader:
@@ -65,7 +68,8 @@ def read_to_end(
     Raises:
         Unavailable: the broker can't be reached, a topic is missing, or ``deadline_s`` has passed.
     """
-    positions = _Positions(settings, topics, f"read-{uuid.uuid4().hex[:8]}", starting, partitions)
+    client_id = f"read-{uuid.uuid4().hex[:8]}"
+    positions = _Positions(settings, topics, client_id, starting, partitions, log_level=_SILENT)
     deadline = time.monotonic() + deadline_s
     try:
         while not positions.caught_up:
@@ -88,9 +92,11 @@ class _Positions:
         client_id: str,
         starting: Callable[[str], float | None] | None = None,
         partitions: Sequence[int] | None = None,
+        log_level: int = _NORMAL,
     ) -> None:
         # A group id is compulsory, but the group is never joined and nothing is ever committed.
         group = {"group.id": f"{client_id}-{uuid.uuid4().hex[:8]}", "enable.partition.eof": True}
+        group |= {"log_level": log_level}
         self._client = Consumer(settings.consumer(client_id) | group)
         self._topics = list(topics)
         self._starting = starting or (lambda _: None)

@@ -7,7 +7,17 @@ A tool gives typed findings, each with ``kind``, ``location`` and ``retrieved_at
 from signalbox.tools.content import ContentLibrary
 from signalbox.tools.findings import Finding, NotAvailable
 from signalbox.tools.lookup import Directory
+from signalbox.tools.research import CompanyResearch, Findings
 from signalbox.tools.settings import ToolSettings
 from signalbox.tools.website import Website
 
-__all__ = ["ContentLibrary", "Directory", "Finding", "NotAvailable", "ToolSettings", "Website"]
+__all__ = [
+    "CompanyResearch",
+    "ContentLibrary",
+    "Directory",
+    "Finding",
+    "Findings",
+    "NotAvailable",
+    "ToolSettings",
+    "Website",
+]

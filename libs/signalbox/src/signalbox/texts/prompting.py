@@ -1,6 +1,7 @@
 """Texts for the model: instructions from files, and foreign text fenced off as data."""
 
 import json
+from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
@@ -8,9 +9,10 @@ _TEXT_LIMIT: Final = 4_000
 _LIST_LIMIT: Final = 20
 
 
-def instructions(name: str) -> str:
-    """Read ``prompts/<name>.md``."""
-    return (files(__package__) / "prompts" / f"{name}.md").read_text(encoding="utf-8")
+@cache
+def instructions(package: str, name: str) -> str:
+    """Read ``prompts/<name>.md`` of ``package``; from the disk once only, since every message needs it."""
+    return (files(package) / "prompts" / f"{name}.md").read_text(encoding="utf-8")
 
 
 def as_data(**parts: Any) -> str:

@@ -1,0 +1,43 @@
+"""Several tools about one company, asked at the same time."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from signalbox.tools.findings import Finding, NotAvailable
+from signalbox.tools.lookup import Directory
+from signalbox.tools.website import Website
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What was found, and what was not, with the reasons."""
+
+    found: tuple[Finding, ...] = ()
+    missing: tuple[NotAvailable, ...] = ()
+
+    def as_facts(self) -> list[dict[str, Any]]:
+        """Return what was found as plain values for a prompt."""
+        return [
+            {"kind": finding.kind, "title": finding.title, "text": finding.text, "facts": dict(finding.facts)}
+            for finding in self.found
+        ]
+
+
+class CompanyResearch:
+    """The company's website and ``directories``; work can go on without what is not available."""
+
+    def __init__(self, website: Website, *directories: Directory) -> None:
+        self._website = website
+        self._directories = directories
+
+    async def about(self, *, company: str, email: str, website: str | None) -> Findings:
+        """Ask every tool; what is not available is part of the answer."""
+        answers = await asyncio.gather(
+            self._website.fetch(website),
+            *(directory.find(company=company, email=email) for directory in self._directories),
+        )
+        return Findings(
+            found=tuple(answer for answer in answers if isinstance(answer, Finding)),
+            missing=tuple(answer for answer in answers if isinstance(answer, NotAvailable)),
+        )

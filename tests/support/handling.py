@@ -1,0 +1,71 @@
+"""A lead, and the means that the kit hands to a handler: the offline model and the contracts' own rules.
+
+A folder's conftest imports these fixtures, and gives its agent by a fixture ``agent``.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from in_memory import MemoryRegistry
+from signalbox.agent import Agent, Message, TaskModel, Work
+from signalbox.agent.contracts import OwnContracts
+from signalbox.envelope import Envelope, correlation_id_of
+from signalbox.models import Model, ModelSettings
+from signalbox.names import LeadId, MessageId, RecordType
+from signalbox.telemetry import logger
+from signalbox_contracts.sdr import Lead
+
+NOW = datetime(2030, 5, 6, 7, 8, 9, tzinfo=UTC)
+
+
+def lead_with(**changes: Any) -> Lead:
+    values = {
+        "lead_id": "lead-1",
+        "name": "Anna Schmidt",
+        "email": "anna@bergwerk.example",
+        "company_name": "Bergwerk Logistik GmbH",
+        "job_title": "Head of Operations",
+        "lead_source": "website_form",
+        "project_description": "Our weekly report is put together in Excel; budget 40k, go-live in June.",
+        "captured_at": NOW,
+    }
+    return Lead.model_validate({**values, **changes})
+
+
+def message_with(record: Any, *, lead_id: str, message_id: str = "m-1") -> Message[Any]:
+    envelope = Envelope(
+        id=MessageId(message_id),
+        source="test",
+        type=RecordType(f"sdr.{type(record).__name__}"),
+        time=NOW,
+        correlation_id=correlation_id_of(LeadId(lead_id)),
+    )
+    return Message(envelope, LeadId(lead_id), record)
+
+
+def offline_work(violation: Callable[[Any], str | None], message_id: str = "m-1") -> Work:
+    model = TaskModel(Model("offline", ModelSettings()), MessageId(message_id))
+    return Work(model, logger("test"), violation)
+
+
+@pytest.fixture
+def a_lead() -> Callable[..., Lead]:
+    return lead_with
+
+
+@pytest.fixture
+async def contracts(agent: Agent) -> OwnContracts:
+    return await OwnContracts.look_up(agent, MemoryRegistry.of(agent))
+
+
+@pytest.fixture
+def work(contracts: OwnContracts) -> Work:
+    return offline_work(contracts.violation)
+
+
+@pytest.fixture
+def message() -> Callable[..., Message[Any]]:
+    return lambda record: message_with(record, lead_id=record.lead.lead_id)
