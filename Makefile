@@ -5,7 +5,7 @@ VENV  := .venv/.ready
 LOCAL := $(BIN)/python -m local_stack
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs redeploy demo test check bench fuzz generate format known-stack
+.PHONY: help up down status logs redeploy demo test check bench fuzz asyncapi generate format known-stack
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -45,6 +45,11 @@ bench: $(VENV) ## Measure
 
 fuzz: $(VENV) ## Throw mutated messages at the gate
 	$(BIN)/python tests/fuzz/gate_fuzz.py --count 1000000
+
+asyncapi: $(VENV) ## Hold the AsyncAPI document against AsyncAPI's own parser (needs node and npm)
+	@npm install --silent --prefix tests/contracts/asyncapi_parser
+	@$(BIN)/signalbox contracts asyncapi --out build/asyncapi.yaml
+	@node tests/contracts/asyncapi_parser/validate.mjs build/asyncapi.yaml
 
 generate: $(VENV) ## Generate models and schemas from the contracts
 	$(BIN)/signalbox contracts generate

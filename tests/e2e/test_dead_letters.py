@@ -263,8 +263,6 @@ async def test_a_record_without_key_and_headers_is_completed_from_a_given_key(
 ) -> None:
     lead_id = await operator.post(**lead(5, email="d@gmail.com", **POOR))
     await operator.settled([lead_id])
-    scored = await sender.scored(lead_id, score=101)
-    await dead_letters("discard", position(scored), "--reason", "only its bytes are wanted")
     record = {
         "lead": sender.lead_of(lead_id),
         "score": 90,
@@ -326,15 +324,8 @@ async def test_a_replay_whose_audit_event_is_missing_is_completed_by_the_same_co
     await became(operator, lead_id, "scheduled")
 
 
-@pytest.mark.parametrize(
-    ("words", "status"),
-    [
-        (("replay", "agent_messages_dlt/0/999999"), 1),
-        (("discard", "agent_messages_dlt/0/999999", "--reason", "x"), 1),
-        (("replay", "nowhere_dlt/0/1"), 1),
-    ],
-)
-async def test_a_dead_letter_that_is_not_there_is_exit_1(
-    dead_letters: Command, words: tuple[str, ...], status: int
-) -> None:
-    await dead_letters(*words, status=status)
+async def test_a_dead_letter_that_is_not_there_is_exit_1(dead_letters: Command) -> None:
+    there_is_none = "agent_messages_dlt/0/999999"
+    [missing] = await dead_letters("replay", there_is_none, status=1)
+    assert (missing["position"], missing["outcome"]) == (there_is_none, "missing")
+    assert "nowhere_dlt does not exist" in await dead_letters("replay", "nowhere_dlt/0/1", status=1)

@@ -67,14 +67,16 @@ class MemoryPublisher:
     """The producer's port in memory; ``failure`` is raised instead of writing."""
 
     drafts: list[Draft] = field(default_factory=list)
-    failure: Exception | None = None
+    failure: BaseException | None = None
+    closed: bool = False
 
     async def publish(self, *drafts: Draft) -> None:
         if self.failure is not None:
             raise self.failure
         self.drafts.extend(drafts)
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        self.closed = True
 
     def on(self, topic: str) -> list[Draft]:
         return [draft for draft in self.drafts if draft.topic == topic]

@@ -160,15 +160,23 @@ class Paper:
         return self.write("agent_messages", letter.key, letter.value, envelope.headers())
 
     def discarded(self, letter: Record) -> Record:
+        return self._audited("control.MessageDiscarded", letter, reason="not worth it")
+
+    def replay_audited(self, letter: Record) -> Record:
+        """The audit event that follows a replay."""
+        again = replay_id(letter.topic, letter.partition, letter.offset)
+        return self._audited("control.MessageReplayed", letter, reason="mended", replay_id=again)
+
+    def _audited(self, record_type: str, letter: Record, **more: str) -> Record:
         value = self.registry.framed(
-            "control.MessageDiscarded",
+            record_type,
             who="ops",
-            reason="not worth it",
+            **more,
             dead_letter_topic=letter.topic,
             dead_letter_partition=letter.partition,
             dead_letter_offset=letter.offset,
         )
-        headers = (("ce_type", b"control.MessageDiscarded"), ("ce_time", self._now().isoformat().encode()))
+        headers = (("ce_type", record_type.encode()), ("ce_time", self._now().isoformat().encode()))
         return self.write("governance_audit", b"ops", value, headers)
 
     def announced(self, agent: str) -> Record:

@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 
 from console.answers import Stats
+from console.queries import LetterFilter, LetterState
 from signalbox.envelope import Envelope, correlation_id_of, replay_id
 from signalbox.names import LeadId
 from signalbox.records import Record
@@ -179,6 +180,63 @@ async def test_a_dead_letter_whose_message_is_gone_from_its_topic_is_still_count
     assert queries.stats() == _stats(unattributed=1, rejected_before_llm=1)
 
 
+async def test_a_replay_that_the_audit_tells_of_before_its_message_was_read_is_in_flight(desk, paper):
+    letter = paper.rejected(paper.captured("lead-1"), "RULE_VIOLATED", "gate")
+    paper.replay_audited(letter)
+    await desk.show(*paper.records)
+    assert desk.status("lead-1") == "in_flight"
+    again = paper.replayed(letter)
+    paper.decided(again, None, "ended")
+    await desk.show(*paper.records[-2:])
+    assert desk.status("lead-1") == "ended"
+
+
+async def test_a_replay_says_in_the_timeline_and_in_the_list_who_sent_it_and_why(desk, paper):
+    letter = paper.rejected(paper.captured("lead-1"), "RULE_VIOLATED", "gate")
+    paper.replayed(letter)
+    queries = await desk.show(*paper.records)
+    [listed] = queries.dead_letters().dead_letters
+    assert (listed.state, listed.closed_by) == ("replayed", "")
+    await desk.show(paper.replay_audited(letter))
+    [listed] = queries.dead_letters().dead_letters
+    assert (listed.state, listed.closed_by, listed.closed_why) == ("replayed", "ops", "mended")
+    [step] = [step for step in queries.lead("lead-1").timeline if step.stage == "replayed"]
+    assert (step.detail["who"], step.detail["reason"]) == ("ops", "mended")
+
+
+async def test_dead_letters_are_found_by_state_topic_agent_contract_and_time(desk, paper):
+    scored = paper.answered(paper.captured("lead-1"), "lead_scoring", "sdr.LeadScored")
+    by_scorer = paper.rejected(scored, "RULE_VIOLATED", "gate")
+    routed = paper.captured("lead-2")
+    paper.decided(routed, "lead_ingestion", "routed")
+    by_ingestion = paper.rejected(routed, "AGENT_FAILED", "dispatch")
+    at_intake = paper.rejected(paper.incoming("lead-3"), "NOT_FRAMED", "intake")
+    replayed = paper.rejected(paper.captured("lead-4"), "MALFORMED", "gate")
+    paper.replayed(replayed)
+    discarded = paper.rejected(paper.captured("lead-5"), "MALFORMED", "gate")
+    paper.discarded(discarded)
+    queries = await desk.show(*paper.records)
+
+    def found(**wanted):
+        page = queries.dead_letters(wanted=LetterFilter(**wanted))
+        return {(letter.topic, letter.offset) for letter in page.dead_letters}
+
+    def places(*letters):
+        return {(letter.topic, letter.offset) for letter in letters}
+
+    assert found(state=LetterState.OPEN) == places(by_scorer, by_ingestion, at_intake)
+    assert found(state=LetterState.REPLAYED) == found(state=LetterState.UNAUDITED) == places(replayed)
+    assert found(state=LetterState.DISCARDED) == places(discarded)
+    assert found(topic="incoming_leads") == found(topic="incoming_leads_dlt") == places(at_intake)
+    assert found(agent="lead_scoring") == places(by_scorer)
+    assert found(agent="lead_ingestion") == places(by_ingestion)
+    assert found(contract="sdr.LeadScored") == places(by_scorer)
+    assert at_intake.offset in {offset for _, offset in found(contract="sdr.LeadCaptured")}
+    assert found(since=discarded.timestamp_ms - 1000) == places(discarded)
+    await desk.show(paper.replay_audited(replayed))
+    assert found(state=LetterState.UNAUDITED) == set()
+
+
 async def test_a_redelivered_message_needs_no_second_outcome(desk, paper):
     captured = paper.captured("lead-1")
     paper.decided(captured, None, "ended")
@@ -315,7 +373,9 @@ def _everything(paper) -> list[str]:
     paper.rejected(failed, "AGENT_FAILED", "dispatch", model_calls=3)
     paper.rejected(paper.handled(paper.captured("looping"), "rival", "sdr.LeadScored"), "HOP_LIMIT", "guard")
     paper.discarded(paper.rejected(paper.captured("given-up"), "UNKNOWN_SCHEMA", "gate"))
-    again = paper.replayed(paper.rejected(paper.captured("fixed"), "RULE_VIOLATED", "gate"))
+    fixed = paper.rejected(paper.captured("fixed"), "RULE_VIOLATED", "gate")
+    again = paper.replayed(fixed)
+    paper.replay_audited(fixed)
     paper.decided(paper.handled(again, "send_email", "sdr.CampaignScheduled"), None, "terminal")
     refused = paper.captured("refused-once")
     paper.decided(refused, "rival", "routed")

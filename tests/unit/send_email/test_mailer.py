@@ -10,13 +10,14 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from send_email.agent import utc_now, with_mailer
+from send_email.agent import make_agent, utc_now
 from send_email.composing import Sender
 from send_email.handover import Delivered, Outcome
 from send_email.listing import listing_routes
 from send_email.mailer import Mailer, Pace
 from send_email.mails import Mail, Schedule, Status
 from send_email.outbox import Outbox
+from send_email.settings import MailSettings
 from send_email.smtp import Relay, SmtpHandover
 from send_email.store import ScheduleStore
 from signalbox.errors import Unavailable
@@ -226,17 +227,24 @@ class Waiting:
         return Delivered()
 
 
-async def test_the_mailer_lives_with_the_service_and_ends_its_handovers_first(
+async def test_a_mailer_that_is_stopped_ends_its_handovers_and_begins_none(
     store: ScheduleStore, scheduled: Scheduled, clock: Any
 ) -> None:
     scheduled(0, 0 + 1)
     handover = Waiting()
-    app = FastAPI()
-    with_mailer(app, Mailer(store, handover, clock, PACE))
-    async with app.router.lifespan_context(app):
-        await asyncio.wait_for(handover.begun.wait(), 10)
-        asyncio.get_running_loop().call_soon(handover.go.set)
+    mailer = Mailer(store, handover, clock, PACE)
+    running = asyncio.create_task(mailer.run())
+    await asyncio.wait_for(handover.begun.wait(), 10)
+    mailer.stop()
+    handover.go.set()
+    await running
     assert statuses(store) == [Status.SENT, Status.SCHEDULED]
+
+
+def test_the_mailer_and_the_listing_belong_to_the_agent(store: ScheduleStore, tmp_path: Path) -> None:
+    agent = make_agent(MailSettings(data_dir=tmp_path), store)
+    assert isinstance(agent.background, Mailer)
+    assert [getattr(route, "path", None) for routes in agent.routes for route in routes.routes] == ["/mails"]
 
 
 async def test_the_listing_shows_how_far_the_mails_of_a_lead_are(

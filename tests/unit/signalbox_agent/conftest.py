@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from in_memory import MemoryPublisher, MemoryRegistry
-from signalbox.agent import Agent, AgentDefinition, Message, Work, bound, create_app
+from signalbox.agent import Agent, AgentDefinition, Background, Message, Work, bound, create_app
 from signalbox.agent.http import request_headers
 from signalbox.agent.parts import Parts
 from signalbox.agent.settings import AgentSettings
@@ -80,6 +80,7 @@ class Bench:
     settings: dict[str, Any] = field(default_factory=dict)
     definition: dict[str, Any] = field(default_factory=dict)
     handle: Handle | None = None
+    background: Background | None = None
     handled: list[Message[Any]] = field(default_factory=list)
     stops: int = 0
     app: FastAPI | None = None
@@ -117,6 +118,7 @@ class Bench:
             gives=[bound(Reply, REPLY)],
             handle=self._handle,
             port=8199,
+            background=self.background,
         )
 
     async def _handle(self, message: Message[Any], work: Work) -> Sequence[BaseModel]:

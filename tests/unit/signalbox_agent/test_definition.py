@@ -92,6 +92,6 @@ def test_a_contract_that_is_no_record_is_reported(text: str, reply: Any) -> None
 
 def test_the_package_exports_these_names_and_no_others() -> None:
     assert signalbox.agent.__all__ == [
-        "Agent", "AgentDefinition", "Bound", "Handler", "InputType", "Message", "OutputType", "Refuse",
-        "TaskModel", "Work", "bound", "create_app", "serve",
+        "Agent", "AgentDefinition", "Background", "Bound", "Handler", "InputType", "Message", "OutputType",
+        "Refuse", "TaskModel", "Work", "bound", "create_app", "serve",
     ]  # fmt: skip

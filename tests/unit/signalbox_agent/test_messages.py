@@ -9,10 +9,10 @@ import pytest
 from pydantic import BaseModel
 
 from signalbox.agent import Message, Refuse, Work
-from signalbox.agent.store import StateStore
+from signalbox.agent.store import Identity, StateStore
 from signalbox.envelope import Envelope, answer_id
 from signalbox.errors import Fatal, Unavailable
-from signalbox.names import AgentId, MessageId, RecordType
+from signalbox.names import AgentId, LeadId, MessageId, RecordType
 
 
 def problem(response: Any, status: int) -> dict[str, Any]:
@@ -475,5 +475,5 @@ async def test_old_answers_are_forgotten_and_fresh_ones_kept(bench: Any) -> None
     store = StateStore(f"sqlite:///{bench.folder / 'answering' / 'state.db'}")
     assert store.purge(timedelta(hours=1)) == 0
     assert store.purge(timedelta(hours=-1)) == 1
-    assert store.recall(MessageId("m-1")) == []
+    assert store.recall(Identity.of(bench.envelope(), LeadId("lead-1"))) == []
     store.close()

@@ -1,14 +1,16 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from signalbox.agent.store import Answer, StateStore
+from signalbox.agent.store import Answer, Identity, StateStore
 from signalbox.errors import ConfigurationError, Unavailable
-from signalbox.names import MessageId, RecordType
+from signalbox.names import CorrelationId, LeadId, MessageId, RecordType
 
-INPUT = MessageId("m-1")
+INPUT = Identity(CorrelationId("w-1"), MessageId("m-1"), RecordType("demo.Question"), LeadId("lead-1"))
 
 
 def answer(name: str = "a-1") -> Answer:
@@ -50,10 +52,36 @@ def test_the_first_answers_count_also_between_replicas(store: StateStore, path: 
 
 
 def test_many_threads_can_write_at_once(store: StateStore) -> None:
-    ids = [MessageId(f"m-{number}") for number in range(200)]
+    inputs = [replace(INPUT, message_id=MessageId(f"m-{number}")) for number in range(200)]
     with ThreadPoolExecutor(16) as pool:
-        list(pool.map(lambda name: store.remember(name, [answer(name)]), ids))
-    assert [store.recall(name)[0].id for name in ids] == ids
+        list(pool.map(lambda one: store.remember(one, [answer(one.message_id)]), inputs))
+    assert [store.recall(one)[0].id for one in inputs] == [one.message_id for one in inputs]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"correlation_id": "w-2"},
+        {"message_id": "m-2"},
+        {"record_type": "demo.Other"},
+        {"lead_id": "lead-2"},
+        {"correlation_id": "w-1m", "message_id": "-1"},
+    ],
+)
+def test_another_workflow_id_type_or_key_is_another_message(
+    store: StateStore, change: dict[str, Any]
+) -> None:
+    store.remember(INPUT, [answer()])
+    other = replace(INPUT, **change)
+    assert store.recall(other) == []
+    assert store.remember(other, [answer("own")]) == [answer("own")]
+    assert store.recall(INPUT) == [answer()]
+
+
+def test_ids_of_any_script_and_length_are_kept(store: StateStore) -> None:
+    long = replace(INPUT, message_id=MessageId("鉛" * 512), lead_id=LeadId("🙂" * 512))
+    store.remember(long, [answer()])
+    assert store.recall(long) == [answer()]
 
 
 def test_what_is_kept_survives_a_power_failure_as_sqlite_promises(store: StateStore) -> None:
@@ -72,7 +100,7 @@ def test_a_store_that_can_not_be_opened_is_a_configuration_error(tmp_path: Path)
 
 def test_a_store_that_breaks_later_is_unavailable(store: StateStore) -> None:
     with store._engine.begin() as connection:
-        connection.exec_driver_sql("DROP TABLE answers")
+        connection.exec_driver_sql("DROP TABLE workflow_answers")
     for call in (lambda: store.recall(INPUT), lambda: store.remember(INPUT, [answer()])):
         with pytest.raises(Unavailable):
             call()

@@ -1,4 +1,4 @@
-"""The traps of DESIGN section 5: what a decoder does with such bytes, and that they are refused."""
+"""Known traps: what a decoder does with such bytes, and that they are refused."""
 
 import io
 from collections.abc import Callable

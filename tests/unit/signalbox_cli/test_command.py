@@ -21,6 +21,8 @@ def test_each_group_has_help_with_its_commands(signalbox, word):
         ("leads", "list"),
         ("dead-letters", "list"),
         ("dead-letters", "show"),
+        ("dead-letters", "replay"),
+        ("dead-letters", "discard"),
         ("agents", "list"),
         ("agents", "remove"),
         ("topics", "apply"),

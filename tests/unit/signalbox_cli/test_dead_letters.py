@@ -1,6 +1,10 @@
 import base64
+from datetime import UTC, datetime
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+
+from signalbox.cli.dead_letter_selection import moment
 
 LETTER = {
     "topic": "agent_messages_dlt",
@@ -29,6 +33,17 @@ LETTER = {
     "decoded": None,
     "decode_error": "schema id 9 is unknown to the registry",
 }
+DEAD_LETTER_HEADERS = {
+    "reason": "MALFORMED",
+    "detail": "2 bytes are left over after the datum, at byte 20 of the Avro body",
+    "field": "",
+    "stage": "gate",
+    "topic": "agent_messages",
+    "partition": "0",
+    "offset": "40",
+    "time": "2026-03-02T09:00:00.000+00:00",
+    "model_calls": "0",
+}
 POSITION = "agent_messages_dlt/0/17"
 
 
@@ -42,7 +57,24 @@ def test_a_dead_letter_is_shown_with_headers_bytes_and_why_it_does_not_decode(si
     assert "000000  00 41 42 43 ff" in shown
     assert ".ABC." in shown
     assert "not possible: schema id 9" in shown
-    assert signalbox("dead-letters", "show", POSITION, "--json").json == LETTER
+    answer = signalbox("dead-letters", "show", POSITION, "--json").json
+    assert {name: answer[name] for name in LETTER} == LETTER
+    assert answer["held_against"]["unknown"]
+
+
+def test_a_letter_whose_registry_is_away_is_shown_with_what_is_not_known(signalbox, service, monkeypatch):
+    monkeypatch.setenv("SCHEMA_REGISTRY_URL", "http://127.0.0.1:1")
+    said = [
+        {"name": f"dl_{name}", "text": value, "base64": base64.b64encode(value.encode()).decode()}
+        for name, value in DEAD_LETTER_HEADERS.items()
+    ]
+    letter = LETTER | {"headers": said, "detail": DEAD_LETTER_HEADERS["detail"]}
+    service.answers[f"/api/dead-letters/{POSITION}"] = lambda _: (200, letter)
+    outcome = signalbox("dead-letters", "show", POSITION)
+    assert outcome.status == 0
+    assert "not known now: registry is unavailable" in outcome.out
+    assert "failing at byte 25 (0x000019)" in outcome.out
+    assert "\n> 000010 " in outcome.out
 
 
 @pytest.mark.parametrize("position", ["17", "topic/x/1", "topic/0/1/2", "../0/1"])
@@ -61,4 +93,72 @@ def test_dead_letters_are_listed_by_reason(signalbox, service):
     listed = signalbox("dead-letters", "list", "--reason", "MALFORMED")
     assert POSITION in listed.out
     assert "reason=MALFORMED" in service.asked[-1][0]
-    assert signalbox("dead-letters", "list", "--json").json == [LETTER]
+    assert "state=open" in service.asked[-1][0]
+    assert signalbox("dead-letters", "list", "--json").json == [LETTER | {"position": POSITION}]
+
+
+def test_every_filter_is_asked_of_the_console_and_all_asks_for_every_state(signalbox, service):
+    service.answers["/api/dead-letters"] = lambda _: (200, {"dead_letters": [], "next": None})
+    filters = ("--topic", "incoming_leads", "--agent", "scorer", "--contract", "a.B")
+    assert signalbox("dead-letters", "list", *filters, "--since", "2026-03-02", "--all").status == 0
+    asked = parse_qs(urlsplit(service.asked[-1][0]).query)
+    assert asked.pop("limit")
+    assert asked == {
+        "topic": ["incoming_leads"],
+        "agent": ["scorer"],
+        "contract": ["a.B"],
+        "since": ["2026-03-02T00:00:00+00:00"],
+    }
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90m", 5400), ("2h", 7200), ("3d", 259_200)])
+def test_since_takes_how_long_ago(text, seconds):
+    assert abs((datetime.now(UTC) - moment(text)).total_seconds() - seconds) < 60
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("list", "--since", "yesterday"),
+        ("list", "--since", "999999999d"),
+        ("replay",),
+        ("replay", "nonsense"),
+        ("replay", POSITION, "--all"),
+        ("replay", POSITION, "--reason", "MALFORMED"),
+        ("replay", "--all", "--edit"),
+        ("replay", "--all", "--key", "lead-1"),
+        ("replay", POSITION, "agent_messages_dlt/0/18", "--edit"),
+        ("replay", POSITION, "--edit", "--anyway"),
+        ("replay", POSITION, "--contract-version", "2"),
+        ("replay", POSITION, "--header", "ce_hop"),
+        ("replay", POSITION, "--who", " "),
+        ("discard", POSITION),
+        ("discard", POSITION, "--reason", " "),
+        ("discard", "--reason", "no use"),
+    ],
+)
+def test_what_can_not_be_meant_is_wrong_usage(signalbox, service, words):
+    assert signalbox("dead-letters", *words).status == 2
+    assert service.asked == []
+
+
+@pytest.mark.parametrize("command", [("replay", "--all"), ("discard", "--all", "--reason", "no use")])
+def test_when_nothing_matches_there_is_nothing_to_do(signalbox, service, command):
+    service.answers["/api/dead-letters"] = lambda _: (200, {"dead_letters": [], "next": None})
+    assert signalbox("dead-letters", *command, "--json").json == []
+    assert signalbox("dead-letters", *command).out == "no dead letter matches\n"
+
+
+def test_replaying_by_filter_also_takes_what_lacks_its_audit_event(signalbox, service):
+    service.answers["/api/dead-letters"] = lambda _: (200, {"dead_letters": [], "next": None})
+    signalbox("dead-letters", "replay", "--reason", "MALFORMED")
+    states = [parse_qs(urlsplit(path).query)["state"] for path, _ in service.asked]
+    assert states == [["open"], ["unaudited"]]
+
+
+@pytest.mark.parametrize("command", [("replay",), ("discard", "--reason", "no use")])
+def test_a_registry_that_is_away_is_one_clear_line_and_exit_1(signalbox, monkeypatch, command):
+    monkeypatch.setenv("SCHEMA_REGISTRY_URL", "http://127.0.0.1:1")
+    outcome = signalbox("dead-letters", command[0], POSITION, *command[1:])
+    assert (outcome.status, outcome.out) == (1, "")
+    assert outcome.err.startswith("error: registry is unavailable")

@@ -1,4 +1,4 @@
-"""The shapes of the console's answers: what other programs may rely on (DESIGN section 11)."""
+"""The shapes of the console's answers: what other programs may rely on (docs/interfaces.md)."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any

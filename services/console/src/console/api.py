@@ -1,4 +1,4 @@
-"""The JSON API: ``/api/…`` as DESIGN section 11 writes it."""
+"""The JSON API: ``/api/…`` as docs/interfaces.md writes it."""
 
 import base64
 from typing import Annotated

@@ -101,7 +101,7 @@ class Journey:
 
     @property
     def status(self) -> Status:
-        """The one status of DESIGN section 6, *conservation law*."""
+        """The one status: the conservation law of docs/interfaces.md."""
         if self.captured is None:
             return self._status_at_intake
         if not all(self._settled(message) for message in self.messages):

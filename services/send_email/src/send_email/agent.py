@@ -1,12 +1,7 @@
 """The composition root: schedule store, handler, handover and mailer behind one service."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-
-from fastapi import FastAPI
 
 from send_email.handler import Scheduling
 from send_email.handover import Handover
@@ -16,7 +11,7 @@ from send_email.outbox import Outbox
 from send_email.settings import MailSettings
 from send_email.smtp import Relay, SmtpHandover
 from send_email.store import ScheduleStore
-from signalbox.agent import Agent, AgentDefinition, bound, create_app
+from signalbox.agent import Agent, AgentDefinition, bound
 from signalbox_contracts import schema_text
 from signalbox_contracts.sdr import CampaignDrafted, CampaignScheduled
 
@@ -47,39 +42,16 @@ def make_handover(settings: MailSettings) -> Handover:
 
 
 def make_agent(settings: MailSettings, store: ScheduleStore) -> Agent:
-    """Wire the agent."""
+    """Wire the agent: the mailer runs beside it."""
     return Agent(
         definition=AgentDefinition.load(Path(__file__).with_name("agent.yaml")),
         takes=(bound(CampaignDrafted, schema_text("sdr.CampaignDrafted")),),
         gives=(bound(CampaignScheduled, schema_text("sdr.CampaignScheduled")),),
         handle=Scheduling(store, utc_now, settings.domain).schedule,
         port=PORT,
+        background=Mailer(store, make_handover(settings), utc_now, _pace(settings)),
+        routes=(listing_routes(store),),
     )
-
-
-def make_app(settings: MailSettings, store: ScheduleStore, agent: Agent) -> FastAPI:
-    """Make the agent's service with the mailer running beside it."""
-    app = create_app(agent)
-    app.include_router(listing_routes(store))
-    with_mailer(app, Mailer(store, make_handover(settings), utc_now, _pace(settings)))
-    return app
-
-
-def with_mailer(app: FastAPI, mailer: Mailer) -> None:
-    """Let ``mailer`` live as long as ``app``: it starts last, and stops first."""
-    service_life = app.router.lifespan_context
-
-    @asynccontextmanager
-    async def life(running: FastAPI) -> AsyncIterator[None]:
-        async with service_life(running):
-            mailing = asyncio.create_task(mailer.run())
-            try:
-                yield
-            finally:
-                mailer.stop()
-                await mailing
-
-    app.router.lifespan_context = life
 
 
 def _pace(settings: MailSettings) -> Pace:

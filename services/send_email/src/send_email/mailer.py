@@ -20,7 +20,7 @@ from send_email.handover import Deferred, Delivered, Handover, Outcome, Refused,
 from send_email.mails import Claim, Status
 from send_email.store import ScheduleStore
 from signalbox.errors import Unavailable
-from signalbox.telemetry import logger
+from signalbox.telemetry import hide_from_logs, logger
 
 _LOG = logger(__name__)
 _OUTCOMES: Final = Counter("signalbox_mails_total", "Mail handovers by outcome.", ["outcome"])
@@ -88,11 +88,13 @@ class Mailer:
         return tried
 
     async def _deliver(self, claim: Claim) -> Outcome:
+        mail = claim.mail
+        hide_from_logs([mail.recipient, mail.recipient_name, mail.subject, mail.body])
         try:
             async with asyncio.timeout(self._pace.handover_limit.total_seconds()):
-                return await self._handover.deliver(claim.mail)
+                return await self._handover.deliver(mail)
         except Exception as error:  # noqa: BLE001 - whatever it was, the mail may have been taken
-            _LOG.warning("handover_broke_off", message_id=claim.mail.message_id, exc_info=True)
+            _LOG.warning("handover_broke_off", message_id=mail.message_id, exc_info=True)
             why = f"the handover broke off: {type(error).__name__}"
             return Deferred(why) if self._handover.repeatable else Unanswered(why)
 

@@ -196,7 +196,8 @@ class ScheduleStore:
 
 def _engine(url: str) -> Engine:
     try:
-        engine = create_engine(url)
+        # Errors name the statement, never its values: they would reach logs and problem documents.
+        engine = create_engine(url, hide_parameters=True)
     except (SQLAlchemyError, ImportError) as error:
         raise ConfigurationError(f"the schedule's database can't be opened: {error}") from error
     if engine.dialect.name == "sqlite":

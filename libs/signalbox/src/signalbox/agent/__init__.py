@@ -18,12 +18,13 @@
 
 from signalbox.agent.app import create_app, serve
 from signalbox.agent.definition import AgentDefinition, InputType, OutputType
-from signalbox.agent.kit import Agent, Bound, Handler, Message, Refuse, bound
+from signalbox.agent.kit import Agent, Background, Bound, Handler, Message, Refuse, bound
 from signalbox.agent.work import TaskModel, Work
 
 __all__ = [
     "Agent",
     "AgentDefinition",
+    "Background",
     "Bound",
     "Handler",
     "InputType",

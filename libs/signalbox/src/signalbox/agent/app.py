@@ -1,10 +1,11 @@
 """The composition root of every agent service."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import gc
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from fastapi import FastAPI
 
@@ -38,19 +39,22 @@ def create_app(agent: Agent, parts: Callable[[], Parts] | None = None) -> FastAP
         service = Service(agent.definition.with_endpoint(address), made)
         app.state.service = service
 
-        async def start() -> None:
+        async def work() -> None:
             contracts = await until_ready(agent, service.definition, made, ready)
             service.open(contracts, Desk(agent, contracts, made))
+            await contracts.follow(made.settings.contract_refresh_s)
 
-        starting = asyncio.create_task(start())
-        starting.add_done_callback(partial(_stop_when_failed, made))
-        purging = asyncio.create_task(forget_old_answers(made))
+        ours = [_started(made, work()), _started(made, forget_old_answers(made))]
+        theirs = [_started(made, agent.background.run())] if agent.background else []
         try:
             yield
         finally:
-            starting.cancel()
-            purging.cancel()
-            await asyncio.gather(starting, purging, return_exceptions=True)
+            if agent.background:
+                agent.background.stop()
+            await asyncio.gather(*theirs, return_exceptions=True)
+            for task in ours:
+                task.cancel()
+            await asyncio.gather(*ours, return_exceptions=True)
             await service.drain(_DRAIN_S)
             await made.close()
 
@@ -58,6 +62,8 @@ def create_app(agent: Agent, parts: Callable[[], Parts] | None = None) -> FastAP
     answer_with_problems(app)
     app.include_router(operations_routes(ready))
     app.include_router(agent_routes())
+    for more in agent.routes:
+        app.include_router(more)
     return app
 
 
@@ -65,10 +71,22 @@ def serve(agent: Agent) -> None:
     """Run the agent's service until SIGTERM, then finish what is in flight."""
     identity = agent.definition.id
     configure_logging(identity)
-    Server(create_app(agent), variable_prefix(identity), agent.port).run()
+    server = Server(create_app(agent), variable_prefix(identity), agent.port)
+    # Modules, models and schemas live as long as the process: a few hundred thousand objects that every full
+    # collection would look through in vain, while a message waits.
+    gc.collect()
+    gc.freeze()
+    server.run()
 
 
-def _stop_when_failed(parts: Parts, starting: "asyncio.Task[None]") -> None:
-    if not starting.cancelled() and (error := starting.exception()) is not None:
-        _log.error("agent_cannot_start", exc_info=error)
+def _started(parts: Parts, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+    """Start what an agent can't be without: when it fails, the process stops, and is started anew."""
+    task = asyncio.create_task(work)
+    task.add_done_callback(partial(_stop_when_failed, parts))
+    return task
+
+
+def _stop_when_failed(parts: Parts, task: "asyncio.Task[None]") -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.error("agent_broke_down", exc_info=error)
         parts.stop()

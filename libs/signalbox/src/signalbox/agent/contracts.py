@@ -1,49 +1,30 @@
-"""The contracts that an agent was built with, as the registry knows them."""
+"""The contracts that an agent was built with, and those that hold now."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from enum import Enum
-from typing import Any, Final, Self
+from typing import Any, Final, NoReturn, Self
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import to_jsonable_python
 
-from signalbox.agent.kit import Agent, Bound, bound
-from signalbox.avro import ParsedSchema, decode, encode, parse, unframe
+from signalbox.agent.in_force import InForce, violation_of
+from signalbox.agent.kit import Agent, bound
+from signalbox.agent.own_contract import OwnContract, look_up
+from signalbox.avro import ParsedSchema, decode, parse, unframe
 from signalbox.errors import Refusal, Unavailable
+from signalbox.governance import Contracts
 from signalbox.governance.registry import SchemaRegistry
-from signalbox.governance.rules import Rules
-from signalbox.names import RecordType, SchemaId, Subject
+from signalbox.names import RecordType, SchemaId
 from signalbox.reasons import Reason
+from signalbox.telemetry import logger
 from signalbox_contracts import schema_text
 from signalbox_contracts.control import AgentRegistered
 
+__all__ = ["OwnContract", "OwnContracts"]
+
+_log = logger(__name__)
 _ANNOUNCEMENT: Final = "control.AgentRegistered"
 _ASK_AGAIN_AFTER_S: Final = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class OwnContract:
-    """One contract of the agent: its model, and its id and version in the registry."""
-
-    record_type: RecordType
-    version: int
-    schema_id: SchemaId
-    schema: ParsedSchema
-    rules: Rules
-    model: type[BaseModel]
-
-    def encode(self, record: BaseModel) -> bytes:
-        """Write ``record`` as framed Avro.
-
-        Raises:
-            Refusal: ``RULE_VIOLATED``, ``MALFORMED`` or ``TOO_LARGE``: the gate would not let it pass.
-        """
-        value = encode(self.schema_id, self.schema, _plain(record.model_dump(by_alias=True)))
-        # The rules are held against what a reader will get: defaults filled in, times cut to milliseconds.
-        self.rules.check(decode(unframe(value)[1], self.schema))
-        return value
 
 
 class OwnContracts:
@@ -55,39 +36,72 @@ class OwnContracts:
         outputs: Iterable[OwnContract],
         announcement: OwnContract,
         registry: SchemaRegistry,
+        in_force: InForce,
     ) -> None:
         self.inputs: Mapping[RecordType, OwnContract] = {found.record_type: found for found in inputs}
         self.announcement = announcement
         self._outputs = {found.model: found for found in outputs}
         self._registry = registry
+        self._in_force = in_force
         self._written_by: dict[SchemaId, ParsedSchema] = {}
 
     @classmethod
-    async def look_up(cls, agent: Agent, registry: SchemaRegistry) -> Self:
-        """Find the contracts in the registry; none is registered here.
+    async def look_up(
+        cls, agent: Agent, registry: SchemaRegistry, *, pins: Mapping[RecordType, int] = {}
+    ) -> Self:
+        """Find the contracts in the registry; none is registered here. ``pins`` hold one back at a version.
 
         Raises:
             Unavailable: the registry can't be reached, or does not have one of them (yet).
         """
-        inputs = [await _look_up(contract, registry) for contract in agent.takes]
-        outputs = [await _look_up(contract, registry) for contract in agent.gives]
-        announcement = await _look_up(bound(AgentRegistered, schema_text(_ANNOUNCEMENT)), registry)
-        return cls(inputs, outputs, announcement, registry)
+        inputs = [await look_up(contract, registry) for contract in agent.takes]
+        outputs = [await look_up(contract, registry) for contract in agent.gives]
+        announcement = await look_up(bound(AgentRegistered, schema_text(_ANNOUNCEMENT)), registry)
+        in_force = InForce(Contracts(registry, pins=pins), [found.record_type for found in outputs])
+        await in_force.load()
+        return cls(inputs, outputs, announcement, registry, in_force)
+
+    async def follow(self, refresh_s: float) -> NoReturn:
+        """Ask the registry every ``refresh_s`` seconds, for ever, what holds for the outputs now."""
+        while True:
+            await asyncio.sleep(refresh_s)
+            try:
+                await self._in_force.renew()
+            except Unavailable as unavailable:
+                _log.warning("contracts_not_refreshed", why=str(unavailable))
 
     def of_output(self, record: BaseModel) -> OwnContract | None:
         """Return the contract of an answer; None when the agent doesn't declare it."""
         return self._outputs.get(type(record))
 
+    def encode(self, contract: OwnContract, record: BaseModel) -> bytes:
+        """Write an answer, held against its own contract and against the one in force.
+
+        Raises:
+            Refusal: the gate would not let it pass.
+        """
+        value = contract.encode(record)
+        self._in_force.check(contract, value)
+        return value
+
     def violation(self, record: BaseModel) -> str | None:
-        """Say what the output contract has against ``record``; None when nothing."""
+        """Say what the output's contract has against ``record``, for the model to mend; None when nothing.
+
+        Raises:
+            Refusal: the gate would not let it pass, whatever its values were.
+        """
         contract = self.of_output(record)
         if contract is None:
             return f"{type(record).__name__} is no declared output"
         try:
-            contract.encode(record)
+            self.encode(contract, record)
         except Refusal as refusal:
-            return f"{refusal.field}: {refusal.detail}" if refusal.field else refusal.detail
+            return violation_of(refusal)
         return None
+
+    def personal_values(self, record_type: RecordType, record: BaseModel) -> list[str]:
+        """Return the texts in an input ``record`` that its contract tags as personal."""
+        return self.inputs[record_type].personal_values(record)
 
     async def decode(self, contract: OwnContract, value: bytes) -> BaseModel:
         """Read a framed message as ``contract`` has it, whoever wrote it.
@@ -132,33 +146,3 @@ class OwnContracts:
                 raise Refusal(Reason.UNKNOWN_SCHEMA, f"the registry does not know schema id {schema_id}")
             self._written_by[schema_id] = parse(text)
         return self._written_by[schema_id]
-
-
-async def _look_up(contract: Bound, registry: SchemaRegistry) -> OwnContract:
-    subject = Subject(contract.record_type)
-    schema_id = await registry.lookup(subject, contract.schema_text)
-    if schema_id is None:
-        raise Unavailable(
-            "contracts", f"the registry does not have this service's version of {subject} (yet)"
-        )
-    versions = [number for used, number in await registry.usages(schema_id) if used == subject]
-    if not versions:
-        raise Unavailable(
-            "contracts", f"the registry lists no version of {subject} for schema id {schema_id}"
-        )
-    schema = parse(contract.schema_text)
-    rules = Rules(schema)
-    return OwnContract(contract.record_type, max(versions), schema_id, schema, rules, contract.model)
-
-
-def _plain(value: Any) -> Any:
-    """Turn what pydantic dumps into Avro's own values: enumerations become their symbols."""
-    match value:
-        case Enum():
-            return value.value
-        case dict():
-            return {name: _plain(item) for name, item in value.items()}
-        case list() | tuple():
-            return [_plain(item) for item in value]
-        case _:
-            return value

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import copy_context
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -13,14 +14,14 @@ from signalbox.agent.contracts import OwnContracts
 from signalbox.agent.kit import Agent, Message, Refuse
 from signalbox.agent.parts import Parts
 from signalbox.agent.problems import Problem, problem_of, unavailable
-from signalbox.agent.store import Answer
+from signalbox.agent.store import Answer, Identity
 from signalbox.agent.work import TaskModel, Work
 from signalbox.envelope import Envelope
 from signalbox.errors import Fatal, Refusal, SignalboxError, Unavailable
 from signalbox.models import ModelRefused
-from signalbox.names import AGENT_MESSAGES, LeadId, MessageId
+from signalbox.names import AGENT_MESSAGES, LeadId
 from signalbox.records import Draft
-from signalbox.telemetry import logger
+from signalbox.telemetry import hide_from_logs, logger
 
 _log = logger(__name__)
 _HANDLED = Counter("signalbox_agent_messages_total", "Messages answered, by HTTP status", ["agent", "status"])
@@ -44,6 +45,11 @@ class Delivery:
     lead_id: LeadId
     read: Callable[[], Awaitable[BaseModel]]
 
+    @property
+    def identity(self) -> Identity:
+        """Return what makes it the same message when it is posted again."""
+        return Identity.of(self.envelope, self.lead_id)
+
 
 class Desk:
     """Takes messages for one agent."""
@@ -55,7 +61,7 @@ class Desk:
         self._parts = parts
         self._slots = asyncio.Semaphore(parts.settings.concurrency)
         self._limit = parts.settings.concurrency + parts.settings.queue_limit
-        self._in_flight: dict[MessageId, asyncio.Task[list[Answer]]] = {}
+        self._in_flight: dict[Identity, asyncio.Task[list[Answer]]] = {}
 
     async def take(self, delivery: Delivery) -> list[Answer]:
         """Return the durable answers to a message; the same message posted meanwhile shares the work.
@@ -64,16 +70,18 @@ class Desk:
             Problem: too many messages are waiting.
             Exception: what went wrong with the message; :func:`problem_of` says what to answer.
         """
-        message_id = delivery.envelope.id
-        if message_id not in self._in_flight:
+        identity = delivery.identity
+        if identity not in self._in_flight:
             if len(self._in_flight) >= self._limit:
                 raise unavailable("too many messages are waiting")
-            task = asyncio.create_task(self._handle(delivery))
-            self._in_flight[message_id] = task
-            task.add_done_callback(lambda done: self._settle(delivery.envelope, done))
+            # One context for both: what the work hides from the logs is hidden from its end's line, too.
+            context = copy_context()
+            task = asyncio.create_task(self._handle(delivery), context=context)
+            self._in_flight[identity] = task
+            task.add_done_callback(lambda done: self._settle(delivery, done), context=context)
             _IN_FLIGHT.labels(self._id).inc()
         # A caller that hangs up must not stop the work: it will ask again, and find the answer.
-        return await asyncio.shield(self._in_flight[message_id])
+        return await asyncio.shield(self._in_flight[identity])
 
     async def drain(self, timeout_s: float) -> None:
         """Wait until what is in flight is done, for at most ``timeout_s`` seconds; then give it up."""
@@ -95,11 +103,11 @@ class Desk:
         """
         async with self._slots:
             started = perf_counter()
-            message_id = delivery.envelope.id
-            answers = await asyncio.to_thread(self._parts.store.recall, message_id)
+            identity = delivery.identity
+            answers = await asyncio.to_thread(self._parts.store.recall, identity)
             if not answers:
                 fresh = await self._work(delivery)
-                answers = await asyncio.to_thread(self._parts.store.remember, message_id, fresh)
+                answers = await asyncio.to_thread(self._parts.store.remember, identity, fresh)
             await self._publish(answers)
             _SECONDS.labels(self._id).observe(perf_counter() - started)
             return answers
@@ -107,6 +115,7 @@ class Desk:
     async def _work(self, delivery: Delivery) -> list[Answer]:
         envelope = delivery.envelope
         record = await delivery.read()
+        hide_from_logs(self._contracts.personal_values(envelope.type, record))
         model = TaskModel(self._parts.model, envelope.id)
         work = Work(model, self._log_of(envelope), self._contracts.violation)
         given = await self._agent.handle(Message(envelope, delivery.lead_id, record), work)
@@ -123,7 +132,7 @@ class Desk:
             envelope = delivery.envelope.answered_by(
                 self._id, contract.record_type, ordinal, source=self._id, tokens=0 if ordinal else tokens
             )
-            key, value = delivery.lead_id.encode(), contract.encode(record)
+            key, value = delivery.lead_id.encode(), self._contracts.encode(contract, record)
             answers.append(Answer(envelope.id, contract.record_type, key, value, envelope.headers()))
         return answers
 
@@ -135,10 +144,10 @@ class Desk:
             self._parts.stop()
             raise
 
-    def _settle(self, envelope: Envelope, done: "asyncio.Task[list[Answer]]") -> None:
-        del self._in_flight[envelope.id]
+    def _settle(self, delivery: Delivery, done: "asyncio.Task[list[Answer]]") -> None:
+        del self._in_flight[delivery.identity]
         _IN_FLIGHT.labels(self._id).dec()
-        log = self._log_of(envelope)
+        log = self._log_of(delivery.envelope)
         if done.cancelled():
             log.warning("message_given_up")
             return

@@ -2,8 +2,9 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+from fastapi import APIRouter
 from pydantic import BaseModel
 
 from signalbox.agent.definition import AgentDefinition
@@ -69,9 +70,22 @@ def bound(model: type[BaseModel], schema_text: str) -> Bound:
     return Bound(RecordType(name), schema_text, model)
 
 
+class Background(Protocol):
+    """Work of an agent beside its messages. When it breaks off, the process stops."""
+
+    async def run(self) -> None:
+        """Work until :meth:`stop` is called, then finish what is begun and return."""
+
+    def stop(self) -> None:
+        """Ask :meth:`run` to return."""
+
+
 @dataclass(frozen=True)
 class Agent:
     """One agent: who it is, the contracts that it takes and gives, its work, and its usual port.
+
+    ``background`` runs as long as the service: it starts with it, and has ended before its parts are closed.
+    ``routes`` are what the service answers beside ``POST /messages`` and ``GET /agent``.
 
     Raises:
         ConfigurationError: when ``takes`` and ``gives`` aren't what the definition declares.
@@ -82,6 +96,8 @@ class Agent:
     gives: Sequence[Bound]
     handle: Handler
     port: int = 8100
+    background: Background | None = None
+    routes: Sequence[APIRouter] = ()
 
     def __post_init__(self) -> None:
         _same("input", {entry.record_type for entry in self.definition.input}, self.takes)

@@ -8,7 +8,7 @@ from typing import Final
 from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from signalbox.names import AgentId
+from signalbox.names import AgentId, RecordType
 
 BODY_LIMIT: Final = 1024 * 1024
 """The largest body that ``POST /messages`` reads, in bytes."""
@@ -21,6 +21,8 @@ class AgentSettings(BaseSettings):
 
     ``concurrency`` messages are worked on at once and ``queue_limit`` more may wait; ``AGENT_ENDPOINT`` is
     the address under which others reach this service, where it isn't the one it listens on.
+    ``CONTRACT_REFRESH_S`` and ``CONTRACT_PINS`` (JSON: record type to version) are the orchestrator's, too:
+    the agent holds its answers against the contracts that the gate will hold them against.
     """
 
     model_config = SettingsConfigDict(
@@ -38,6 +40,13 @@ class AgentSettings(BaseSettings):
     )
     state_store_url: str = Field(
         default="", validation_alias=AliasChoices("state_store_url", "STATE_STORE_URL")
+    )
+
+    contract_refresh_s: float = Field(
+        default=15, gt=0, validation_alias=AliasChoices("contract_refresh_s", "CONTRACT_REFRESH_S")
+    )
+    contract_pins: dict[RecordType, int] = Field(
+        default_factory=dict, validation_alias=AliasChoices("contract_pins", "CONTRACT_PINS")
     )
 
     def state_url(self, agent: AgentId) -> str:

@@ -30,7 +30,7 @@ async def until_ready(
     """Find the agent's contracts and announce it, waiting for registry and broker as long as it takes."""
 
     async def look_up() -> OwnContracts:
-        return await OwnContracts.look_up(agent, parts.registry)
+        return await OwnContracts.look_up(agent, parts.registry, pins=parts.settings.contract_pins)
 
     contracts = await patiently(look_up, ready)
     ready.done(CONTRACTS)

@@ -4,6 +4,7 @@ A message that is delivered again gets the same bytes again: no second model cal
 """
 
 import base64
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,15 +14,18 @@ from typing import Any
 import sqlalchemy as sql
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
+from signalbox.envelope import Envelope
 from signalbox.errors import ConfigurationError, Unavailable
-from signalbox.names import Headers, MessageId, RecordType
+from signalbox.names import CorrelationId, Headers, LeadId, MessageId, RecordType
 
 _tables = sql.MetaData()
 _answers = sql.Table(
-    "answers",
+    "workflow_answers",
     _tables,
-    sql.Column("input_id", sql.String(512), primary_key=True),
+    sql.Column("input", sql.String(64), primary_key=True),  # Identity.digest: short, whatever the ids are
     sql.Column("ordinal", sql.Integer, primary_key=True),
+    sql.Column("correlation_id", sql.Text, nullable=False),  # this and the next are for people
+    sql.Column("input_id", sql.Text, nullable=False),
     sql.Column("id", sql.String(512), nullable=False),
     sql.Column("record_type", sql.String(512), nullable=False),
     sql.Column("key", sql.LargeBinary, nullable=False),
@@ -29,6 +33,32 @@ _answers = sql.Table(
     sql.Column("headers", sql.Text, nullable=False),
     sql.Column("stored_at", sql.DateTime, nullable=False, index=True),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What must be the same for a message to be the same message again.
+
+    Ids come from outside: a foreign producer may give two leads' messages one ``ce_id``, and neither may
+    get the other's answer. So the workflow, the key and the record type count as well. The router sees a
+    message once per workflow and id; whoever posts another key or type under them posts another message.
+    """
+
+    correlation_id: CorrelationId
+    message_id: MessageId
+    record_type: RecordType
+    lead_id: LeadId
+
+    @classmethod
+    def of(cls, envelope: Envelope, lead_id: LeadId) -> "Identity":
+        """Return the identity of a message."""
+        return cls(envelope.correlation_id, envelope.id, envelope.type, lead_id)
+
+    @property
+    def digest(self) -> str:
+        """Return 64 hexadecimal digits that no other identity has (SHA-256)."""
+        parts = [self.correlation_id, self.message_id, self.record_type, self.lead_id]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +73,7 @@ class Answer:
 
 
 class StateStore:
-    """Answers by the id of the message that they answer. Its methods block: call them in a thread."""
+    """Answers by the message that they answer. Its methods block: call them in a thread."""
 
     def __init__(self, url: str) -> None:
         """Open the store, and make its table where it is new.
@@ -52,27 +82,28 @@ class StateStore:
             ConfigurationError: when the address can't be used.
         """
         try:
-            self._engine = sql.create_engine(url)
+            # Errors name the statement, never its values: they would reach logs and problem documents.
+            self._engine = sql.create_engine(url, hide_parameters=True)
             if self._engine.dialect.name == "sqlite":
                 sql.event.listen(self._engine, "connect", _make_durable)
             _tables.create_all(self._engine)
         except (SQLAlchemyError, ImportError) as error:
             raise ConfigurationError(f"the state store can't be opened: {error}") from error
 
-    def recall(self, message: MessageId) -> list[Answer]:
+    def recall(self, message: Identity) -> list[Answer]:
         """Return what ``message`` was answered; nothing when it is new.
 
         Raises:
             Unavailable: the store can't be reached.
         """
-        query = sql.select(_answers).where(_answers.c.input_id == message).order_by(_answers.c.ordinal)
+        query = sql.select(_answers).where(_answers.c.input == message.digest)
         try:
             with self._engine.connect() as connection:
-                return [_answer(row) for row in connection.execute(query)]
+                return [_answer(row) for row in connection.execute(query.order_by(_answers.c.ordinal))]
         except SQLAlchemyError as error:
             raise Unavailable("state store", str(error)) from error
 
-    def remember(self, message: MessageId, answers: Sequence[Answer]) -> list[Answer]:
+    def remember(self, message: Identity, answers: Sequence[Answer]) -> list[Answer]:
         """Keep ``answers`` durably, and return those that count: another replica's, if it was first.
 
         Raises:
@@ -115,13 +146,15 @@ def _make_durable(connection: Any, _: Any) -> None:
     cursor.close()
 
 
-def _row(message: MessageId, ordinal: int, answer: Answer, now: datetime) -> dict[str, Any]:
+def _row(message: Identity, ordinal: int, answer: Answer, now: datetime) -> dict[str, Any]:
     headers = [
         [name, None if value is None else base64.b64encode(value).decode()] for name, value in answer.headers
     ]
     return {
-        "input_id": message,
+        "input": message.digest,
         "ordinal": ordinal,
+        "correlation_id": message.correlation_id,
+        "input_id": message.message_id,
         "id": answer.id,
         "record_type": answer.record_type,
         "key": answer.key,

@@ -100,9 +100,15 @@ def register(
     Example: signalbox contracts register
     """
     with failures_told(), registry_at() as registry:
-        from signalbox.contracts.registration import register as register_contracts
+        from signalbox.contracts.outlook import look_ahead
+        from signalbox.contracts.registration import apply
+        from signalbox.contracts.registration import plan as plan_registration
 
-        done = list(register_contracts(Catalog.load(catalog), registry, drop_rules=drop_rules))
+        contracts = Catalog.load(catalog)
+        steps = tuple(plan_registration(contracts, registry, drop_rules=drop_rules))
+        if any(step.preview().outcome == "refused" for step in steps):  # only then it matters who runs
+            steps = look_ahead(steps, contracts, registry, drop_rules=drop_rules, messages=0).steps
+        done = [apply(step, registry) for step in steps]
         lines = [line for one in done for line in _registration_lines(one, one.outcome)]
         show([one.as_dict() for one in done], lines, json=json)
         exit_unless(all(one.outcome != "refused" for one in done))
@@ -183,7 +189,6 @@ def _planned(step: "Step", outlook: "Outlook") -> dict[str, object]:
     replayed = outlook.replays.get(step.record_type)
     return {
         **step.preview().as_dict(),
-        "findings": step.verdict.as_dict()["findings"],
         "running": _running(step, outlook.fleet) if step.changes_text else [],
         "replay": replayed.as_dict() if replayed else None,
         "unknown": list(outlook.unknown) if step.changes_text else [],
@@ -193,9 +198,8 @@ def _planned(step: "Step", outlook: "Outlook") -> dict[str, object]:
 def _planned_lines(step: "Step", outlook: "Outlook") -> Iterator[str]:
     preview = step.preview()
     yield from _registration_lines(preview, preview.change)
-    if step.changes_text:
-        yield from (f"    {finding}" for finding in step.verdict.findings)
-        yield from (f"    runs now: {line}" for line in _running(step, outlook.fleet))
+    if step.changes_text and (running := _running(step, outlook.fleet)):
+        yield f"    in use: {', '.join(running)}"
     if replayed := outlook.replays.get(step.record_type):
         yield from (f"    {line}" for line in _replay_lines(replayed))
 
@@ -221,8 +225,13 @@ def _replay_lines(replayed: "Replay") -> Iterator[str]:
 def _registration_lines(one: "Registration", word: str) -> Iterator[str]:
     schema_id = f", id {one.schema_id}" if one.schema_id is not None else ""
     level = f"; level {one.level_was} becomes {one.level}" if one.level_was else ""
-    yield f"{word:<11} {one.record_type}: {one.detail}{schema_id}{level}"
-    yield from (f"    {advice}" for advice in one.advice)
+    detail = f"not compatible at {one.level}" if _is_told_by_findings(one) else one.detail
+    yield f"{word:<11} {one.record_type}: {detail}{schema_id}{level}"
+    yield from (f"    {finding}" for finding in one.findings)
+
+
+def _is_told_by_findings(one: "Registration") -> bool:
+    return one.outcome == "refused" and any(finding.severity == "breaks" for finding in one.findings)
 
 
 def _deregistration_lines(considered: "Deregistration") -> Sequence[str]:

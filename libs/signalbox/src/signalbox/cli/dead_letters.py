@@ -51,10 +51,10 @@ def list_dead_letters(
     """
     filters = Filters(reason, topic, agent, contract, since)
     letters = list(listed(console(console_url), filters, "open" if open_only else None, limit))
+    rows = [letter | {"position": str(position_of(letter))} for letter in letters]
     if json:
-        print_json(letters)
+        print_json(rows)
         return
-    rows = [letter | {"position": position_of(letter)} for letter in letters]
     columns = ("position", "at", "state", "reason", "stage", "record_type", "lead_id", "field", "detail")
     print_rows(rows, columns, "no open dead letters" if open_only else "no dead letters")
 
@@ -77,7 +77,7 @@ def show(
     letter = console(console_url).find(f"/api/dead-letters/{at}")
     if letter is None:
         raise SignalboxError(f"there is no dead letter at {position}")
-    shown = letter | {"held_against": verdict_on(letter)}
+    shown = letter | {"position": position, "held_against": verdict_on(letter)}
     if json:
         print_json(shown)
     else:
@@ -85,7 +85,7 @@ def show(
 
 
 def _print(letter: Mapping[str, Any]) -> None:
-    typer.echo(f"dead letter  {position_of(dict(letter))} ({_state(letter)})")
+    typer.echo(f"dead letter  {letter['position']} ({_state(letter)})")
     for name in ("reason", "detail", "field", "stage", "at", "record_type", "lead_id", "message_id"):
         if letter[name]:
             typer.echo(f"{name:<12} {visible(letter[name])}")

@@ -53,7 +53,7 @@ async def _looked_up(desk: Desk, request: DiscardRequest) -> tuple[dict[Position
     closings = await desk.closings(letters)
     outcomes = {at: _outcome(at, found.get(at)) for at in request.positions}
     for at, closing in closings.items():
-        outcomes[at] = Outcome(at, "closed", outcomes[at].letter, f"it was {closing}")
+        outcomes[at] = Outcome(at, "closed", outcomes[at].letter, f"not again: it was {closing}")
     return outcomes, [letter for letter in letters if letter.position not in closings]
 
 

@@ -122,6 +122,8 @@ def _what(detail: Mapping[str, Any]) -> str:
     said = [str(detail[name]) for name in ("reason", "detail", "field") if detail.get(name)]
     if detail.get("candidates"):
         said.append(f"[candidates: {', '.join(detail['candidates'])}; decided by {_decider(detail)}]")
+    if "offset" in detail:
+        said.append(f"({detail['topic']}/{detail['partition']}/{detail['offset']})")
     return " ".join(said)
 
 

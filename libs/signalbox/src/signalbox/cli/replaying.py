@@ -4,7 +4,7 @@ import asyncio
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import typer
 
@@ -15,6 +15,7 @@ from signalbox.dead_letters import DeadLetter, Position
 from signalbox.errors import Refusal
 from signalbox.governance import Accepted, Rejected
 from signalbox.names import RecordType
+from signalbox.reasons import Reason
 from signalbox.replay import Closing, Desk, Mending, Prepared, open_desk
 from signalbox.replay.editing import Editable, in_editor
 from signalbox.replay.renewal import replay_id_of
@@ -183,26 +184,34 @@ def _told(outcome: str, prepared: Prepared) -> Outcome:
 def _refused(
     letter: DeadLetter, verdict: Rejected, request: Request, prepared: Prepared | None = None
 ) -> Outcome:
-    advice = "" if request.edit else f"; {_advice(verdict, request)}"
+    advice = "" if request.edit else _ADVICE.get(verdict.reason, _MEND)
+    if verdict.field == "ce_type" and verdict.reason is Reason.NOT_ADMITTED:
+        advice = "; --header ce_type=TYPE corrects it"
     more = _details(prepared) if prepared else {"verdict": rejected_as_dict(verdict)}
     return Outcome(letter.position, "refused", letter, _said(verdict) + advice, more)
-
-
-def _advice(verdict: Rejected, request: Request) -> str:
-    if verdict.field == "key" or (verdict.field.startswith("ce_") and not request.mending.completes):
-        return "--key LEAD_ID gives the key and completes the headers"
-    return "--edit mends the record, --anyway sends it as it is"
 
 
 def _closed(letter: DeadLetter, closing: Closing) -> Outcome:
     more = {"closed_at": closing.at.isoformat(), "closed_by": closing.who, "how": closing.how}
     replay_id = replay_id_of(letter.position)
-    name = f" as {replay_id}" if closing.how == "replayed" else "; --anyway replays it nevertheless"
-    return Outcome(letter.position, "closed", letter, f"it was {closing}{name}", more)
+    name = (
+        f"; it came back as {replay_id}"
+        if closing.how == "replayed"
+        else "; --anyway replays it nevertheless"
+    )
+    return Outcome(letter.position, "closed", letter, f"not again: it was {closing}{name}", more)
 
 
 def _said(verdict: Rejected) -> str:
     return f"{verdict.reason}: {verdict.detail}" + (f" (at {verdict.field})" if verdict.field else "")
+
+
+_MEND: Final = "; --edit mends the record, --anyway sends it as it is"
+_ADVICE: Final = {
+    Reason.HEADER_INVALID: "; --key LEAD_ID gives the key and completes the headers",
+    Reason.UNKNOWN_SCHEMA: "; register its schema, or mend the record with --edit",
+    Reason.DEADLINE_EXCEEDED: "",  # says itself what to do
+}
 
 
 def _details(prepared: Prepared) -> dict[str, Any]:

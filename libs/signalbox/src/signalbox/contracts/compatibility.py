@@ -21,6 +21,7 @@ from signalbox.contracts.differences import Change, Difference, differences
 from signalbox.contracts.fleet import Fleet, Parties
 from signalbox.contracts.resolution import Mismatch, mismatches
 from signalbox.errors import ConfigurationError, Refusal
+from signalbox.governance.rules import Rules
 from signalbox.names import RecordType
 
 
@@ -53,7 +54,7 @@ _HINTS: Final = {
 _OTHERWISE: Final = (
     "Make a record type of its own beside this one, and let go of this one when it is drained."
 )
-_NOT_SAFE: Final = "Flatten it: `signalbox contracts lint` says where."
+_UNUSABLE: Final = "`signalbox contracts lint` says where, and what would be right."
 _NOT_ADOPTED: Final = "The gate goes on with the version before it, and services that read keep to theirs."
 _DROPPED: Final = "Keep the rule, or say --drop-rules when it is meant."
 
@@ -180,9 +181,10 @@ def _adoption(text: str, earlier: Sequence[Version], parties: Parties) -> Iterat
     """
     try:
         new = parse(text)
-    except Refusal as refusal:
-        detail = f"the gate would refuse its messages: {refusal.detail}"
-        yield _breaks("unsafe", refusal.field, detail, earlier[-1], _listed_readers(parties), _NOT_SAFE)
+        Rules(new)
+    except (Refusal, ConfigurationError) as error:
+        detail = f"the gate would never adopt it: {error}"
+        yield _breaks("unusable", "", detail, earlier[-1], _listed_readers(parties), _UNUSABLE)
         return
     severity = Severity.BREAKS if parties.entry.compatibility.backward else Severity.WARNS
     for version in earlier:

@@ -84,7 +84,7 @@ def consider(
     numbers = tuple(one.version for one in chosen)
     schemas = schemas_by_id(registry)
     held, unread = _held(catalog, chosen, schemas)
-    fleet, no_fleet = _fleet(schemas)
+    fleet, no_fleet = _fleet(schemas) if not unread else (Fleet(), [])
     return Deregistration(
         record_type,
         numbers,
@@ -147,7 +147,7 @@ def _held(
             held += holding(read_to_end(KafkaSettings(), [topic]), versions, schemas)
         except Unavailable as error:
             if "does not exist" not in error.detail:
-                return held, [f"which messages are of it is not known: {error}"]
+                return held, [f"who needs it is not known: {error}"]
     return held, []
 
 

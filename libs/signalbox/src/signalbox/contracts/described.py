@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from signalbox.contracts.example_records import example_of
-from signalbox.contracts.schema_walk import branches, kind_of, types
-from signalbox.contracts.sources import NAMED, full_name
+from signalbox.contracts.schema_walk import branches, kind_of, type_in_words, types
+from signalbox.contracts.sources import full_name
 
 _RULES: Final = "confluent:rules"
 _TAGS: Final = "confluent:tags"
@@ -61,21 +61,6 @@ def describe(schema: Mapping[str, Any]) -> Description:
         fields=tuple(_fields(schema, known, "", ())),
         example=json.dumps(example_of(schema, known), indent=2, ensure_ascii=False),
     )
-
-
-def type_in_words(schema: Any) -> str:
-    """Name a type as people do: ``optional string``, ``array of sdr.Email``, ``timestamp-millis``."""
-    if isinstance(schema, list):
-        inner = " or ".join(type_in_words(branch) for branch in branches(schema))
-        return f"optional {inner}" if "null" in schema else inner
-    if not isinstance(schema, Mapping):
-        return str(schema)
-    kind = kind_of(schema)
-    if kind in {"array", "map"}:
-        return f"{kind} of {type_in_words(schema.get('items', schema.get('values')))}"
-    if kind in NAMED:
-        return f"{kind} {full_name(schema)}"
-    return str(schema.get("logicalType", kind))
 
 
 def _fields(

@@ -4,12 +4,13 @@ Avro's own checker says whether readers can read; this says what changed, also w
 logical types, an enum's default, data rules, tags and docs.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from signalbox.contracts.schema_walk import branches, kind_of, types
+from signalbox.contracts.schema_walk import branches, kind_of, type_in_words, types
 from signalbox.contracts.sources import NAMED, PRIMITIVES, full_name
 
 _RULES: Final = "confluent:rules"
@@ -85,10 +86,10 @@ class _Comparison:
             yield Difference(Change.TYPE, path, f"record {full_name(old)} became {full_name(new)}")
         before, after = _fields(old), _fields(new)
         for name in [name for name in before if name not in after]:
-            detail = f"field removed, a {_written(before[name]['type'])}"
+            detail = f"field removed: {type_in_words(before[name]['type'])}"
             yield Difference(Change.FIELD_REMOVED, _inside(path, name), detail)
         for name in [name for name in after if name not in before]:
-            detail = f"field added, a {_written(after[name]['type'])}, default {_default(after[name])}"
+            detail = f"field added: {type_in_words(after[name]['type'])}, default {_default(after[name])}"
             yield Difference(Change.FIELD_ADDED, _inside(path, name), detail)
             yield from _rules({}, after[name], _inside(path, name))
         common = [name for name in after if name in before]
@@ -190,14 +191,6 @@ def _shown(schema: Any) -> str:
     return full_name(schema) if kind in NAMED and isinstance(schema, Mapping) else kind
 
 
-def _written(schema: Any) -> str:
-    if isinstance(schema, list):
-        return " or ".join(_written(branch) for branch in schema)
-    if kind_of(schema) in {"array", "map"}:
-        return f"{kind_of(schema)} of {_written(schema.get('items', schema.get('values')))}"
-    return " ".join(part for part in (_logical_of(schema), _shown(schema)) if part)
-
-
 def _quoted(of: Mapping[str, Any]) -> str:
     return f"“{of['doc']}”" if "doc" in of else "(none)"
 
@@ -207,4 +200,4 @@ def _aliases(of: Mapping[str, Any]) -> str:
 
 
 def _default(field: Mapping[str, Any]) -> str:
-    return repr(field["default"]) if "default" in field else "(none)"
+    return json.dumps(field["default"], ensure_ascii=False) if "default" in field else "(none)"

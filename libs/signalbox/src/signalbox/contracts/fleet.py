@@ -134,7 +134,7 @@ class Parties:
         known = {agent.id: agent.versions.get(self.record_type) for agent in running}
         silent = [f"{part} {name}" for name in listed if AgentId(name) not in known]
         told = [
-            f"{part} {name}, which runs with version {built_with}"
+            f"{part} {name} running version {built_with}"
             for name, built_with in known.items()
             if version is None or built_with == version
         ]

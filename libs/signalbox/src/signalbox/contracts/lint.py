@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from signalbox.contracts import lint_catalog, lint_defaults, lint_rules, lint_shape, lint_style
+from signalbox.contracts import lint_catalog, lint_defaults, lint_history, lint_rules, lint_shape, lint_style
 from signalbox.contracts.catalog import Catalog
 from signalbox.contracts.lint_subject import Problem, Subject
 from signalbox.contracts.located_json import Position
@@ -87,6 +87,7 @@ CATALOG_RULES: Final = (
     ),
     CatalogRule("SB104", "a catalogued record is admitted by a topic", lint_catalog.record_is_admitted),
     CatalogRule("SB105", "a namespace uses only its own types", lint_catalog.namespace_stands_alone),
+    CatalogRule("SB106", "an added field has a default", lint_history.added_field_has_default),
 )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 
 from signalbox.contracts.catalog import Catalog
+from signalbox.contracts.located_json import Path as JsonPath
 from signalbox.contracts.located_json import Position
 from signalbox.contracts.schema_walk import types
 from signalbox.contracts.sources import Source, Sources, full_name
@@ -17,17 +18,18 @@ _START = Position(1, 1)
 
 @dataclass(frozen=True, slots=True)
 class CatalogProblem:
-    """Something is wrong with a source as a whole, or with an entry of the catalog (``keys``)."""
+    """Something is wrong with a source at ``path``, or with an entry of the catalog (``keys``)."""
 
     message: str
     hint: str
     source: Source | None = None
     keys: tuple[str, ...] = ()
+    path: JsonPath = ("name",)
 
     def place(self, places: "CatalogPlaces") -> tuple[Path, Position]:
         """Return the file and the place in it."""
         if self.source is not None:
-            return self.source.path, self.source.document.position(("name",))
+            return self.source.path, self.source.document.position(self.path)
         return places.path, places.position(self.keys)
 
 

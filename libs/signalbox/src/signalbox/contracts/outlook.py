@@ -46,8 +46,12 @@ def look_ahead(
         texts = {step.record_type: step.text for step in changing}
         return {name: replay(texts[name], found, schemas) for name, found in accepted.items()}
 
-    replays, no_replay = _tried("which messages would fail", replayed) if messages else ({}, ())
-    return Outlook(told, fleet, replays or {}, (*no_fleet, *no_replay))
+    if no_fleet or not messages:  # a broker that is away need not be waited for twice
+        return Outlook(
+            told, fleet, unknown=tuple(f"{one}; nor which messages would fail" for one in no_fleet)
+        )
+    replays, no_replay = _tried("which messages would fail", replayed)
+    return Outlook(told, fleet, replays or {}, no_replay)
 
 
 def _told(step: Step, catalog: Catalog, fleet: Fleet | None, *, drop_rules: bool) -> Step:

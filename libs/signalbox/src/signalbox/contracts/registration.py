@@ -12,9 +12,7 @@ from signalbox.contracts.registry_api import RefusedByRegistry, Registered, Regi
 from signalbox.contracts.sources import Sources
 from signalbox.names import RecordType, Subject
 
-_STRICTER_REGISTRY: Final = (
-    "The registry demands more than the catalog's level; see its text, and `signalbox contracts diff`."
-)
+_BY_REGISTRY: Final = "by the registry, which demands more than the catalog's level"
 
 
 class Outcome(StrEnum):
@@ -29,8 +27,8 @@ class Outcome(StrEnum):
 class Registration:
     """One contract's outcome. ``level_was`` is set when its compatibility level changes.
 
-    ``change`` is ``new subject``, ``new version``, ``level only``, ``nothing`` or ``refused``; ``advice``
-    says what to do about a refusal.
+    ``change`` is ``new subject``, ``new version``, ``level only``, ``nothing`` or ``refused``;
+    ``findings`` are what `check` says of the text.
     """
 
     record_type: RecordType
@@ -41,7 +39,7 @@ class Registration:
     level: str = ""
     level_was: str | None = None
     change: str = ""
-    advice: tuple[str, ...] = ()
+    findings: tuple[CompatibilityFinding, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the outcome as plain values, for JSON."""
@@ -80,17 +78,11 @@ class Step:
         if self.registered is not None:
             return self.outcome(Outcome.UNCHANGED, self._unchanged(), self.registered)
         if not self.verdict.compatible:
-            return self.outcome(Outcome.REFUSED, _reasons(self.verdict), advice=_advice(self.verdict))
+            return self.outcome(Outcome.REFUSED, _reasons(self.verdict))
         what = f"version {self.newest + 1}" if self.newest else "new subject"
         return self.outcome(Outcome.CREATED, what)
 
-    def outcome(
-        self,
-        outcome: Outcome,
-        detail: str,
-        registered: Registered | None = None,
-        advice: tuple[str, ...] = (),
-    ) -> Registration:
+    def outcome(self, outcome: Outcome, detail: str, registered: Registered | None = None) -> Registration:
         """Describe how this step ended."""
         return Registration(
             self.record_type,
@@ -101,7 +93,7 @@ class Step:
             level=self.verdict.level,
             level_was=(self.level_now or "the registry's own") if self.sets_level else None,
             change=self._change(outcome),
-            advice=advice,
+            findings=self.verdict.findings,
         )
 
     def _change(self, outcome: Outcome) -> str:
@@ -139,16 +131,6 @@ def plan(catalog: Catalog, registry: RegistryApi, *, drop_rules: bool = False) -
         )
 
 
-def register(catalog: Catalog, registry: RegistryApi, *, drop_rules: bool = False) -> Iterator[Registration]:
-    """Do what `plan` shows, contract by contract; a refused one does not keep the others back.
-
-    Raises:
-        Unavailable, ConfigurationError: as `plan`.
-    """
-    for step in plan(catalog, registry, drop_rules=drop_rules):
-        yield apply(step, registry)
-
-
 def apply(step: Step, registry: RegistryApi) -> Registration:
     """Do what one step of the plan takes.
 
@@ -165,18 +147,12 @@ def apply(step: Step, registry: RegistryApi) -> Registration:
         return foreseen
     answer = registry.register(subject, step.text)
     if isinstance(answer, RefusedByRegistry):
-        return step.outcome(
-            Outcome.REFUSED, f"by the registry: {answer.detail}", advice=(_STRICTER_REGISTRY,)
-        )
+        return step.outcome(Outcome.REFUSED, f"{_BY_REGISTRY}: {answer.detail}")
     return step.outcome(Outcome.CREATED, foreseen.detail, registry.lookup(subject, step.text))
 
 
 def _reasons(verdict: Verdict) -> str:
     return "; ".join(f"{finding.path or '(record)'}: {finding.detail}" for finding in _breaks(verdict))
-
-
-def _advice(verdict: Verdict) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(finding.hint for finding in _breaks(verdict) if finding.hint))
 
 
 def _breaks(verdict: Verdict) -> list[CompatibilityFinding]:

@@ -93,3 +93,18 @@ def branches(schema: Any) -> list[Any]:
 def kind_of(schema: Any) -> str:
     """Return ``union``, the type's kind, or the name that stands for a type."""
     return TypeAt((), schema, "").kind
+
+
+def type_in_words(schema: Any) -> str:
+    """Name a type as people do: ``optional string``, ``array of sdr.Email``, ``timestamp-millis``."""
+    if isinstance(schema, list):
+        inner = " or ".join(type_in_words(branch) for branch in branches(schema))
+        return f"optional {inner}" if "null" in schema else inner
+    if not isinstance(schema, Mapping):
+        return str(schema)
+    kind = kind_of(schema)
+    if kind in {"array", "map"}:
+        return f"{kind} of {type_in_words(schema.get('items', schema.get('values')))}"
+    if kind in NAMED:
+        return f"{kind} {full_name(schema)}"
+    return str(schema.get("logicalType", kind))

@@ -136,7 +136,11 @@ def _ensure_nothing_else_changed(before: str, after: str, new: NewContract, cata
         "consumers": [],
     }
     expected["topics"][new.topic]["admits"].append(new.record_type)
-    if yaml.safe_load(after) != expected:
+    try:
+        extended = yaml.safe_load(after)
+    except yaml.YAMLError:
+        extended = None
+    if extended != expected:
         raise ConfigurationError(
             f"{catalog.path} is written in a way that can't be extended; add {new.record_type} by hand"
         )

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from pydantic import ValidationError
 from pydantic_ai import exceptions as foreign
 
 from signalbox.errors import SignalboxError, Unavailable
@@ -77,7 +78,15 @@ def _cause(error: BaseException) -> str:
     """Return the innermost text: the outer one only says that the retries are used up."""
     while error.__cause__ is not None:
         error = error.__cause__
-    return _short(error)
+    return _faults_of(error) if isinstance(error, ValidationError) else _short(error)
+
+
+def _faults_of(error: ValidationError) -> str:
+    # Without the values: the text becomes a problem's detail and a dead letter's header, and an answer may
+    # quote the person whom it is about.
+    faults = error.errors(include_url=False, include_input=False, include_context=False)
+    said = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults]
+    return "; ".join(said)[:_DETAIL_LIMIT]
 
 
 def _short(error: BaseException) -> str:

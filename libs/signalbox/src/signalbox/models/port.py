@@ -2,15 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
-from pydantic_ai import Agent, ModelRetry
+from pydantic_ai import Agent, ModelRetry, RunContext
 from pydantic_ai.models import Model as ForeignModel
 
 from signalbox.models.calls import CallLog, RecordedModel
 from signalbox.models.faults import InvalidAnswer, ModelRefused, model_errors
 from signalbox.models.offline import offline_model
-from signalbox.models.providers import provider_model
 from signalbox.models.settings import OFFLINE, ModelSettings, Role
 
 T = TypeVar("T")
@@ -46,7 +46,7 @@ class Model:
         self.name = name
         self._settings = settings
         self._log = CallLog(settings.call_log)
-        self._provided = None if name == OFFLINE else provider_model(name, settings)
+        self._provided = None if name == OFFLINE else _provided(name, settings)
 
     async def complete(
         self,
@@ -78,14 +78,13 @@ class Model:
             timeout_s=self._settings.timeout_s,
         )
         checked = _Checked(check)
-        agent = Agent(
-            model, output_type=output_type, instructions=instructions, retries=self._settings.retries
-        )
-        if check is not None:
-            agent.output_validator(checked.validate)
+        kind: Any = output_type
+        agent = _asking_for(kind, instructions, self._settings.retries)
         try:
             with model_errors(self.name):
-                result = await agent.run(prompt, model_settings=self._request_settings())
+                result = await agent.run(
+                    prompt, model=model, deps=checked, model_settings=self._request_settings()
+                )
         except InvalidAnswer as error:
             raise ModelRefused(
                 error.detail, violated_check=checked.violated, **vars(model.spent)
@@ -98,6 +97,30 @@ class Model:
     def _request_settings(self) -> Any:
         # Retries of a request are the caller's, with backoff and in sight; the client's own would hide them.
         return {"timeout": self._settings.timeout_s, "max_retries": 0} if self._provided else {}
+
+
+def _provided(name: str, settings: ModelSettings) -> ForeignModel:
+    # Imported here: a provider's package takes half a second to load, and offline none is needed.
+    from signalbox.models.providers import provider_model
+
+    return provider_model(name, settings)
+
+
+@lru_cache(maxsize=256)
+def _asking_for(output_type: Any, instructions: str, retries: int) -> "Agent[_Checked[Any], Any]":
+    """Make the agent that asks for an ``output_type``; building its schemas is dear, so it is made once.
+
+    It holds nothing of a call: model and check are passed with each, so many may share it at a time.
+    """
+    agent = Agent(
+        output_type=output_type, instructions=instructions, retries=retries, deps_type=_Checked[Any]
+    )
+
+    @agent.output_validator
+    def checked(context: RunContext[_Checked[Any]], output: Any) -> Any:
+        return context.deps.validate(output)
+
+    return agent
 
 
 class _Checked(Generic[T]):

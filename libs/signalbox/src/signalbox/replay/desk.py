@@ -124,9 +124,9 @@ class Desk:
             Refusal: it is not known what record it should be, or that contract has no such version.
         """
         written = await self.written_with(letter)
-        wanted = record_type or type_of(letter, written)
-        datum, problem = best_effort(letter.original.value, written)
+        wanted = record_type or self._only_type_on(letter.topic) or type_of(letter, written)
         contract = await contract_at(self._registry, self._gate.contracts, wanted, version)
+        datum, problem = best_effort(letter.original.value, written, contract[2])
         return editable(datum, problem, contract)
 
     async def prepare(
@@ -173,6 +173,10 @@ class Desk:
         """Let go of the producer, if there was anything to publish."""
         if self._producer is not None:
             await self._producer.close()
+
+    def _only_type_on(self, topic: str) -> RecordType | None:
+        entry = self._catalog.topics.get(topic)
+        return entry.admits[0] if entry is not None and len(entry.admits) == 1 else None
 
     def _expired(self, message: Accepted) -> Rejected | None:
         entry = self._catalog.record(message.record_type)

@@ -56,7 +56,7 @@ def editable(
 
 
 def in_editor(text: str) -> str:
-    """Let the operator edit ``text`` in ``$VISUAL``, else ``$EDITOR``, else vi, and return it.
+    """Let the operator edit ``text`` in ``$EDITOR``, else ``$VISUAL``, else vi, and return it.
 
     The file is readable by its owner alone and removed afterwards: it holds personal data.
 
@@ -64,7 +64,7 @@ def in_editor(text: str) -> str:
         ConfigurationError: the editor is not there.
         SignalboxError: it ended with an error.
     """
-    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    editor = os.environ.get("EDITOR") or os.environ.get("VISUAL") or "vi"
     with tempfile.TemporaryDirectory(prefix="dead-letter-") as folder:
         file = Path(folder) / "record.json"
         file.write_text(text + "\n", encoding="utf-8")

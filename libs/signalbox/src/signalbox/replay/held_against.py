@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from signalbox.avro import Limits, ParsedSchema, decode, parse, unframe
+from signalbox.avro.codec import require_readable
 from signalbox.dead_letters import failing_byte
 from signalbox.errors import Refusal
 from signalbox.governance import Contract, Contracts, SchemaRegistry
@@ -77,10 +79,13 @@ def contract_as_dict(contract: Contract | None) -> dict[str, Any] | None:
     }
 
 
-def best_effort(value: bytes | None, written: Written | None) -> tuple[Mapping[str, Any] | None, str]:
+def best_effort(
+    value: bytes | None, written: Written | None, reader: ParsedSchema
+) -> tuple[Mapping[str, Any] | None, str]:
     """Read as much of ``value`` as there is to read, and say what stands in the way of the rest.
 
-    Bytes behind the datum are left out; a value that is JSON instead of Avro is taken as it is.
+    It is read as a record of ``reader`` if that can be, else as what it was written as. Bytes behind the
+    datum are left out; a value that is JSON instead of Avro is taken as it is.
     """
     if written is None:
         return _as_json(value)
@@ -88,12 +93,19 @@ def best_effort(value: bytes | None, written: Written | None) -> tuple[Mapping[s
         detail = f"schema id {written.schema_id} is unknown to the registry, or not safe to use"
         return None, detail
     _, body = unframe(value)
-    return _decoded(body, written.schema)
+    with suppress(Refusal):
+        return decode(body, written.schema, reader, limits=_LIMITS), ""
+    return _decoded(body, written.schema, reader)
 
 
-def _decoded(body: bytes, schema: ParsedSchema) -> tuple[Mapping[str, Any] | None, str]:
+def _decoded(body: bytes, schema: ParsedSchema, reader: ParsedSchema) -> tuple[Mapping[str, Any] | None, str]:
     try:
-        return decode(body, schema, limits=_LIMITS), ""
+        require_readable(schema, reader)
+        problem = ""
+    except Refusal as refusal:
+        problem = f"the contract can't read it: {refusal}"
+    try:
+        return decode(body, schema, limits=_LIMITS), problem
     except Refusal as refusal:
         return _start_of(body, schema, refusal), str(refusal)
 

@@ -7,6 +7,8 @@ import sys
 import structlog
 from structlog.typing import FilteringBoundLogger
 
+from signalbox.telemetry.personal import blot_personal
+
 
 def configure_logging(service: str) -> None:
     """Send this process's logs to standard output as JSON lines that carry ``service``.
@@ -19,6 +21,7 @@ def configure_logging(service: str) -> None:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
+        blot_personal,
     ]
     structlog.configure(
         processors=[*shared, structlog.processors.JSONRenderer(ensure_ascii=False)],

@@ -1,0 +1,56 @@
+"""Dead letters on paper, as intake and orchestrator write them."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from signalbox.dead_letters import DeadLetter, dead_letter
+from signalbox.envelope import Envelope, correlation_id_of
+from signalbox.errors import Refusal
+from signalbox.names import Headers, LeadId, MessageId, RecordType
+from signalbox.reasons import Reason, Stage
+from signalbox.records import Record
+
+ROOT = Path(__file__).resolve().parents[3]
+sys.path.append(str(ROOT / "tests" / "fuzz"))
+
+ENVELOPE = Envelope(
+    id=MessageId("m-1"),
+    source="lead_scoring",
+    type=RecordType("sdr.LeadScored"),
+    time=datetime(2026, 3, 2, 9, tzinfo=UTC),
+    correlation_id=correlation_id_of(LeadId("lead-1")),
+    hop=4,
+    workflow_time=datetime(2026, 3, 2, 8, tzinfo=UTC),
+    tokens=700,
+    visits={"lead_ingestion": 1},  # type: ignore[dict-item]
+)
+
+
+@pytest.fixture
+def envelope() -> Envelope:
+    return ENVELOPE
+
+
+@pytest.fixture
+def letter() -> Callable[..., DeadLetter]:
+    def make(
+        reason: Reason = Reason.RULE_VIOLATED,
+        *,
+        topic: str = "agent_messages",
+        headers: Headers | None = None,
+        key: bytes | None = b"lead-1",
+        value: bytes | None = b"bytes",
+        offset: int = 17,
+    ) -> DeadLetter:
+        given = (*ENVELOPE.headers(), ("mark", b"x")) if headers is None else headers
+        original = Record(topic, 3, 40, key, value, given)
+        draft = dead_letter(original, Stage.GATE, Refusal(reason, "it was bad"))
+        record = Record(draft.topic, 3, offset, draft.key, draft.value, draft.headers, 1_800_000_000_000)
+        return replace(DeadLetter.of(record))
+
+    return make

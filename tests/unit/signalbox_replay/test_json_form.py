@@ -1,0 +1,147 @@
+import json
+import uuid
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import signalbox_contracts
+from signalbox.avro import decode, encode, parse, unframe
+from signalbox.errors import Refusal
+from signalbox.names import SchemaId
+from signalbox.replay.editing import editable
+from signalbox.replay.json_form import as_json, from_json, skeleton
+
+EVERYTHING = parse(
+    json.dumps(
+        {
+            "type": "record",
+            "name": "t.Everything",
+            "fields": [
+                {"name": "flag", "type": "boolean"},
+                {"name": "small", "type": "int"},
+                {"name": "big", "type": "long"},
+                {"name": "real", "type": "double"},
+                {"name": "text", "type": "string"},
+                {"name": "raw", "type": "bytes"},
+                {"name": "pair", "type": {"type": "fixed", "name": "t.Two", "size": 2}},
+                {"name": "kind", "type": {"type": "enum", "name": "t.Kind", "symbols": ["A", "B"]}},
+                {"name": "many", "type": {"type": "array", "items": "int"}},
+                {"name": "named", "type": {"type": "map", "values": ["null", "string"]}},
+                {"name": "at", "type": {"type": "long", "logicalType": "timestamp-millis"}},
+                {"name": "on", "type": {"type": "int", "logicalType": "date"}},
+                {"name": "clock", "type": {"type": "int", "logicalType": "time-millis"}},
+                {"name": "local", "type": {"type": "long", "logicalType": "local-timestamp-millis"}},
+                {"name": "token", "type": {"type": "string", "logicalType": "uuid"}},
+                {
+                    "name": "price",
+                    "type": {"type": "bytes", "logicalType": "decimal", "precision": 6, "scale": 2},
+                },
+                {"name": "note", "type": ["null", "string"], "default": None},
+            ],
+        }
+    )
+)
+DATUM: dict[str, Any] = {
+    "flag": True,
+    "small": -1,
+    "big": 2**62,
+    "real": 1.5,
+    "text": "Zoë\u2028",
+    "raw": b"\x00\xff",
+    "pair": b"ab",
+    "kind": "B",
+    "many": [1, 2],
+    "named": {"a": None, "b": "x"},
+    "at": datetime(2026, 3, 2, 9, 0, 0, 1000, tzinfo=UTC),
+    "on": date(2026, 3, 2),
+    "clock": time(9, 30),
+    "local": datetime(2026, 3, 2, 9),
+    "token": uuid.UUID(int=7),
+    "price": Decimal("12.30"),
+    "note": None,
+}
+
+
+def body(datum: dict[str, Any]) -> bytes:
+    return unframe(encode(SchemaId(1), EVERYTHING, datum))[1]
+
+
+def test_a_datum_of_every_type_survives_being_edited_without_a_change():
+    datum = decode(body(DATUM), EVERYTHING)
+    assert from_json(EVERYTHING.root, json.loads(as_json(datum))) == datum
+    assert body(from_json(EVERYTHING.root, json.loads(as_json(datum)))) == body(DATUM)
+
+
+@given(
+    st.fixed_dictionaries(
+        {
+            "text": st.text(st.characters(exclude_categories=["Cs"])),
+            "raw": st.binary(),
+            "big": st.integers(-(2**63), 2**63 - 1),
+            "real": st.floats(allow_nan=False),
+            "at": st.datetimes(datetime(1970, 1, 1), datetime(2500, 1, 1)).map(
+                lambda at: at.replace(microsecond=at.microsecond // 1000 * 1000, tzinfo=UTC)
+            ),
+        }
+    )
+)
+def test_no_value_changes_by_being_shown(changes):
+    datum = decode(body(DATUM | changes), EVERYTHING)
+    assert from_json(EVERYTHING.root, json.loads(as_json(datum))) == datum
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"flag": 1}, "flag"),
+        ({"small": 2**31}, "small"),
+        ({"small": True}, "small"),
+        ({"big": "1"}, "big"),
+        ({"text": None}, "text"),
+        ({"raw": "€"}, "raw"),
+        ({"pair": "abc"}, "pair"),
+        ({"kind": "C"}, "kind"),
+        ({"many": [1, "x"]}, "many[1]"),
+        ({"named": {"k": 3}}, "named[k]"),
+        ({"at": "2026-03-02T09:00:00"}, "at"),
+        ({"local": "2026-03-02T09:00:00Z"}, "local"),
+        ({"on": "today"}, "on"),
+        ({"token": "x"}, "token"),
+        ({"price": 12}, "price"),
+        ({"nte": "x"}, "nte"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_its_path(change, field):
+    shown = json.loads(as_json(DATUM)) | change
+    with pytest.raises(Refusal) as refused:
+        from_json(EVERYTHING.root, shown)
+    assert refused.value.field == field
+
+
+def test_a_field_that_is_required_and_not_there_is_named():
+    shown = json.loads(as_json(DATUM))
+    del shown["note"], shown["text"]  # the first of them has a default
+    with pytest.raises(Refusal) as refused:
+        from_json(EVERYTHING.root, shown)
+    assert refused.value.field == "text"
+
+
+def test_a_record_that_can_not_be_read_is_edited_from_its_contracts_empty_form():
+    schema = parse(signalbox_contracts.schema_text("sdr.LeadScored"))
+    form = editable(None, "unknown schema", (2, SchemaId(7), schema))
+    shown = json.loads(form.text)
+    assert shown == skeleton(schema.root)
+    assert shown["lead"]["email"] is None
+    with pytest.raises(Refusal):
+        form.encoded(form.text)  # what is required has to be filled in
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "[" * 100_000])
+def test_an_edited_text_that_is_no_record_is_refused(text):
+    form = editable(None, "", (1, SchemaId(7), EVERYTHING))
+    with pytest.raises(Refusal):
+        form.encoded(text)

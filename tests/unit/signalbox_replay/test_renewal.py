@@ -1,0 +1,107 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from signalbox.envelope import Envelope, correlation_id_of, replay_id
+from signalbox.names import LeadId, RecordType
+from signalbox.reasons import Reason
+from signalbox.replay import Mending
+from signalbox.replay.renewal import GUARDS, renewed, retyped
+
+SCORED = RecordType("sdr.LeadScored")
+NOTHING = Mending()
+
+
+def sent(message):
+    return Envelope.parse(message.draft.headers)
+
+
+def test_a_replay_has_an_id_of_its_own_and_the_dead_letters_id_as_its_cause(letter, envelope):
+    message = renewed(letter(), NOTHING, SCORED, b"bytes")
+    assert sent(message).id == replay_id("agent_messages_dlt", 3, 17)
+    assert sent(message).causation_id == "m-1"
+    assert sent(message).correlation_id == envelope.correlation_id
+    assert (message.draft.topic, message.draft.key, message.draft.value) == (
+        "agent_messages",
+        b"lead-1",
+        b"bytes",
+    )
+    assert message.draft.partition is None
+
+
+def test_a_replay_keeps_other_headers_and_drops_those_of_the_dead_letter(letter):
+    names = [name for name, _ in renewed(letter(), NOTHING, SCORED, b"").draft.headers]
+    assert "mark" in names
+    assert not [name for name in names if name.startswith("dl_")]
+    assert len(names) == len(set(names))
+
+
+def test_counters_go_on_when_no_guard_was_the_reason(letter, envelope):
+    message = renewed(letter(), NOTHING, SCORED, b"")
+    assert not message.fresh
+    same = (envelope.hop, envelope.tokens, envelope.visits, envelope.workflow_time)
+    renewed_as = sent(message)
+    assert (renewed_as.hop, renewed_as.tokens, renewed_as.visits, renewed_as.workflow_time) == same
+
+
+@pytest.mark.parametrize("reason", sorted(GUARDS))
+def test_counters_start_afresh_when_a_guard_was_the_reason(letter, reason):
+    message = renewed(letter(reason), NOTHING, SCORED, b"")
+    assert message.fresh
+    assert (sent(message).hop, sent(message).tokens, sent(message).visits) == (0, 0, {})
+    assert datetime.now(UTC) - sent(message).workflow_time < timedelta(minutes=1)
+
+
+def test_counters_start_afresh_when_the_operator_says_so(letter):
+    assert sent(renewed(letter(), Mending(fresh=True), SCORED, b"")).hop == 0
+
+
+def test_missing_headers_are_completed_from_a_given_key(letter):
+    bare = letter(Reason.HEADER_INVALID, headers=(("mark", b"x"),), key=None)
+    message = renewed(bare, Mending(key=b"lead-9"), SCORED, b"")
+    assert message.draft.key == b"lead-9"
+    assert sent(message).correlation_id == correlation_id_of(LeadId("lead-9"))
+    assert sent(message).type == SCORED
+    assert sent(message).causation_id == "agent_messages/3/40"  # it had no id: its position stands for it
+    assert "ce_correlationid" in message.completed
+    assert "ce_id" not in message.completed
+
+
+def test_malformed_headers_are_replaced_and_good_ones_kept(letter, envelope):
+    bad = tuple((name, b"-1" if name == "ce_hop" else value) for name, value in envelope.headers())
+    message = renewed(letter(Reason.HEADER_INVALID, headers=bad), Mending(key=b"lead-1"), SCORED, b"")
+    assert message.completed == ("ce_hop",)
+    assert (sent(message).hop, sent(message).source) == (0, "lead_scoring")
+
+
+def test_a_given_header_takes_the_place_of_each_that_has_its_name(letter, envelope):
+    twice = (*envelope.headers(), ("ce_type", b"sdr.LeadProfiled"))
+    message = renewed(letter(headers=twice), Mending(headers={"ce_type": SCORED}), SCORED, b"")
+    assert [value for name, value in message.draft.headers if name == "ce_type"] == [b"sdr.LeadScored"]
+
+
+def test_without_a_word_of_the_operator_no_header_is_completed(letter):
+    message = renewed(letter(Reason.HEADER_INVALID, headers=()), NOTHING, SCORED, b"")
+    assert message.completed == ()
+    assert [name for name, _ in message.draft.headers] == ["ce_id", "ce_causationid"]
+
+
+def test_a_lead_goes_back_to_intake_with_an_id_and_a_cause_and_nothing_else(letter):
+    bare = letter(topic="incoming_leads", headers=())
+    message = renewed(bare, Mending(key=b"lead-1"), None, b"")
+    assert message.draft.topic == "incoming_leads"
+    assert dict(message.draft.headers) == {
+        "ce_id": replay_id("incoming_leads_dlt", 3, 17).encode(),
+        "ce_causationid": b"incoming_leads/3/40",
+    }
+
+
+def test_a_route_that_comes_back_still_belongs_to_its_message(letter, envelope):
+    route = (*envelope.headers(), ("ce_causationid", b"decided-on"))
+    message = renewed(letter(topic="agent_routes", headers=route), NOTHING, None, b"")
+    assert sent(message).causation_id == "decided-on"
+
+
+def test_an_edited_records_type_is_said_where_a_type_was_said():
+    assert retyped((("ce_type", b"a.B"), ("x", None)), SCORED) == (("x", None), ("ce_type", SCORED.encode()))
+    assert retyped((("x", None),), SCORED) == (("x", None),)
