@@ -3,6 +3,7 @@
 A folder's conftest imports these fixtures, and gives its agent by a fixture ``agent``.
 """
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +14,7 @@ from in_memory import MemoryRegistry
 from signalbox.agent import Agent, Message, TaskModel, Work
 from signalbox.agent.contracts import OwnContracts
 from signalbox.envelope import Envelope, correlation_id_of
-from signalbox.models import Model, ModelSettings
+from signalbox.models import Model, ModelRefused, ModelSettings
 from signalbox.names import LeadId, MessageId, RecordType
 from signalbox.telemetry import logger
 from signalbox_contracts.sdr import Lead
@@ -49,6 +50,20 @@ def message_with(record: Any, *, lead_id: str, message_id: str = "m-1") -> Messa
 def offline_work(violation: Callable[[Any], str | None], message_id: str = "m-1") -> Work:
     model = TaskModel(Model("offline", ModelSettings()), MessageId(message_id))
     return Work(model, logger("test"), violation)
+
+
+async def must_heed_the_contract_in_force(agent: Agent, message: Message[Any]) -> None:
+    """Register a rule that no answer holds, after the agent was built: its model must be told of it."""
+    registry = MemoryRegistry.of(agent)
+    (output,) = agent.gives
+    content = json.loads(output.schema_text)
+    content["confluent:rules"] = [{"name": "for_nobody", "doc": "", "expr": "this.lead.lead_id == ''"}]
+    registry.has(99, json.dumps(content), version=2)
+    contracts = await OwnContracts.look_up(agent, registry)
+    with pytest.raises(ModelRefused, match="for_nobody") as refused:
+        await agent.handle(message, offline_work(contracts.violation))
+    assert refused.value.violated_check
+    assert refused.value.calls == 3
 
 
 @pytest.fixture

@@ -40,6 +40,8 @@ async def _work(parts: Orchestrator, stopping: asyncio.Event) -> None:
     # The control contracts first: without them no decision can be written, and no agent be read.
     await patiently(parts.control.load, parts.readiness)
     parts.readiness.done("contracts")
+    # A type that only an agent announces is not admitted, and half the candidates are not there, before that.
+    await parts.directory.read_to_its_end.wait()
     async with asyncio.TaskGroup() as stages:
         for part in (parts.intake, parts.routing, parts.dispatchers):
             stages.create_task(part.run(stopping))

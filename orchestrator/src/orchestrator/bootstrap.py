@@ -145,7 +145,7 @@ def bootstrap(settings: OrchestratorSettings, closing: AsyncExitStack) -> Orches
 
 def _client(settings: OrchestratorSettings) -> httpx.AsyncClient:
     # One small pool per agent: an agent that hangs takes no connection from another, and the pool, which
-    # looks at every connection for every request, stays quick. A call that waits for its turn has no deadline.
+    # looks at every connection for every request, stays quick. Waiting for one's turn has no deadline.
     return httpx.AsyncClient(
         timeout=httpx.Timeout(settings.agent_timeout_s, connect=3.0, pool=None),
         limits=httpx.Limits(max_connections=settings.dispatch_connections),

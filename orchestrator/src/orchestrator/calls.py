@@ -19,6 +19,7 @@ from tenacity import (
 from signalbox.agent.http import messages_url, request_headers
 from signalbox.envelope import Envelope, text
 from signalbox.names import AgentId, LeadId
+from signalbox.printable import printable
 from signalbox.records import Record
 from signalbox.telemetry import Readiness, logger
 
@@ -27,6 +28,9 @@ _CALLS = Histogram("signalbox_agent_call_seconds", "Calls of agents", ["agent", 
 _AWAY_STATUS: Final = frozenset({401, 403, 404, 429, 502, 503})
 """Not the message's fault: busy, starting, behind a proxy, another service's port, or other credentials."""
 _UNPROCESSABLE: Final = 422
+_UNAUTHORIZED: Final = 401
+# The last four: an address or header that the client can't even send; it raises some of them in a group.
+_UNREACHABLE: Final = (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, OverflowError, ExceptionGroup)
 _CONNECT_S: Final = 3.0
 _LONGEST_PAUSE_S: Final = 120.0
 _DETAIL_LIMIT: Final = 1000
@@ -133,25 +137,37 @@ class AgentCaller:
             if isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout):
                 return _Away(type(error).__name__), "away"
             return Failed(f"no answer in time ({type(error).__name__})"), "timeout"
-        except (httpx.HTTPError, OSError) as error:
+        except _UNREACHABLE as error:
             return _Away(f"{type(error).__name__}: {error}"), "away"
-        return _settled(answer), str(answer.status_code)
+        return self._settled(answer), str(answer.status_code)
 
     def _headers(self, original: Record) -> dict[str, str]:
         lead_id = LeadId(text(original.key, "key"))
         return request_headers(Envelope.parse(original.headers), lead_id, token=self._token())
 
-    def _token(self) -> str:
+    def _token(self) -> str | None:
         # Read at each call: an agent that starts later, or gets a new token, is called with it at once.
         try:
-            return self._token_file.read_text().strip()
+            return self._token_file.read_text().strip() or None
         except OSError:
-            return ""
+            return None
+
+    def _settled(self, answer: httpx.Response) -> Done | Refused | Failed | _Away:
+        if answer.is_success:
+            return Done()
+        detail = printable(f"HTTP {answer.status_code}: {answer.text[:_DETAIL_LIMIT]}")
+        if answer.status_code == _UNPROCESSABLE:
+            return Refused(_problem(answer))
+        if answer.status_code == _UNAUTHORIZED and self._token() is None:
+            return _Away(f"it asks for a token, and there is none at {self._token_file}")
+        if answer.status_code in _AWAY_STATUS:
+            return _Away(detail, _seconds(answer.headers.get("retry-after", "")))
+        return Failed(detail)
 
     async def _is_ready(self, endpoint: str) -> bool:
         try:
             answer = await self._http.get(f"{endpoint.rstrip('/')}/readyz", timeout=_CONNECT_S)
-        except (httpx.HTTPError, OSError):
+        except _UNREACHABLE:
             return False
         return answer.is_success
 
@@ -168,23 +184,12 @@ def _last_failure(state: RetryCallState) -> Failed:
     return Failed(f"{state.attempt_number} attempts; the last: {outcome.detail}")
 
 
-def _settled(answer: httpx.Response) -> Done | Refused | Failed | _Away:
-    if answer.is_success:
-        return Done()
-    detail = f"HTTP {answer.status_code}: {answer.text[:_DETAIL_LIMIT]}"
-    if answer.status_code == _UNPROCESSABLE:
-        return Refused(_problem(answer))
-    if answer.status_code in _AWAY_STATUS:
-        return _Away(detail, _seconds(answer.headers.get("retry-after", "")))
-    return Failed(detail)
-
-
 def _problem(answer: httpx.Response) -> str:
     try:
         body = answer.json()
-        return str(body["detail"])[:_DETAIL_LIMIT]
+        return printable(str(body["detail"])[:_DETAIL_LIMIT])
     except (ValueError, KeyError, TypeError):
-        return answer.text[:_DETAIL_LIMIT]
+        return printable(answer.text[:_DETAIL_LIMIT])
 
 
 def _seconds(retry_after: str) -> float:

@@ -2,12 +2,13 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
+import httpx
 from prometheus_client import Gauge
 
 from signalbox.agent import AgentDefinition
@@ -22,6 +23,8 @@ from signalbox.telemetry import Readiness, logger
 from signalbox_contracts.control import AgentRegistered
 
 _log = logger(__name__)
+_AGENT_ID: Final = re.compile(r"[a-z][a-z0-9._-]{0,63}")
+_LAST_PORT: Final = 65535
 _AGENTS = Gauge("signalbox_agents", "Agents in the directory")
 
 
@@ -52,6 +55,7 @@ class Directory:
         self._removed: set[AgentId] = set()
         self._changed = asyncio.Event()
         self.changed_at = 0.0
+        self.read_to_its_end = asyncio.Event()
 
     @property
     def agents(self) -> Mapping[AgentId, RegisteredAgent]:
@@ -73,17 +77,16 @@ class Directory:
             agent.takes(record_type) or record_type in _gives(agent) for agent in self._agents.values()
         )
 
-    def ends_with(self, record_type: RecordType) -> bool:
-        """True when some agent gives ``record_type`` as a terminal one."""
-        return any(_gives(agent).get(record_type, False) for agent in self._agents.values())
+    def ends_with(self, record_type: RecordType, source: str) -> bool:
+        """True when ``source`` is an agent that gives ``record_type`` as a terminal one."""
+        agent = self._agents.get(AgentId(source))
+        return agent is not None and _gives(agent).get(record_type, False)
 
-    async def change(self, timeout_s: float | None) -> None:
-        """Wait for the next registration or removal, at most ``timeout_s`` seconds."""
-        changed = self._changed
-        try:
-            await asyncio.wait_for(changed.wait(), timeout_s)
-        except TimeoutError:
-            return
+    def change(self, timeout_s: float | None) -> Coroutine[Any, Any, None]:
+        """Wait for the next registration or removal after this call, at most ``timeout_s`` seconds."""
+        # The event is taken here and not inside the coroutine, which may begin later: a change in between
+        # would not be noticed.
+        return _set_within(self._changed, timeout_s)
 
     async def follow(self, settings: KafkaSettings, readiness: Readiness, client_id: str) -> None:
         """Read the topic from its beginning, for ever; ready once its end was reached."""
@@ -92,6 +95,7 @@ class Directory:
                 await patiently(partial(self.apply, record), readiness)
             if caught_up:
                 readiness.done("directory")
+                self.read_to_its_end.set()
 
     async def apply(self, record: Record) -> None:
         """Take one registration or tombstone into the directory.
@@ -100,6 +104,9 @@ class Directory:
         others, and must not receive anybody's data.
         """
         agent = AgentId((record.key or b"").decode(errors="replace"))
+        if not _AGENT_ID.fullmatch(agent):
+            _log.error("registration ignored", agent=agent[:64], why="the key is no agent id")
+            return
         if record.value is None:
             self._agents.pop(agent, None)
             self._removed.add(agent)
@@ -123,6 +130,7 @@ class Directory:
             raise ConfigurationError(f"the key says {agent}, the record {said.agent_id}")
         if not self._allowed.fullmatch(said.endpoint):
             raise ConfigurationError(f"{said.endpoint} is not allowed by AGENT_ENDPOINT_ALLOW")
+        _require_address(said.endpoint)
         definition = AgentDefinition.model_validate(
             {
                 "id": said.agent_id,
@@ -140,8 +148,22 @@ class Directory:
         return RegisteredAgent(definition, conditions)
 
 
+def _require_address(endpoint: str) -> None:
+    try:
+        port = httpx.URL(endpoint).port
+    except httpx.InvalidURL as error:
+        raise ConfigurationError(f"{endpoint} is no address: {error}") from error
+    if port is not None and not 0 < port <= _LAST_PORT:
+        raise ConfigurationError(f"{endpoint} has no TCP port from 1 to {_LAST_PORT}")
+
+
 def _gives(agent: RegisteredAgent) -> dict[RecordType, bool]:
     return {entry.record_type: entry.terminal for entry in agent.definition.output}
+
+
+async def _set_within(event: asyncio.Event, timeout_s: float | None) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), timeout_s)
 
 
 async def _read(

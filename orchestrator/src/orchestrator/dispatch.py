@@ -49,6 +49,10 @@ class RoutedMessage:
         return cls(original, MessageId(route.message_id), tuple(AgentId(agent) for agent in route.excluded))
 
 
+class _Removed(Exception):
+    """The agent left the directory between two attempts."""
+
+
 class Dispatch:
     """Settles one agent's routes; everybody else's are skipped by a header, without decoding."""
 
@@ -109,15 +113,20 @@ class Dispatch:
             while not delivery.done():
                 if self._agent not in self._directory.agents:
                     return None
-                removed = asyncio.create_task(self._directory.change(None))
-                await asyncio.wait({delivery, removed}, return_when=asyncio.FIRST_COMPLETED)
-                removed.cancel()
+                changed = asyncio.create_task(self._directory.change(None))
+                await asyncio.wait({delivery, changed}, return_when=asyncio.FIRST_COMPLETED)
+                changed.cancel()
             return delivery.result()
+        except _Removed:
+            return None
         finally:
             delivery.cancel()
 
     def _endpoint(self) -> str:
-        return self._directory.agents[self._agent].definition.endpoint
+        agent = self._directory.agents.get(self._agent)
+        if agent is None:
+            raise _Removed
+        return agent.definition.endpoint
 
     async def _refused(self, message: RoutedMessage, detail: str) -> list[Draft]:
         if message.refused_by:

@@ -13,6 +13,9 @@ from signalbox.records import Record
 WINDOW_S: Final = 24 * 3600.0
 """How far back decisions are read and remembered, in seconds."""
 
+TAKEN_IN_FROM: Final = "taken_in_from"
+"""The header that intake puts on its copies: ``<topic>/<partition>/<offset>`` of the original."""
+
 _AFTER_THE_GATE: Final = frozenset({Stage.GUARD.value.encode(), Stage.ROUTER.value.encode()})
 
 
@@ -23,26 +26,33 @@ class Identity(NamedTuple):
     message_id: MessageId
 
 
+class _Taken(NamedTuple):
+    at: float
+    by: tuple[str, int, int] | None
+    """The record's position; None when a decision was read back, which is of an earlier reading."""
+
+
 class History:
-    """The identities that were taken in the last 24 hours, per partition."""
+    """The identities that were taken in the last 24 hours, per partition, each by one record."""
 
     def __init__(self) -> None:
-        self._taken: dict[int, dict[Identity, float]] = {}
+        self._taken: dict[int, dict[Identity, _Taken]] = {}
 
-    def first(self, partition: int, identity: Identity) -> bool:
-        """Take ``identity``; False when it was taken before."""
+    def first(self, partition: int, identity: Identity, record: Record) -> bool:
+        """Take ``identity`` for ``record``; False when another record took it before.
+
+        A record may ask again: the decision on it may have failed in between.
+        """
         taken = self._taken.setdefault(partition, {})
-        now = time.time()
-        while taken and next(iter(taken.values())) < now - WINDOW_S:
+        now, position = time.time(), (record.topic, record.partition, record.offset)
+        while taken and next(iter(taken.values())).at < now - WINDOW_S:
             del taken[next(iter(taken))]
-        if identity in taken:
-            return False
-        taken[identity] = now
-        return True
+        return taken.setdefault(identity, _Taken(now, position)).by == position
 
     def remember(self, partition: int, identities: Iterable[tuple[Identity, float]]) -> None:
         """Replace what is known of ``partition`` by what was read back: identities and their times."""
-        self._taken[partition] = dict(sorted(identities, key=lambda pair: pair[1]))
+        ordered = sorted(identities, key=lambda pair: pair[1])
+        self._taken[partition] = {identity: _Taken(at, None) for identity, at in ordered}
 
 
 class DecisionHistory(History):
@@ -80,9 +90,9 @@ class IntakeHistory(History):
         """Read the leads taken in within the last 24 hours."""
         self.remember(0, await asyncio.to_thread(self._taken_in))
 
-    def first_lead(self, correlation_id: CorrelationId) -> bool:
-        """Take the lead of ``correlation_id`` in; False when it was taken in before."""
-        return self.first(0, _lead(correlation_id))
+    def first_lead(self, correlation_id: CorrelationId, record: Record) -> bool:
+        """Take the lead of ``correlation_id`` in; False when another record of it was taken in before."""
+        return self.first(0, _lead(correlation_id), record)
 
     def _taken_in(self) -> list[tuple[Identity, float]]:
         return _identities(_recent(self._settings, (AGENT_MESSAGES,), None), _captured_identity)
@@ -112,8 +122,9 @@ def _decided_identity(record: Record) -> Identity | None:
 
 
 def _captured_identity(record: Record) -> Identity | None:
-    # A lead that was replayed at intake has a cause, its dead letter; no agent's answer is at hop 0.
-    if record.header("ce_hop") != b"0":
+    # Intake's own mark, and not what a record says of itself: a foreign one at hop 0 under the lead's
+    # correlation id must not make the lead count as taken in.
+    if record.header(TAKEN_IN_FROM) is None:
         return None
     correlation = record.header("ce_correlationid")
     return None if correlation is None else _lead(CorrelationId(correlation.decode(errors="replace")))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from prometheus_client import Counter
 
-from orchestrator.history import IntakeHistory
+from orchestrator.history import TAKEN_IN_FROM, IntakeHistory
 from orchestrator.outcomes import Rejections
 from signalbox.errors import Refusal
 from signalbox.governance import Accepted, Gate, Rejected
@@ -38,8 +38,10 @@ class Intake:
                 refusal = Refusal(rejected.reason, rejected.detail, rejected.field)
                 return self._rejections.refused(record, Stage.INTAKE, refusal)
             case Accepted() as lead:
-                if not self._history.first_lead(lead.envelope.correlation_id):
+                if not self._history.first_lead(lead.envelope.correlation_id, record):
                     _DUPLICATES.inc()
                     return []
                 # The copy's partition follows from its key, as it does for the agents' answers.
-                return [Draft(AGENT_MESSAGES, record.key, record.value, lead.envelope.headers())]
+                position = f"{record.topic}/{record.partition}/{record.offset}".encode()
+                headers = (*lead.envelope.headers(), (TAKEN_IN_FROM, position))
+                return [Draft(AGENT_MESSAGES, record.key, record.value, headers)]

@@ -13,7 +13,15 @@ from signalbox.dead_letters import dead_letter
 from signalbox.envelope import Envelope, derived_id, route_id
 from signalbox.errors import Refusal
 from signalbox.governance import Accepted
-from signalbox.names import AGENT_ROUTES, GOVERNANCE_AUDIT, AgentId, CorrelationId, MessageId, RecordType
+from signalbox.names import (
+    AGENT_ROUTES,
+    GOVERNANCE_AUDIT,
+    AgentId,
+    CorrelationId,
+    Headers,
+    MessageId,
+    RecordType,
+)
 from signalbox.reasons import Stage
 from signalbox.records import Draft, Record
 from signalbox_contracts.control import MessageRejected, RouteDecided, RouteHeader
@@ -90,10 +98,9 @@ class Routes:
             causation_id=envelope.id,
             traceparent=envelope.traceparent,
         )
-        said = (
-            ("route_agent", (choice.agent or "").encode()),
-            ("route_outcome", route.outcome.value.encode()),
-        )
+        said: Headers = (("route_outcome", route.outcome.value.encode()),)
+        if choice.agent is not None:
+            said = (("route_agent", choice.agent.encode()), *said)
         return Draft(
             AGENT_ROUTES,
             record.key,

@@ -15,6 +15,7 @@ from signalbox.errors import Refusal
 from signalbox.governance import Accepted
 from signalbox.models import Model, ModelRefused
 from signalbox.names import NO_AGENT, AgentId
+from signalbox.printable import printable
 from signalbox.reasons import Reason
 
 PROMPT_VERSION: Final = "1"
@@ -78,7 +79,7 @@ class Router:
         answer: Any = done.output
         return Choice(
             agent=None if answer.agent == NO_AGENT else AgentId(answer.agent),
-            reason=answer.reason,
+            reason=printable(answer.reason),
             model=done.model,
             calls=done.calls,
             input_tokens=done.input_tokens,

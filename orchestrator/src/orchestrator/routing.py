@@ -52,7 +52,7 @@ class Routing:
                 )
             case Accepted() as message:
                 identity = Identity(message.envelope.correlation_id, message.envelope.id)
-                if not self._history.first(record.partition, identity):
+                if not self._history.first(record.partition, identity, record):
                     _DUPLICATES.inc()
                     return []
                 return await self._decided(message)
@@ -109,7 +109,7 @@ class Selection:
         Raises:
             Refusal: a guard's, ``NO_CANDIDATE``, or :class:`Unroutable`.
         """
-        if self.is_terminal(message.record_type):
+        if self._is_terminal(message):
             reason = f"terminal: {message.record_type} completes the workflow"
             return Route(Outcome.TERMINAL, without_model(reason))
         self._guards.check(message.envelope)
@@ -143,9 +143,13 @@ class Selection:
             )
         return Route(Outcome.REROUTED, route.choice, route.candidates, (refused_by,))
 
-    def is_terminal(self, record_type: RecordType) -> bool:
-        """True when a record of this type completes its workflow, by the catalog or by an agent's word."""
-        return _marked_terminal(self._catalog, record_type) or self._directory.ends_with(record_type)
+    def _is_terminal(self, message: Accepted) -> bool:
+        # The catalog decides on the types that it lists. For others an agent's word counts, but only for
+        # what that agent itself gave: otherwise one registration could end everybody's workflows.
+        entry = self._catalog.record(message.record_type)
+        if entry is not None:
+            return entry.terminal
+        return self._directory.ends_with(message.record_type, message.envelope.source)
 
     async def _chosen(self, message: Accepted, willing: Sequence[RegisteredAgent]) -> Route:
         candidates = self._guards.unspent(message.envelope, [agent.definition for agent in willing])
@@ -169,8 +173,3 @@ class Selection:
                     raise Refusal(Reason.NO_CANDIDATE, detail)
             await self._directory.change(left)
         return takers
-
-
-def _marked_terminal(catalog: Catalog, record_type: RecordType) -> bool:
-    entry = catalog.record(record_type)
-    return entry is not None and entry.terminal

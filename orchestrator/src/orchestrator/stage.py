@@ -7,7 +7,7 @@ from typing import Final
 from prometheus_client import Counter, Gauge
 
 from orchestrator.ledger import Decision, Ledger, Prefix
-from signalbox.errors import Unavailable
+from signalbox.errors import Fatal, Unavailable
 from signalbox.kafka import GroupConsumer, Partition, TransactionalProducer
 from signalbox.kafka.consumer import Batch
 from signalbox.patience import patiently
@@ -22,6 +22,7 @@ ReadBack = Callable[[frozenset[Partition]], Awaitable[None]]
 _log = logger(__name__)
 _IN_FLIGHT = Gauge("signalbox_in_flight", "Records read and not committed", ["stage"])
 _COMMITS = Counter("signalbox_commits", "Commits of a finished prefix", ["stage"])
+_FAULTS = Counter("signalbox_decision_faults", "Decisions that failed unexpectedly", ["stage"])
 _RECORDS = Counter("signalbox_records", "Records read", ["stage"])
 
 _IDLE_POLL_S: Final = 0.2
@@ -53,6 +54,7 @@ class Stage:
         limit: int,
         read_back: ReadBack = nothing_to_read_back,
         one_at_a_time_per_key: bool = False,
+        fault_pause_s: float = 5.0,
     ) -> None:
         self.name = name
         self._consumer = consumer
@@ -61,6 +63,7 @@ class Stage:
         self._readiness = readiness
         self._limit = limit
         self._read_back = read_back
+        self._fault_pause_s = fault_pause_s
         self._last_of_key: dict[bytes | None, Decision] | None = {} if one_at_a_time_per_key else None
         self._ledger = Ledger()
         self._assigned: set[Partition] = set()
@@ -135,7 +138,22 @@ class Stage:
     async def _decided(self, record: Record, after: Decision | None = None) -> Sequence[Draft]:
         if after is not None and not after.done():
             await asyncio.wait([after])
-        return await self._decide(record)
+        part = f"{self.name} {record.topic}/{record.partition}/{record.offset}"
+        while True:
+            try:
+                drafts = await self._decide(record)
+            except Fatal:
+                raise
+            except Exception:  # noqa: BLE001 - logged with its traceback, and tried again
+                # A fault of ours, which this record brought to light. The record keeps its place and the
+                # others go on being decided; ending the process would stop every partition, again and again.
+                _log.exception("decision failed", record=part)
+                _FAULTS.labels(self.name).inc()
+                self._readiness.degraded(part, "its decision fails; see the log")
+                await asyncio.sleep(self._fault_pause_s)
+            else:
+                self._readiness.degraded(part, None)
+                return drafts
 
     async def _commit_finished(self) -> None:
         await self._settled_soon()

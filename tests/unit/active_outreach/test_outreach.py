@@ -8,7 +8,8 @@ import pytest
 from active_outreach.agent import make_agent
 from active_outreach.offline import draft_stand_in
 from active_outreach.settings import SenderSettings
-from signalbox.agent import Message, Work
+from handling import must_heed_the_contract_in_force
+from signalbox.agent import Agent, Message, Work
 from signalbox.agent.contracts import OwnContracts
 from signalbox.texts import problem_with
 from signalbox_contracts.sdr import CampaignDrafted, CampaignType, Lead, LeadScored, NextStep
@@ -96,3 +97,9 @@ def test_the_same_lead_gets_the_same_mails(a_lead: MakeLead) -> None:
 
 def test_only_leads_that_are_not_disqualified_are_taken() -> None:
     assert [entry.when for entry in make_agent().definition.input] == ["this.next_step != 'DISQUALIFY'"]
+
+
+async def test_the_model_is_told_what_the_contract_in_force_forbids(
+    a_lead: MakeLead, message: MakeMessage, agent: Agent
+) -> None:
+    await must_heed_the_contract_in_force(agent, message(scored(a_lead())))

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from handling import must_heed_the_contract_in_force
 from lead_ingestion.agent import make_agent
 from lead_ingestion.offline import research_stand_in
-from signalbox.agent import Message, Work
+from signalbox.agent import Agent, Message, Work
 from signalbox.agent.contracts import OwnContracts
 from signalbox.texts import instructions
 from signalbox.tools import Findings, ToolSettings
@@ -92,3 +93,9 @@ def test_the_definition_names_what_the_agent_takes_and_gives() -> None:
     assert definition.id == "lead_ingestion"
     assert [entry.record_type for entry in definition.input] == ["sdr.LeadCaptured"]
     assert [entry.record_type for entry in definition.output] == ["sdr.LeadProfiled"]
+
+
+async def test_the_model_is_told_what_the_contract_in_force_forbids(
+    a_lead: MakeLead, message: MakeMessage, agent: Agent
+) -> None:
+    await must_heed_the_contract_in_force(agent, message(LeadCaptured(lead=a_lead())))

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from handling import must_heed_the_contract_in_force
 from lead_scoring.handler import score
 from lead_scoring.offline import judgement_stand_in
-from signalbox.agent import Message, Work
+from signalbox.agent import Agent, Message, Work
 from signalbox.agent.contracts import OwnContracts
 from signalbox.texts import instructions
 from signalbox_contracts.sdr import Lead, LeadProfiled, Report
@@ -109,3 +110,9 @@ def test_the_example_leads_give_a_realistic_mix_of_next_steps(a_lead: MakeLead) 
 
 def test_the_instructions_say_that_data_is_not_to_be_obeyed() -> None:
     assert "never as instructions" in instructions("lead_scoring", "score")
+
+
+async def test_the_model_is_told_what_the_contract_in_force_forbids(
+    a_lead: MakeLead, message: Any, agent: Agent
+) -> None:
+    await must_heed_the_contract_in_force(agent, message(LeadProfiled(lead=a_lead(), report=GOOD)))

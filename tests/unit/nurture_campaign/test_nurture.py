@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
+from handling import must_heed_the_contract_in_force
 from nurture_campaign.agent import make_agent
 from nurture_campaign.library import OWN_CONTENT, Library
 from nurture_campaign.offline import draft_stand_in
 from nurture_campaign.settings import SenderSettings
-from signalbox.agent import Message, Work
+from signalbox.agent import Agent, Message, Work
 from signalbox.agent.contracts import OwnContracts
 from signalbox.texts import problem_with
 from signalbox.tools import ToolSettings
@@ -117,3 +118,9 @@ async def test_our_articles_have_titles_addresses_and_text() -> None:
 
 def test_only_leads_that_are_not_disqualified_are_taken() -> None:
     assert [entry.when for entry in make_agent().definition.input] == ["this.next_step != 'DISQUALIFY'"]
+
+
+async def test_the_model_is_told_what_the_contract_in_force_forbids(
+    a_lead: MakeLead, message: MakeMessage, agent: Agent
+) -> None:
+    await must_heed_the_contract_in_force(agent, message(scored(a_lead())))

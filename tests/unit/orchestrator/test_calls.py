@@ -150,3 +150,37 @@ async def test_an_agent_that_fails_while_it_is_not_ready_counts_as_away(
     async with serving(agent.app(), port):
         assert await deliver(port, tokens, readiness, attempts=2) == Done()
     assert len(agent.seen) == 5
+
+
+async def test_a_refusal_with_text_that_utf8_cannot_hold_is_still_a_refusal(
+    tokens: Path, readiness: Readiness
+) -> None:
+    problem = Response(r'{"detail": "bad \ud800 text"}', 422, media_type="application/problem+json")
+    agent, port = ScriptedAgent(script=[problem]), free_port()
+    async with serving(agent.app(), port):
+        assert await deliver(port, tokens, readiness) == Refused(r"bad \ud800 text")
+
+
+async def test_an_agent_that_asks_for_a_token_that_nobody_has_is_away_and_the_file_is_named(
+    tmp_path: Path, readiness: Readiness
+) -> None:
+    agent, port = ScriptedAgent(script=[Response(status_code=401)]), free_port()
+    async with serving(agent.app(), port):
+        delivery = asyncio.create_task(deliver(port, tmp_path, readiness))
+        async with asyncio.timeout(5):
+            while not readiness.impaired:
+                await asyncio.sleep(0)
+        assert str(tmp_path / AGENT) in readiness.impaired[0]
+        assert await delivery == Done()
+    assert "authorization" not in agent.seen[0][0]
+
+
+async def test_an_address_that_cannot_be_called_is_away_and_ends_nothing(
+    tokens: Path, readiness: Readiness
+) -> None:
+    delivery = asyncio.create_task(deliver(999_999, tokens, readiness))
+    async with asyncio.timeout(5):
+        while not readiness.impaired:
+            await asyncio.sleep(0.01)
+    assert not delivery.done()
+    delivery.cancel()

@@ -1,6 +1,8 @@
-from orchestrator.history import _captured_identity
+"""What counts as decided or taken in before, by the records that say so."""
+
+from orchestrator.history import TAKEN_IN_FROM, History, Identity, _captured_identity
 from signalbox.envelope import completed, correlation_id_of, replay_id
-from signalbox.names import LeadId, RecordType
+from signalbox.names import CorrelationId, LeadId, MessageId, RecordType
 from signalbox.records import Record
 
 LEAD = LeadId("lead-1")
@@ -11,23 +13,54 @@ def taken_in(**headers: str) -> Record:
     given = tuple((name, value.encode()) for name, value in headers.items())
     incoming = Record("incoming_leads", 0, 3, LEAD.encode(), b"", given)
     envelope = completed(incoming, RecordType("sdr.LeadCaptured"), LEAD, source="intake")
-    return Record("agent_messages", 0, 5, LEAD.encode(), b"", envelope.headers())
+    mark = (TAKEN_IN_FROM, b"incoming_leads/0/3")
+    return Record("agent_messages", 0, 5, LEAD.encode(), b"", (*envelope.headers(), mark))
 
 
-def test_a_lead_that_was_taken_in_is_read_back():
+def test_a_lead_that_was_taken_in_is_read_back() -> None:
     identity = _captured_identity(taken_in())
     assert identity is not None
     assert identity.correlation_id == correlation_id_of(LEAD)
 
 
-def test_a_lead_that_was_taken_in_by_a_replay_is_read_back_too():
+def test_a_lead_that_was_taken_in_by_a_replay_is_read_back_too() -> None:
     replay = replay_id("incoming_leads_dlt", 0, 1)
     assert _captured_identity(taken_in(ce_id=replay, ce_causationid="refused")) == _captured_identity(
         taken_in()
     )
 
 
-def test_an_agents_answer_is_no_lead_that_was_taken_in():
-    message = taken_in()
-    answer = tuple((name, b"1" if name == "ce_hop" else value) for name, value in message.headers)
-    assert _captured_identity(Record("agent_messages", 0, 6, LEAD.encode(), b"", answer)) is None
+def test_a_foreign_record_under_the_leads_correlation_id_does_not_make_it_count_as_taken_in() -> None:
+    forged = tuple(header for header in taken_in().headers if header[0] != TAKEN_IN_FROM)
+    assert _captured_identity(Record("agent_messages", 0, 6, LEAD.encode(), b"", forged)) is None
+
+
+IDENTITY = Identity(CorrelationId("c-1"), MessageId("m-1"))
+
+
+def at(offset: int) -> Record:
+    return Record("agent_messages", 0, offset, LEAD.encode(), b"")
+
+
+def test_the_second_record_of_one_message_is_no_first() -> None:
+    history = History()
+    assert history.first(0, IDENTITY, at(1))
+    assert not history.first(0, IDENTITY, at(2))
+
+
+def test_a_record_whose_decision_failed_is_still_the_first() -> None:
+    history = History()
+    assert history.first(0, IDENTITY, at(1))
+    assert history.first(0, IDENTITY, at(1))
+
+
+def test_two_workflows_do_not_shadow_each_others_message_ids() -> None:
+    history = History()
+    assert history.first(0, IDENTITY, at(1))
+    assert history.first(0, IDENTITY._replace(correlation_id=CorrelationId("c-2")), at(2))
+
+
+def test_what_was_read_back_is_not_decided_again() -> None:
+    history = History()
+    history.remember(0, [(IDENTITY, 4_000_000_000.0)])
+    assert not history.first(0, IDENTITY, at(1))

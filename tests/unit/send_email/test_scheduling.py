@@ -1,18 +1,21 @@
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from handling import message_with, offline_work
+from in_memory import MemoryRegistry
 from send_email.agent import make_agent
 from send_email.handler import Scheduling
+from send_email.mails import Mail, Schedule
 from send_email.settings import MailSettings
 from send_email.store import ScheduleStore
-from signalbox.agent import Message, Refuse, TaskModel, Work
-from signalbox.envelope import Envelope, correlation_id_of
-from signalbox.models import Model, ModelSettings
-from signalbox.names import LeadId, MessageId, RecordType
-from signalbox.telemetry import logger
+from signalbox.agent import Refuse
+from signalbox.agent.contracts import OwnContracts
+from signalbox.errors import Unavailable
 from signalbox_contracts.sdr import CampaignDrafted, CampaignScheduled, CampaignType, Email, Lead
 
 START = datetime(2030, 5, 6, 7, 8, 9, tzinfo=UTC)
@@ -39,16 +42,8 @@ def schedule(store: ScheduleStore, clock: Any) -> Callable[..., Any]:
     async def run(
         draft: CampaignDrafted, message_id: str = "m-1", lead_id: str = "lead-1"
     ) -> CampaignScheduled:
-        envelope = Envelope(
-            id=MessageId(message_id),
-            source="test",
-            type=RecordType("sdr.CampaignDrafted"),
-            time=START,
-            correlation_id=correlation_id_of(LeadId(lead_id)),
-        )
-        model = TaskModel(Model("offline", ModelSettings()), envelope.id)
-        work = Work(model, logger("test"), lambda _: None)
-        (record,) = await scheduling.schedule(Message(envelope, LeadId(lead_id), draft), work)
+        message = message_with(draft, lead_id=lead_id, message_id=message_id)
+        (record,) = await scheduling.schedule(message, offline_work(lambda _: None))
         return record
 
     return run
@@ -75,11 +70,52 @@ async def test_a_second_draft_gets_the_first_schedule_as_its_answer(
 async def test_two_drafts_at_the_same_moment_get_one_schedule(
     schedule: Callable[..., Any], store: ScheduleStore
 ) -> None:
-    import asyncio
-
     answers = await asyncio.gather(*(schedule(a_draft(0, number), f"m-{number}") for number in range(1, 9)))
     assert all(answer == answers[0] for answer in answers)
     assert len(store.progress()) == 2
+
+
+async def test_killed_after_the_schedule_is_kept_the_same_message_gets_the_same_answer_again(
+    clock: Any, tmp_path: Path
+) -> None:
+    # The schedule is one transaction; the kit's state store is another, written after the handler returned.
+    # Killed between the two, the message comes again to a new process, later.
+    clock.forward(milliseconds=123)
+    message = message_with(a_draft(0, 72, 168), lead_id="lead-1")
+    answers = []
+    for _ in range(2):
+        opened = ScheduleStore.in_folder(tmp_path / "send_email")
+        agent = make_agent(MailSettings(data_dir=tmp_path), opened)
+        scheduling = Scheduling(opened, clock, "larkspan.example")
+        (record,) = await scheduling.schedule(message, offline_work(lambda _: None))
+        contracts = await OwnContracts.look_up(agent, MemoryRegistry.of(agent))
+        contract = contracts.of_output(record)
+        assert contract is not None
+        answers.append((record, contract.encode(record)))
+        opened.close()
+        clock.forward(hours=3)
+    assert answers[0] == answers[1]
+
+
+def test_a_time_comes_back_from_the_store_to_the_millisecond(
+    store: ScheduleStore, a_mail: Callable[..., Mail]
+) -> None:
+    times = [START + timedelta(days=number % 97, milliseconds=number) for number in range(0, 1000, 7)]
+    mails = tuple(a_mail(f"w-1-{at.timestamp()}", campaign_id="c", scheduled_at=at) for at in times)
+    store.keep_first(Schedule("w-1", "c", "NURTURE", "lead-1", mails))
+    kept = store.find("w-1")
+    assert kept is not None
+    assert [mail.scheduled_at for mail in kept.mails] == times
+
+
+def test_an_error_of_the_store_names_nobody(store: ScheduleStore, a_mail: Callable[..., Mail]) -> None:
+    with store._engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE mails")
+    with pytest.raises(Unavailable) as unavailable:
+        store.keep_first(Schedule("w-1", "c-w", "NURTURE", "lead-1", (a_mail(),)))
+    chain = f"{unavailable.value}{unavailable.value.__cause__}"
+    assert "Ada" not in chain
+    assert "fjord" not in chain
 
 
 async def test_ids_depend_on_the_workflow_alone(schedule: Callable[..., Any]) -> None:

@@ -64,9 +64,11 @@ async def test_killed_after_the_answers_are_kept_and_before_they_are_published(
     assert len(bench.published) == 1
 
 
-async def test_killed_while_the_broker_takes_the_answers(bench: Any) -> None:
-    bench.publisher.failure = Killed()
-    await killed(bench)
+async def test_killed_while_the_answers_are_being_published(bench: Any) -> None:
+    async with bench.running():
+        bench.publisher.failure = Killed()
+        with pytest.raises(Killed):
+            await bench.ask()
     bench.publisher.failure = None
     await comes_again(bench)
     assert len(bench.handled) == 1

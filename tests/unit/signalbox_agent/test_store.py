@@ -104,3 +104,11 @@ def test_a_store_that_breaks_later_is_unavailable(store: StateStore) -> None:
     for call in (lambda: store.recall(INPUT), lambda: store.remember(INPUT, [answer()])):
         with pytest.raises(Unavailable):
             call()
+
+
+def test_an_error_of_the_store_shows_no_values(store: StateStore) -> None:
+    with store._engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE workflow_answers")
+    with pytest.raises(Unavailable) as unavailable:
+        store.remember(INPUT, [answer()])
+    assert "w-1" not in f"{unavailable.value}{unavailable.value.__cause__}"

@@ -1,5 +1,6 @@
 """Every lint rule finds its own mistake, at its place, and nothing else."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -158,3 +159,22 @@ def test_a_type_of_another_namespace_is_found(contracts: Contracts, placed: dict
 def test_rule_ids_are_unique() -> None:
     ids = [one.id for one in (*SOURCE_RULES, *CATALOG_RULES)]
     assert len(ids) == len(set(ids))
+
+
+def test_a_field_that_is_added_without_a_default_is_found_beside_the_generated_schemas(
+    contracts: Callable[..., Catalog], placed: dict[str, Any]
+) -> None:
+    catalog = contracts(shop__Placed=placed)
+    generated = catalog.directory / "src" / "signalbox_contracts" / "schemas"
+    generated.mkdir(parents=True)
+    (generated / "shop.Placed.avsc").write_text(json.dumps(placed), encoding="utf-8")
+    placed["fields"].append({"name": "table", "type": "int", "doc": "Table."})
+    (finding,) = lint(contracts(shop__Placed=placed))
+    assert (finding.rule, finding.line) == ("SB106", _line_of(catalog, "table"))
+    placed["fields"][-1]["default"] = 0
+    assert lint(contracts(shop__Placed=placed)) == []
+
+
+def _line_of(catalog: Catalog, name: str) -> int:
+    lines = (catalog.directory / "avro" / "shop" / "Placed.avsc").read_text(encoding="utf-8").splitlines()
+    return next(number for number, line in enumerate(lines, 1) if name in line) - 1  # the brace before it

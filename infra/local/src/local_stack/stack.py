@@ -13,6 +13,13 @@ from typing import Final, Literal
 import psutil
 
 from local_stack import processes
+from local_stack.foundation import (
+    DEFAULT_STACK,
+    STACK_VARIABLE,
+    Foundation,
+    application_launch,
+    foundation_of,
+)
 from local_stack.governance import apply_contracts_and_topics, ask_can_i_deploy
 from local_stack.lock import exclusive
 from local_stack.logs import log_path, tail
@@ -26,7 +33,6 @@ from local_stack.services import (
     SERVICES,
     Address,
     Service,
-    own_settings,
     shared_settings,
 )
 from signalbox.cli.status import STACK_FILE, StackProcess, probe_all, read_stack, write_stack
@@ -46,8 +52,9 @@ class StackError(SignalboxError):
 class Stack:
     """The processes of one stack, known by its folder ``run_dir``; another process may have started them.
 
-    ``ports`` moves services by name; ``"free"`` finds free ones. ``services`` is a subset to start.
-    ``extra_env`` is added to every process's settings.
+    ``kind`` is the broker and registry to start, ``STACK`` of the environment by default; a stack that is up
+    keeps its own. ``ports`` moves services by name; ``"free"`` finds free ones. ``services`` is a subset to
+    start. ``extra_env`` is added to every process's settings.
     """
 
     def __init__(
@@ -58,10 +65,12 @@ class Stack:
         ports: Mapping[str, int] | Literal["free"] | None = None,
         extra_env: Mapping[str, str] | None = None,
         services: Collection[str] | None = None,
+        kind: str | None = None,
         progress: Progress | None = None,
     ) -> None:
         self.root = root.resolve()
         self.run_dir = run_dir.resolve()
+        self._kind = kind or os.environ.get(STACK_VARIABLE) or DEFAULT_STACK
         self._ports = ports or {}
         self._extra_env = dict(extra_env or {})
         self._names = [name for name in SERVICES if services is None or name in services]
@@ -99,12 +108,14 @@ class Stack:
         with exclusive(self.run_dir, "up"):
             if self._is_running():
                 return False
+            foundation = foundation_of(self._kind, self.root)
+            foundation.prepare(self._progress)
             if self._stop_all():
                 self._progress.say("stopped what an earlier start left behind")
             for attempt in range(1, _FREE_PORT_ATTEMPTS + 1):
                 addresses = self._choose_addresses()
                 try:
-                    self._start_all(addresses)
+                    self._start_all(foundation, addresses)
                     break
                 except SignalboxError:
                     self._stop_all()
@@ -141,11 +152,11 @@ class Stack:
             self._progress.say(f"stopping {name}")
             self._stop(self._found([name]).get(name, []))
             ensure_free({name: Address.of(SERVICES[name], old.environment)})
-            self._record(self._started(SERVICES[name], environment, old.environment))
+            foundation = self._foundation_in_use()
+            self._record(self._started(foundation, SERVICES[name], environment, old.environment))
             self._await_ready([name])
             if name == BROKER:
-                self._progress.say("the broker keeps topics in memory: they were lost; making them anew")
-                apply_contracts_and_topics(self.root, environment)
+                self._after_broker(foundation, environment)
 
     def kill(self, name: str, sig: signal.Signals = signal.SIGKILL) -> None:
         """Send a signal to one service; after SIGKILL, return when it is gone."""
@@ -181,42 +192,64 @@ class Stack:
             raise StackError(f"the stack is up, but not all of it runs: {advice}, or `make down` first")
         return True
 
-    def _start_all(self, addresses: Mapping[str, Address]) -> None:
+    def _after_broker(self, foundation: Foundation, environment: Mapping[str, str]) -> None:
+        if foundation.keeps_records:
+            self._progress.say("the broker kept its topics: nothing was lost")
+            return
+        self._progress.say("the broker keeps topics in memory: they were lost; making them anew")
+        apply_contracts_and_topics(self.root, environment)
+
+    def _start_all(self, foundation: Foundation, addresses: Mapping[str, Address]) -> None:
         chosen = {name: addresses[name] for name in self._names}
         ensure_free(chosen)
-        settings = {**shared_settings(self.root, self.run_dir, addresses), **self._extra_env}
+        settings = {
+            STACK_VARIABLE: foundation.name,
+            **shared_settings(self.root, self.run_dir, addresses),
+            **foundation.settings(addresses[BROKER], addresses[REGISTRY]),
+            **self._extra_env,
+        }
         environment = {**os.environ, **settings}
-        self._empty_stores()
+        self._make_stores(foundation)
         self._write_env_file(settings)
-        self._start_together(FOUNDATION, environment, settings)
+        self._start_together(foundation, FOUNDATION, environment, settings)
         apply_contracts_and_topics(self.root, environment, self._names)
-        self._start_together(APPLICATIONS, environment, settings)
+        self._start_together(foundation, APPLICATIONS, environment, settings)
 
     def _start_together(
-        self, services: Sequence[Service], environment: Mapping[str, str], settings: Mapping[str, str]
+        self,
+        foundation: Foundation,
+        services: Sequence[Service],
+        environment: Mapping[str, str],
+        settings: Mapping[str, str],
     ) -> None:
         wanted = [service for service in services if service.name in self._names]
         for service in wanted:
-            self._record(self._started(service, environment, settings))
+            self._record(self._started(foundation, service, environment, settings))
         if wanted:
             self._await_ready([service.name for service in wanted])
 
     def _started(
-        self, service: Service, environment: Mapping[str, str], settings: Mapping[str, str]
+        self,
+        foundation: Foundation,
+        service: Service,
+        environment: Mapping[str, str],
+        settings: Mapping[str, str],
     ) -> StackProcess:
+        launch = foundation.launch if service in FOUNDATION else application_launch
+        how = launch(service, settings)
         marks = {processes.STACK_MARK: str(self.run_dir), processes.SERVICE_MARK: service.name}
-        own = {**environment, **settings, **own_settings(service, settings), **marks}
-        child = processes.start(service.command(), own, self.root, log_path(self.run_dir, service.name))
+        own = {**environment, **settings, **how.environment, **marks}
+        child = processes.start(how.command, own, self.root, log_path(self.run_dir, service.name))
         self._children.append(child)
         address = Address.of(service, settings)
         return StackProcess(
             service=service.name,
             pid=child.pid,
             create_time=processes.create_time(child.pid),
-            address=address.text(service),
+            address=how.address,
             host=address.host,
             port=address.port,
-            readyz=service.readyz,
+            readyz=how.readyz,
             environment=settings,
         )
 
@@ -285,6 +318,9 @@ class Stack:
         ports = free_ports(SERVICES) if self._ports == "free" else self._ports
         return chosen_addresses(os.environ, ports)
 
+    def _foundation_in_use(self) -> Foundation:
+        return foundation_of(self._settings_in_use().get(STACK_VARIABLE, DEFAULT_STACK), self.root)
+
     def _settings_in_use(self) -> dict[str, str]:
         return dict(next((process.environment for process in self.processes), self._extra_env))
 
@@ -299,13 +335,24 @@ class Stack:
                 return environment
         return self.env
 
-    def _empty_stores(self) -> None:
-        """Empty the stores and logs: the topics are gone, so what the stores say is no longer true."""
-        self._progress.say("the local stack starts empty: topics and stores of an earlier run are removed")
+    def _make_stores(self, foundation: Foundation) -> None:
+        """Empty the stores, unless the topics that they go with are still there.
+
+        What the stores of an agent or of the console say is true only beside the broker's own.
+        """
+        kept_with = self.run_dir / "data" / "kept-with"
+        if not (foundation.keeps_records and _text_of(kept_with) == foundation.name):
+            self._progress.say("this stack starts empty: topics and stores of an earlier run are removed")
+            for folder in ("data", "logs"):
+                shutil.rmtree(self.run_dir / folder, ignore_errors=True)
         for folder in ("data", "logs"):
-            shutil.rmtree(self.run_dir / folder, ignore_errors=True)
-            (self.run_dir / folder).mkdir()
+            (self.run_dir / folder).mkdir(exist_ok=True)
+        kept_with.write_text(foundation.name)
 
     def _write_env_file(self, settings: Mapping[str, str]) -> None:
         lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(settings.items())]
         (self.run_dir / "env").write_text("\n".join(lines) + "\n")
+
+
+def _text_of(path: Path) -> str:
+    return path.read_text() if path.exists() else ""

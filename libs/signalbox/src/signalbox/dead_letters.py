@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
+from signalbox.envelope import time_text
 from signalbox.errors import ConfigurationError, Refusal
 from signalbox.names import Headers, dead_letter_topic
 from signalbox.reasons import Reason, Stage
@@ -109,7 +110,7 @@ def dead_letter(original: Record, stage: Stage, refusal: Refusal, *, model_calls
         "topic": original.topic,
         "partition": str(original.partition),
         "offset": str(original.offset),
-        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "time": time_text(datetime.now(UTC)),
         "stage": stage.value,
         "model_calls": str(model_calls),
     }
@@ -124,7 +125,7 @@ def dead_letter(original: Record, stage: Stage, refusal: Refusal, *, model_calls
 
 
 def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "backslashreplace")  # a detail may quote a lone surrogate
+    return text.encode()
 
 
 def _text(record: Record, name: str) -> str:

@@ -24,7 +24,10 @@ NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_URL, "https://signalbox.example/ids
 CONTENT_TYPE: Final = "application/avro"
 SPEC_VERSION: Final = "1.0"
 _TEXT_LIMIT: Final = 512
+_VISITS_LIMIT: Final = 8192
+"""Room for each of a hundred agents by name."""
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_RFC_3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _VISIT: Final = re.compile(r"([A-Za-z0-9_.-]+)=(\d{1,9})")
 _NUMBER: Final = re.compile(r"\d{1,15}")
 
@@ -120,7 +123,7 @@ class Envelope:
         yield "ce_id", self.id
         yield "ce_source", self.source
         yield "ce_type", self.type
-        yield "ce_time", _time_text(self.time)
+        yield "ce_time", time_text(self.time)
         yield "content-type", CONTENT_TYPE
         yield "ce_correlationid", self.correlation_id
         if self.causation_id is not None:
@@ -129,10 +132,9 @@ class Envelope:
         if self.traceparent is not None:
             yield "traceparent", self.traceparent
         if self.workflow_time is not None:
-            yield "ce_workflowtime", _time_text(self.workflow_time)
+            yield "ce_workflowtime", time_text(self.workflow_time)
         yield "ce_tokens", str(self.tokens)
-        if self.visits:
-            yield "ce_visits", ",".join(f"{agent}={count}" for agent, count in self.visits.items())
+        yield "ce_visits", ",".join(f"{agent}={count}" for agent, count in self.visits.items())
 
 
 def completed(record: Record, record_type: RecordType, lead_id: LeadId, *, source: str) -> Envelope:
@@ -144,7 +146,7 @@ def completed(record: Record, record_type: RecordType, lead_id: LeadId, *, sourc
     Raises:
         Refusal: ``HEADER_INVALID``, when a header that is there is malformed.
     """
-    now = _time_text(datetime.now(UTC))
+    now = time_text(datetime.now(UTC))
     given = {
         "ce_specversion": SPEC_VERSION,
         "ce_id": intake_id(record.topic, record.partition, record.offset),
@@ -180,8 +182,9 @@ def text(value: bytes | None, name: str) -> str:
 
 
 def _checked(name: str, value: str) -> str:
-    if len(value) > _TEXT_LIMIT:
-        raise Refusal(Reason.HEADER_INVALID, f"{name} is longer than {_TEXT_LIMIT} characters", name)
+    limit = _VISITS_LIMIT if name == "ce_visits" else _TEXT_LIMIT
+    if len(value) > limit:
+        raise Refusal(Reason.HEADER_INVALID, f"{name} is longer than {limit} characters", name)
     if any(ord(character) < ord(" ") or character == "\x7f" for character in value):
         raise Refusal(Reason.HEADER_INVALID, f"{name} has a control character", name)
     return value
@@ -253,10 +256,9 @@ def _number(name: str, value: str) -> int:
 
 def _time(name: str, value: str) -> datetime:
     try:
-        parsed = datetime.fromisoformat(value)
-        if parsed.tzinfo is None:
-            raise ValueError("no offset from UTC")
-        return parsed.astimezone(UTC)
+        if not _RFC_3339.fullmatch(value):  # fromisoformat takes more, week dates for one
+            raise ValueError("not of the form 2026-01-31T12:00:00Z")
+        return datetime.fromisoformat(value.upper()).astimezone(UTC)
     except (ValueError, OverflowError) as error:
         detail = f"{name} is {value!r}, expected an RFC 3339 time: {error}"
         raise Refusal(Reason.HEADER_INVALID, detail, name) from error
@@ -269,7 +271,8 @@ def _visits(name: str, value: str) -> dict[AgentId, int]:
     return {AgentId(match[1]): int(match[2]) for match in matches if match}
 
 
-def _time_text(time: datetime) -> str:
+def time_text(time: datetime) -> str:
+    """Write ``time`` as RFC 3339 in UTC, to the millisecond."""
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -10,6 +10,7 @@
     └── ConfigurationError   the operator must change something; say what
 """
 
+from signalbox.printable import printable
 from signalbox.reasons import Reason
 
 
@@ -25,10 +26,10 @@ class Refusal(SignalboxError):
     """
 
     def __init__(self, reason: Reason, detail: str, field: str = "") -> None:
-        super().__init__(f"{reason}: {detail}" + (f" (at {field})" if field else ""))
         self.reason = reason
-        self.detail = detail
-        self.field = field
+        self.detail = printable(detail)
+        self.field = printable(field)
+        super().__init__(f"{reason}: {self.detail}" + (f" (at {self.field})" if field else ""))
 
 
 class Unavailable(SignalboxError):

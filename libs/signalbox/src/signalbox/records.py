@@ -10,6 +10,7 @@ class Record:
     """One record as it was read.
 
     ``timestamp_ms`` is the broker's or producer's, in milliseconds since the epoch; ``-1`` if unknown.
+    ``unreadable_headers`` says that the client could not read the headers at all, so ``headers`` is empty.
     """
 
     topic: str
@@ -19,6 +20,7 @@ class Record:
     value: bytes | None
     headers: Headers = ()
     timestamp_ms: int = -1
+    unreadable_headers: bool = False
 
     def header(self, name: str) -> bytes | None:
         """Return the last value of header ``name``: repeated headers are legal, the last one counts."""

@@ -24,7 +24,10 @@ def generate(
     ] = False,
     catalog: CatalogOption = None,
 ) -> None:
-    """Write the self-contained schemas and pydantic models that the sources say."""
+    """Write the self-contained schemas and pydantic models that the sources say.
+
+    Example: signalbox contracts generate --check
+    """
     with failures_told():
         from signalbox.contracts.generation import generate as generate_files
         from signalbox.contracts.generation import stale, write
@@ -39,7 +42,10 @@ def generate(
 
 
 def lint(catalog: CatalogOption = None, json: JsonOption = False) -> None:
-    """Check the contracts' sources and the catalog; every finding names its rule, place and remedy."""
+    """Check the contracts' sources and the catalog; every finding names its rule, place and remedy.
+
+    Example: signalbox contracts lint
+    """
     with failures_told():
         from signalbox.contracts.lint import CATALOG_RULES, SOURCE_RULES
         from signalbox.contracts.lint import lint as lint_contracts
@@ -47,7 +53,7 @@ def lint(catalog: CatalogOption = None, json: JsonOption = False) -> None:
         contracts = Catalog.load(catalog)
         findings = lint_contracts(contracts)
         rules = len(SOURCE_RULES) + len(CATALOG_RULES) + 1
-        summary = f"{len(findings)} findings by {rules} rules"
+        summary = f"{len(findings)} finding{'' if len(findings) == 1 else 's'} by {rules} rules"
         show([finding.as_dict() for finding in findings], [*map(str, findings), summary], json=json)
         exit_unless(not findings)
 

@@ -13,7 +13,7 @@ from signalbox.records import Record
 from signalbox_contracts import schema_text
 
 _DECISION: Final = "control.RouteDecided"
-_DEADLINE_S: Final = 120.0
+_PATIENCE_S: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def read_accepted(record_types: Collection[RecordType], count: int, schemas: Sch
     """
     from signalbox.kafka import KafkaSettings, read_to_end
 
-    decisions = read_to_end(KafkaSettings(), [AGENT_ROUTES], deadline_s=_DEADLINE_S)
+    decisions = read_to_end(KafkaSettings(), [AGENT_ROUTES], patience_s=_PATIENCE_S)
     return accepted(decisions, record_types, count, schemas)
 
 

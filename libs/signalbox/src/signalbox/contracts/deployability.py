@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
-from signalbox.avro import ParsedSchema, parse
+from signalbox.avro import parse
 from signalbox.avro.codec import require_readable
 from signalbox.contracts.built import Built
 from signalbox.contracts.fleet import Fleet, RunningAgent
 from signalbox.contracts.registry_api import Registered, RegistryApi
-from signalbox.errors import Refusal
+from signalbox.errors import ConfigurationError, Refusal
 from signalbox.governance.contracts import Contract, Contracts
 from signalbox.governance.registry import SchemaVersion
 from signalbox.names import RecordType, SchemaId, Subject
@@ -117,12 +117,12 @@ class _Subject:
         if self._in_force is None:
             advice = f"{'; '.join(self._passed_over) or 'None is registered.'} {_REGISTER}"
             yield self._objection("no version can be held to, so the gate refuses every record of it", advice)
-        elif refusal := _unreadable(self._text, self._in_force.schema):
+        elif refusal := _unreadable(self._text, self._in_force.schema.text):
             reason = f"the contract in force, version {self._in_force.version}, can't read what it writes"
             yield self._objection(f"{reason}: {_told(refusal)}", self._advice_on_force())
         for agent in readers:
             text = self._text_of(agent)
-            if text and (refusal := _unreadable(self._text, parse(text))):
+            if text and (refusal := _unreadable(self._text, text)):
                 reason = f"{agent.id}, which runs with version {agent.versions[self._record_type]}, "
                 advice = f"Deploy {agent.id} with a contract that can read it first."
                 yield self._objection(f"{reason}can't read what it writes: {_told(refusal)}", advice)
@@ -131,13 +131,12 @@ class _Subject:
         """Say what the service could not read: by the contract in force, or of an agent that runs."""
         if self._text is None:
             return
-        reader = parse(self._text)
-        if self._in_force and (refusal := _unreadable(self._in_force.schema.text, reader)):
+        if self._in_force and (refusal := _unreadable(self._in_force.schema.text, self._text)):
             reason = f"it can't read the contract in force, version {self._in_force.version}"
             yield self._objection(f"{reason}: {_told(refusal)}", "Build it with the contract in force.")
         for agent in writers:
             text = self._text_of(agent)
-            if text and (refusal := _unreadable(text, reader)):
+            if text and (refusal := _unreadable(text, self._text)):
                 version = agent.versions[self._record_type]
                 reason = f"it can't read what {agent.id} writes, which runs with version {version}"
                 advice = (
@@ -166,16 +165,21 @@ class _Subject:
         return Objection(self._record_type, reason, advice)
 
     async def _contract_in_force(self) -> Contract | None:
-        pins = {
-            RecordType(name): int(n)
-            for name, n in json.loads(os.environ.get("CONTRACT_PINS") or "{}").items()
-        }
 
         def alert(_: RecordType, version: int, why: str) -> None:
             self._passed_over.append(f"Version {version} was not adopted: {why}.")
 
         known = _Known(Subject(self._record_type), self._live)
-        return await Contracts(known, pins=pins, alert=alert).get(self._record_type)
+        return await Contracts(known, pins=_pins(), alert=alert).get(self._record_type)
+
+
+def _pins() -> dict[RecordType, int]:
+    """Read the orchestrator's setting ``CONTRACT_PINS``."""
+    given = os.environ.get("CONTRACT_PINS") or "{}"
+    try:
+        return {RecordType(name): int(version) for name, version in json.loads(given).items()}
+    except (ValueError, AttributeError, TypeError) as error:
+        raise ConfigurationError(f'CONTRACT_PINS is {given!r}, expected such as {{"sdr.LeadScored": 2}}') from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,9 +202,9 @@ class _Known:
         return next((one.schema_id for one in self.live if one.text == schema_text), None)
 
 
-def _unreadable(writer: str, reader: ParsedSchema) -> Refusal | None:
+def _unreadable(writer: str, reader: str) -> Refusal | None:
     try:
-        require_readable(parse(writer), reader)
+        require_readable(parse(writer), parse(reader))
     except Refusal as refusal:
         return refusal
     return None

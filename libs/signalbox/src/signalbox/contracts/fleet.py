@@ -15,7 +15,7 @@ from signalbox_contracts import schema_text
 from signalbox_contracts.control import AgentRegistered
 
 _ANNOUNCEMENT: Final = "control.AgentRegistered"
-_DEADLINE_S: Final = 15.0
+_PATIENCE_S: Final = 15.0
 
 SchemaById = Callable[[SchemaId], ParsedSchema]
 """Gives the schema of an id. Raises Refusal, when the registry does not know it, or Unavailable."""
@@ -60,7 +60,7 @@ def read_fleet(schemas: SchemaById) -> Fleet:
     """
     from signalbox.kafka import KafkaSettings, read_to_end
 
-    return announced(read_to_end(KafkaSettings(), [AGENT_REGISTRY], deadline_s=_DEADLINE_S), schemas)
+    return announced(read_to_end(KafkaSettings(), [AGENT_REGISTRY], patience_s=_PATIENCE_S), schemas)
 
 
 def announced(records: Iterable[Record], schemas: SchemaById) -> Fleet:

@@ -125,6 +125,8 @@ async def _framed(_: Gate, inspection: _Inspection) -> None:
 
 async def _headers_valid(_: Gate, inspection: _Inspection) -> None:
     record = inspection.record
+    if record.unreadable_headers:
+        raise Refusal(Reason.HEADER_INVALID, "the name of a header is not UTF-8, so no header can be read")
     inspection.lead_id = LeadId(text(record.key, "key"))
     if record.topic == INCOMING_LEADS:
         # The record type is known when the schema is; until then a missing one stays empty.

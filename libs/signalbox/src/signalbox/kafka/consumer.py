@@ -6,8 +6,9 @@ from typing import Any, Final
 
 from confluent_kafka import Consumer, TopicPartition
 
+from signalbox.errors import SignalboxError
 from signalbox.kafka.client_thread import ClientThread
-from signalbox.kafka.faults import record_of
+from signalbox.kafka.faults import split
 from signalbox.kafka.settings import KafkaSettings
 from signalbox.records import Record
 
@@ -51,6 +52,7 @@ class GroupConsumer:
         self._topics = list(topics)
         self._assigned: set[Partition] = set()
         self._revoked: set[Partition] = set()
+        self._fault: SignalboxError | None = None
 
     async def start(self) -> None:
         """Join the group; the first :meth:`poll` calls bring the assignment."""
@@ -96,11 +98,17 @@ class GroupConsumer:
     def _poll(self, limit: int, timeout_s: float) -> Batch:
         # consume(limit) waits for the whole batch or the whole time-out; a single poll first returns
         # as soon as there is a record, and the rest is what had already been fetched.
+        if self._fault is not None:
+            fault, self._fault = self._fault, None
+            raise fault
         first = self._client.poll(timeout_s)
         messages = [] if first is None else [first, *self._client.consume(limit - 1, 0)]
+        records, self._fault = split(messages)
         assigned, self._assigned = frozenset(self._assigned), set()
         revoked, self._revoked = frozenset(self._revoked), set()
-        return Batch([record_of(message) for message in messages], assigned, revoked)
+        # A rebalance may have come in the midst: what was fetched before it belongs to somebody else now.
+        kept = [record for record in records if Partition(record.topic, record.partition) not in revoked]
+        return Batch(kept, assigned, revoked)
 
     def _on_assign(self, client: Consumer, partitions: list[TopicPartition]) -> None:
         client.assign(partitions)

@@ -1,6 +1,6 @@
 """Foreign errors become ours here, and nowhere else: no ``KafkaException`` travels further in."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from confluent_kafka import KafkaError, KafkaException
@@ -50,6 +50,22 @@ def kafka_errors() -> Iterator[None]:
         raise Unavailable("broker", "the producer's queue is full") from error
 
 
+def split(messages: Iterable[object]) -> tuple[list[Record], SignalboxError | None]:
+    """Separate records from the "messages" that are errors, of which the last is returned.
+
+    The client's position has passed the records of a batch that also holds an error, so they must not be
+    lost with it: take them now, and raise the error at the next poll.
+    """
+    records: list[Record] = []
+    fault: SignalboxError | None = None
+    for message in messages:
+        try:
+            records.append(record_of(message))
+        except SignalboxError as error:
+            fault = error
+    return records, fault
+
+
 def record_of(message: object) -> Record:
     """Copy a client's message into a plain record.
 
@@ -60,13 +76,23 @@ def record_of(message: object) -> Record:
     error: KafkaError | None = message.error()  # type: ignore[attr-defined]
     if error is not None:
         raise converted(error)
-    headers: Headers = tuple(message.headers() or ())  # type: ignore[attr-defined]
+    headers = _headers(message)
     return Record(
         topic=message.topic(),  # type: ignore[attr-defined]
         partition=message.partition(),  # type: ignore[attr-defined]
         offset=message.offset(),  # type: ignore[attr-defined]
         key=message.key(),  # type: ignore[attr-defined]
         value=message.value(),  # type: ignore[attr-defined]
-        headers=headers,
+        headers=headers or (),
         timestamp_ms=message.timestamp()[1],  # type: ignore[attr-defined]
+        unreadable_headers=headers is None,
     )
+
+
+def _headers(message: object) -> Headers | None:
+    # A header name that is not UTF-8 makes the client raise, once: asked again it returns a list with a
+    # hole in it, so it must not be asked again.
+    try:
+        return tuple(message.headers() or ())  # type: ignore[attr-defined]
+    except (SystemError, UnicodeDecodeError):
+        return None

@@ -7,9 +7,9 @@ from typing import Final
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, TopicPartition
 
-from signalbox.errors import Unavailable
+from signalbox.errors import SignalboxError, Unavailable
 from signalbox.kafka.client_thread import ClientThread
-from signalbox.kafka.faults import converted, kafka_errors, record_of
+from signalbox.kafka.faults import kafka_errors, split
 from signalbox.kafka.settings import KafkaSettings
 from signalbox.records import Record
 
@@ -56,7 +56,7 @@ def read_to_end(
     settings: KafkaSettings,
     topics: Sequence[str],
     *,
-    deadline_s: float = 60,
+    patience_s: float = 60,
     starting: Callable[[str], float | None] | None = None,
     partitions: Sequence[int] | None = None,
 ) -> Iterator[Record]:
@@ -66,17 +66,20 @@ def read_to_end(
     to some of them.
 
     Raises:
-        Unavailable: the broker can't be reached, a topic is missing, or ``deadline_s`` has passed.
+        Unavailable: the broker can't be reached, a topic is missing, or nothing came for
+            ``patience_s`` seconds.
     """
     client_id = f"read-{uuid.uuid4().hex[:8]}"
     positions = _Positions(settings, topics, client_id, starting, partitions, log_level=_SILENT)
-    deadline = time.monotonic() + deadline_s
+    deadline = time.monotonic() + patience_s
     try:
         while not positions.caught_up:
             if time.monotonic() > deadline:
-                raise Unavailable("broker", f"{', '.join(topics)} not read to the end in {deadline_s:.0f} s")
+                raise Unavailable("broker", f"nothing came from {', '.join(topics)} for {patience_s:.0f} s")
             with kafka_errors():
                 batch = positions.poll(_POLL_S)
+            if batch:
+                deadline = time.monotonic() + patience_s
             yield from batch
     finally:
         positions.close()
@@ -102,17 +105,22 @@ class _Positions:
         self._starting = starting or (lambda _: None)
         self._only = partitions
         self._unfinished: set[tuple[str, int]] | None = None
+        self._fault: SignalboxError | None = None
 
     @property
     def caught_up(self) -> bool:
         return self._unfinished is not None and not self._unfinished
 
     def poll(self, timeout_s: float) -> list[Record]:
+        if self._fault is not None:
+            fault, self._fault = self._fault, None
+            raise fault
         if self._unfinished is None:
             self._assign()
         first = self._client.poll(timeout_s)
         messages = [] if first is None else [first, *self._client.consume(_BATCH, 0)]
-        return [record for message in messages if (record := self._taken(message)) is not None]
+        records, self._fault = split(message for message in messages if not self._is_end(message))
+        return records
 
     def close(self) -> None:
         self._client.close()
@@ -140,12 +148,10 @@ class _Positions:
         asked = TopicPartition(at.topic, at.partition, int(since * 1000))
         return self._client.offsets_for_times([asked], _METADATA_S)[0]
 
-    def _taken(self, message: Message) -> Record | None:
+    def _is_end(self, message: Message) -> bool:
         error = message.error()
-        if error is None:
-            return record_of(message)
-        if error.code() != KafkaError._PARTITION_EOF:
-            raise converted(error)
+        if error is None or error.code() != KafkaError._PARTITION_EOF:
+            return False
         assert self._unfinished is not None
         self._unfinished.discard((str(message.topic()), int(message.partition() or 0)))
-        return None
+        return True

@@ -262,7 +262,7 @@ def _records_about(kafka: KafkaSettings, letters: Sequence[DeadLetter]) -> list[
     return [
         record
         for record in read_to_end(
-            kafka, topics, deadline_s=_READ_S, starting=lambda _: since if since > 0 else None
+            kafka, topics, patience_s=_READ_S, starting=lambda _: since if since > 0 else None
         )
         if record.topic == GOVERNANCE_AUDIT or record.header("ce_id") in ids
     ]
@@ -272,7 +272,7 @@ def _records_at(kafka: KafkaSettings, wanted: set[Position]) -> dict[Position, R
     found: dict[Position, Record] = {}
     for topic, partition in sorted({(at.topic, at.partition) for at in wanted}):
         left = {at for at in wanted if (at.topic, at.partition) == (topic, partition)}
-        for record in read_to_end(kafka, [topic], deadline_s=_READ_S, partitions=[partition]):
+        for record in read_to_end(kafka, [topic], patience_s=_READ_S, partitions=[partition]):
             at = Position(record.topic, record.partition, record.offset)
             if at in left:
                 found[at] = record

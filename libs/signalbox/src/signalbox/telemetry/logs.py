@@ -15,6 +15,7 @@ def configure_logging(service: str) -> None:
 
     ``LOG_LEVEL`` (INFO) sets the least level; libraries that use :mod:`logging` go the same way.
     """
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a log line never raises
     level = logging.getLevelNamesMapping().get(os.environ.get("LOG_LEVEL", "INFO").upper(), logging.INFO)
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,

@@ -1,0 +1,135 @@
+"""What becomes of a route: done, routed once more, or given up with the reason."""
+
+import asyncio
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from orchestrator.calls import Done, Failed, Refused
+from orchestrator.dispatch import Dispatch, RoutedMessage
+from signalbox.errors import Refusal
+from signalbox.governance import Accepted
+from signalbox.names import AgentId
+from signalbox.reasons import Reason, Stage
+from signalbox.records import Record
+from signalbox.telemetry import Readiness
+
+ECHO = AgentId("echo")
+
+
+class FakeDirectory:
+    """The directory's two questions; ``remove`` is the tombstone."""
+
+    def __init__(self) -> None:
+        self.agents: dict[AgentId, Any] = {
+            ECHO: SimpleNamespace(definition=SimpleNamespace(endpoint="http://e"))
+        }
+        self._changed = asyncio.Event()
+
+    async def change(self, _: float | None) -> None:
+        await self._changed.wait()
+
+    def remove(self) -> None:
+        self.agents.clear()
+        self._changed.set()
+
+
+class Given:
+    """Stands for the parts around the dispatcher and remembers what was written."""
+
+    def __init__(self, accepted: Accepted, outcome: Any, rerouted: Any = None) -> None:
+        self.accepted, self.outcome, self.rerouted = accepted, outcome, rerouted
+        self.directory = FakeDirectory()
+        self.refusals: list[tuple[Stage, Reason, str]] = []
+        self.rerouting: list[tuple[AgentId, str]] = []
+
+    async def deliver(self, _: Record, endpoint: Callable[[], str]) -> Any:
+        endpoint()
+        if self.outcome is None:
+            await asyncio.sleep(0)
+            self.directory.agents.clear()
+            endpoint()
+        return self.outcome
+
+    async def check(self, _: Record) -> Accepted:
+        return self.accepted
+
+    async def reroute(self, _: Accepted, agent: AgentId, why: str) -> Any:
+        self.rerouting.append((agent, why))
+        if isinstance(self.rerouted, Exception):
+            raise self.rerouted
+        return self.rerouted
+
+    def of(self, _: Accepted, route: Any) -> Any:
+        return route
+
+    def refused(self, _: Record, stage: Stage, refusal: Refusal, *, model_calls: int = 0) -> list[Any]:
+        self.refusals.append((stage, refusal.reason, refusal.detail))
+        return ["dead letter"]
+
+    def dispatch(self) -> Dispatch:
+        fake: Any = self
+        directory: Any = self.directory
+        return Dispatch(ECHO, fake, directory, fake, fake, fake, fake, fake, Readiness())
+
+    async def settle(self, *refused_by: AgentId) -> list[Any]:
+        message = RoutedMessage(self.accepted.record, self.accepted.envelope.id, refused_by)
+        return await self.dispatch()._settled(message)
+
+
+@pytest.mark.parametrize("header", [None, b"another", b""])
+async def test_a_route_that_is_not_the_agents_own_is_skipped_unread(
+    accepted: Callable[..., Accepted], header: bytes | None
+) -> None:
+    given = Given(accepted(), Done())
+    headers = () if header is None else (("route_agent", header),)
+    record = Record("agent_routes", 0, 0, b"lead-1", b"not even framed", headers)
+    assert await given.dispatch().decide(record) == []
+    assert given.refusals == []
+
+
+async def test_a_message_that_is_done_writes_nothing(accepted: Callable[..., Accepted]) -> None:
+    assert await Given(accepted(), Done()).settle() == []
+
+
+async def test_a_refused_message_is_routed_once_more(accepted: Callable[..., Accepted]) -> None:
+    given = Given(accepted(), Refused("not mine"), rerouted="second route")
+    assert await given.settle() == ["second route"]
+    assert given.rerouting == [(ECHO, "not mine")]
+
+
+async def test_a_message_that_a_second_agent_refuses_is_dead_lettered(
+    accepted: Callable[..., Accepted],
+) -> None:
+    given = Given(accepted(), Refused("nor mine"))
+    assert await given.settle(AgentId("first")) == ["dead letter"]
+    [(stage, reason, detail)] = given.refusals
+    assert (stage, reason) == (Stage.DISPATCH, Reason.AGENT_REFUSED)
+    assert "first" in detail
+    assert "nor mine" in detail
+
+
+async def test_a_refused_message_that_nobody_else_takes_is_dead_lettered(
+    accepted: Callable[..., Accepted],
+) -> None:
+    given = Given(accepted(), Refused("no"), rerouted=Refusal(Reason.AGENT_REFUSED, "no other takes it"))
+    assert await given.settle() == ["dead letter"]
+    assert given.refusals[0][1] is Reason.AGENT_REFUSED
+
+
+async def test_an_agent_that_failed_every_time_is_said_to_have_failed(
+    accepted: Callable[..., Accepted],
+) -> None:
+    given = Given(accepted(), Failed("8 attempts"))
+    assert await given.settle() == ["dead letter"]
+    assert given.refusals[0][1] is Reason.AGENT_FAILED
+
+
+async def test_an_agent_that_is_removed_between_two_attempts_releases_its_route(
+    accepted: Callable[..., Accepted],
+) -> None:
+    given = Given(accepted(), None)
+    assert await given.settle() == ["dead letter"]
+    assert given.refusals[0][1] is Reason.AGENT_REMOVED

@@ -1,0 +1,217 @@
+"""The engine against clients in memory: fakes at the Kafka port, so that each moment can be arranged."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from orchestrator.stage import Stage
+from signalbox.errors import Unavailable
+from signalbox.kafka import Partition
+from signalbox.kafka.consumer import Batch
+from signalbox.records import Draft, Record
+from signalbox.telemetry import Readiness
+
+HERE = Partition("agent_messages", 0)
+
+
+def record(offset: int, key: bytes = b"lead") -> Record:
+    return Record("agent_messages", 0, offset, key, b"value")
+
+
+class FakeConsumer:
+    """Gives the scripted batches, one a poll, and remembers what was asked of it."""
+
+    def __init__(self, *batches: Batch) -> None:
+        self.batches = list(batches)
+        self.committed: dict[Partition, int] = {}
+        self.paused: set[Partition] = set()
+        self.closed = False
+
+    async def start(self) -> None:
+        return
+
+    async def poll(self, limit: int, timeout_s: float) -> Batch:
+        await asyncio.sleep(0)
+        return self.batches.pop(0) if self.batches else Batch()
+
+    async def pause(self, partitions: Iterable[Partition]) -> None:
+        self.paused |= set(partitions)
+
+    async def resume(self, partitions: Iterable[Partition]) -> None:
+        self.paused -= set(partitions)
+
+    async def commit(self, offsets: Mapping[Partition, int]) -> None:
+        self.committed.update(offsets)
+
+    async def group_metadata(self) -> Any:
+        return None
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+class FakeProducer:
+    """Remembers each transaction; ``refusals`` of the first commits find the broker away."""
+
+    def __init__(self, refusals: int = 0) -> None:
+        self.transactions: list[tuple[list[Draft], dict[Partition, int]]] = []
+        self.refusals = refusals
+
+    async def start(self) -> None:
+        return
+
+    async def commit(self, drafts: Iterable[Draft], offsets: Mapping[Partition, int], _: Any) -> None:
+        if self.refusals:
+            self.refusals -= 1
+            raise Unavailable("broker", "away")
+        self.transactions.append((list(drafts), dict(offsets)))
+
+    async def close(self) -> None:
+        return
+
+    @property
+    def values(self) -> list[bytes | None]:
+        return [draft.value for drafts, _ in self.transactions for draft in drafts]
+
+
+async def routed(record: Record) -> Sequence[Draft]:
+    return [Draft("agent_routes", record.key, str(record.offset).encode())]
+
+
+async def run_until(stage: Stage, condition: Any) -> None:
+    stopping = asyncio.Event()
+    running = asyncio.create_task(stage.run(stopping))
+    async with asyncio.timeout(10):
+        while not condition():
+            assert not running.done(), running.exception()
+            await asyncio.sleep(0.005)
+        stopping.set()
+        await running
+
+
+def stage_of(consumer: FakeConsumer, producer: FakeProducer, decide: Any, **options: Any) -> Stage:
+    options = {"limit": 10, "fault_pause_s": 0.01, **options}
+    return Stage("test", consumer, producer, decide, Readiness(), **options)  # type: ignore[arg-type]
+
+
+async def test_outcomes_are_committed_in_the_order_of_their_records_whatever_finishes_first() -> None:
+    async def slow_first(record: Record) -> Sequence[Draft]:
+        await asyncio.sleep(0.05 if record.offset == 0 else 0)
+        return await routed(record)
+
+    consumer = FakeConsumer(Batch([record(0), record(1), record(2)], frozenset({HERE})))
+    producer = FakeProducer()
+    await run_until(stage_of(consumer, producer, slow_first), lambda: len(producer.values) == 3)
+
+    assert producer.values == [b"0", b"1", b"2"]
+    assert producer.transactions[-1][1] == {HERE: 3}
+
+
+async def test_a_commit_that_finds_the_broker_away_is_tried_again_with_the_same_outcomes() -> None:
+    consumer = FakeConsumer(Batch([record(0)], frozenset({HERE})))
+    producer = FakeProducer(refusals=2)
+    await run_until(stage_of(consumer, producer, routed), lambda: producer.values == [b"0"])
+
+
+async def test_records_without_drafts_move_the_offset_without_a_transaction() -> None:
+    async def skipped(_: Record) -> Sequence[Draft]:
+        return []
+
+    consumer = FakeConsumer(Batch([record(0), record(1)], frozenset({HERE})))
+    producer = FakeProducer()
+    await run_until(stage_of(consumer, producer, skipped), lambda: consumer.committed == {HERE: 2})
+    assert producer.transactions == []
+
+
+async def test_a_decision_that_fails_unexpectedly_is_tried_again_and_stops_nobody_else() -> None:
+    failures = iter([True, True])
+    readiness_seen: list[bool] = []
+
+    async def faulty(record: Record) -> Sequence[Draft]:
+        if record.offset == 0 and next(failures, False):
+            raise ZeroDivisionError
+        readiness_seen.append(record.offset == 1)
+        return await routed(record)
+
+    consumer = FakeConsumer(Batch([record(0), record(1)], frozenset({HERE})))
+    producer = FakeProducer()
+    stage = stage_of(consumer, producer, faulty)
+    await run_until(stage, lambda: len(producer.values) == 2)
+    assert readiness_seen[0], "the other record was decided while the first one failed"
+    assert producer.values == [b"0", b"1"]
+
+
+async def test_a_revoked_partition_takes_its_undecided_records_with_it() -> None:
+    async def never(_: Record) -> Sequence[Draft]:
+        await asyncio.Event().wait()
+        return []
+
+    consumer = FakeConsumer(
+        Batch([record(0)], frozenset({HERE})),
+        Batch(revoked=frozenset({HERE})),
+        Batch(assigned=frozenset({HERE})),
+    )
+    producer = FakeProducer()
+    stage = stage_of(consumer, producer, never)
+    await run_until(stage, lambda: not consumer.batches)
+    assert producer.transactions == []
+    assert consumer.committed == {}
+
+
+async def test_assigned_partitions_are_resumed_only_after_the_read_back() -> None:
+    order: list[str] = []
+
+    async def read_back(_: frozenset[Partition]) -> None:
+        order.append("read back")
+
+    class Watched(FakeConsumer):
+        async def resume(self, partitions: Iterable[Partition]) -> None:
+            order.append("resumed")
+
+    consumer = Watched(Batch(assigned=frozenset({HERE})))
+    stage = stage_of(consumer, FakeProducer(), routed, read_back=read_back)
+    await run_until(stage, lambda: len(order) == 2)
+    assert order == ["read back", "resumed"]
+
+
+async def test_a_full_stage_pauses_its_partitions_and_resumes_when_there_is_room() -> None:
+    gate = asyncio.Event()
+
+    async def held(record: Record) -> Sequence[Draft]:
+        await gate.wait()
+        return await routed(record)
+
+    consumer = FakeConsumer(Batch([record(0), record(1)], frozenset({HERE})))
+    producer = FakeProducer()
+    stage = stage_of(consumer, producer, held, limit=2)
+    stopping = asyncio.Event()
+    running = asyncio.create_task(stage.run(stopping))
+    async with asyncio.timeout(10):
+        while consumer.paused != {HERE}:
+            await asyncio.sleep(0.005)
+        gate.set()
+        while consumer.paused:
+            await asyncio.sleep(0.005)
+        stopping.set()
+        await running
+    assert producer.values == [b"0", b"1"]
+
+
+async def test_records_of_one_key_are_decided_one_after_the_other_where_asked() -> None:
+    running: set[int] = set()
+    together: list[set[int]] = []
+
+    async def watched(record: Record) -> Sequence[Draft]:
+        running.add(record.offset)
+        together.append(set(running))
+        await asyncio.sleep(0.01)
+        running.discard(record.offset)
+        return await routed(record)
+
+    records = [record(0, b"a"), record(1, b"a"), record(2, b"b")]
+    consumer = FakeConsumer(Batch(records, frozenset({HERE})))
+    producer = FakeProducer()
+    stage = stage_of(consumer, producer, watched, one_at_a_time_per_key=True)
+    await run_until(stage, lambda: len(producer.values) == 3)
+    assert not any({0, 1} <= pair for pair in together)
+    assert any({0, 2} <= pair for pair in together)
