@@ -1,5 +1,9 @@
-"""What all tests share: one running stack for the whole session, on ports that were free."""
+"""What all tests share: one running stack for the whole session, on ports that were free.
 
+``STACK`` in the environment says which broker and registry every stack of the tests has (docs/stacks.md).
+"""
+
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +12,7 @@ from typing import NoReturn
 import pytest
 
 from local_stack import Stack
+from local_stack.foundation import DEFAULT_STACK, STACK_VARIABLE
 from local_stack.services import SERVICES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -18,6 +23,20 @@ OFFLINE = {"LLM_MODEL": "offline", "ROUTER_LLM_MODEL": "offline", "AGENT_LLM_MOD
 def pytest_configure() -> None:
     # A test run that is told to end must stop what it started, just as it does on Ctrl-C.
     signal.signal(signal.SIGTERM, _interrupt)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if stack_kind() == "kafka":
+        return
+    skip = pytest.mark.skip(reason=f"only Apache Kafka does this, and the stack is STACK={stack_kind()}")
+    for item in items:
+        if item.get_closest_marker("real_kafka"):
+            item.add_marker(skip)
+
+
+def stack_kind() -> str:
+    """Which broker and registry the stacks of this test run have."""
+    return os.environ.get(STACK_VARIABLE) or DEFAULT_STACK
 
 
 def _interrupt(*_: object) -> NoReturn:

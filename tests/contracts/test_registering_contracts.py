@@ -139,3 +139,13 @@ def test_a_registry_that_is_away_ends_the_command_with_its_address(contracts: Pa
     status, told = run("http://127.0.0.1:1", contracts, "register")
     assert status == 2
     assert "127.0.0.1:1" in told
+
+
+def test_nothing_but_the_command_registers_a_schema() -> None:
+    root = CONTRACTS.parent
+    sources = [
+        path for folder in ("libs", "orchestrator", "services") for path in (root / folder).rglob("*.py")
+    ]
+    able = ("auto.register.schemas", "register_schema(", "AvroSerializer", '/versions", {')
+    found = {path.name for path in sources if any(word in path.read_text(encoding="utf-8") for word in able)}
+    assert found == {"registry_api.py"}

@@ -107,6 +107,10 @@ def test_a_new_version_is_rolled_back_by_deregistering_it_and_comes_back_by_regi
         "contracts", "deregister", "sdr.CampaignDrafted", "--version", "3", "--yes", "--permanently"
     )
     assert (gone.status, operator.versions("sdr.CampaignDrafted")) == (0, [1])
+    again = operator.run(
+        "contracts", "deregister", "sdr.CampaignDrafted", "--version", "2", "--yes", "--permanently"
+    )
+    assert (again.status, "deleted for good" in again.text) == (0, True)  # it was soft-deleted before
 
 
 def test_a_version_that_is_not_there_is_told_with_those_that_are(operator):

@@ -179,3 +179,24 @@ async def test_the_console_is_ready_when_registry_answers_and_topics_were_read_t
 
 def _quoted(text: str) -> str:
     return "".join(f"%{byte:02x}" for byte in text.encode())
+
+
+async def test_a_parameter_without_a_value_counts_as_not_given(http, desk, paper):
+    paper.captured("lead-1")
+    await desk.show(*paper.records)
+    answer = await http.get("/api/leads?status=&limit=&after=")
+    assert [lead["lead_id"] for lead in answer.json()["leads"]] == ["lead-1"]
+    assert (await http.get("/api/dead-letters?reason=")).status_code == 200
+
+
+@pytest.mark.parametrize("position", ["99999999999999999999999/0", "0/99999999999999999999999", "-1/0"])
+async def test_a_position_that_no_topic_has_is_not_there(http, position):
+    answer = await http.get(f"/api/dead-letters/agent_messages_dlt/{position}")
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_what_is_not_offered_is_refused_with_a_problem(http):
+    for answer in (await http.get("/api/nothing"), await http.post("/api/stats")):
+        assert answer.status_code in {404, 405}
+        assert answer.headers["content-type"] == "application/problem+json"

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from signalbox.contracts.catalog import Catalog
-from signalbox.contracts.compatibility import Severity, Verdict, Version, judge
+from signalbox.contracts.compatibility import judge
+from signalbox.contracts.verdict import Severity, Verdict, Version
 from signalbox.names import RecordType
 
 from .conftest import CATALOG
@@ -236,3 +237,28 @@ def test_a_transitive_level_holds_all_earlier_versions_against_a_change(contract
 def test_a_contract_without_earlier_versions_is_new(contracts: Contracts) -> None:
     judged = judge(PLACED, json.dumps(BASE), [], contracts())
     assert (judged.status, judged.compatible) == ("new", True)
+
+
+@pytest.mark.parametrize("level", [F, NONE])
+def test_a_version_that_the_gate_would_pass_over_is_warned_of_where_the_level_allows_it(
+    level: str, contracts: Contracts
+) -> None:
+    judged = verdict(contracts, add(NEW_TEXT), level)
+    (warning,) = [finding for finding in judged.findings if finding.kind == "gate"]
+    assert (judged.compatible, warning.severity, warning.path) == (True, Severity.WARNS, "new_text")
+    assert "goes on with the version before" in warning.hint
+
+
+def test_what_avro_has_said_already_is_not_said_again_for_the_gate(contracts: Contracts) -> None:
+    judged = verdict(contracts, add(NEW_TEXT), B)
+    assert {finding.kind for finding in judged.findings if finding.severity is Severity.BREAKS} == {
+        "backward"
+    }
+
+
+def test_a_rule_that_does_not_compile_breaks_at_every_level(contracts: Contracts) -> None:
+    broken = put("count", **{"confluent:rules": [{"name": "n", "doc": "N.", "expr": "this >"}]})
+    for level in (NONE, FULL):
+        judged = verdict(contracts, broken, level)
+        assert not judged.compatible
+        assert any("never adopt it" in finding.detail for finding in judged.findings)

@@ -17,6 +17,7 @@ from console.following import REGISTRY, TOPICS, Topics, follow
 from console.metrics import Counts
 from console.projection import Projection
 from console.queries import Queries
+from console.requests import EmptyParametersAreAbsent
 from console.settings import ConsoleSettings
 from signalbox.governance.registry import SchemaRegistry
 from signalbox.kafka import KafkaSettings, Reader, Registry, RegistrySettings
@@ -30,6 +31,7 @@ def create_app(queries: Queries, registry: SchemaRegistry, schemas: Schemas, rea
     """Make the HTTP side: API, pages, health and metrics."""
     app = FastAPI(title="Signalbox console", docs_url=None, redoc_url=None)
     problems.install(app)
+    app.add_middleware(EmptyParametersAreAbsent)
     app.include_router(operations_routes(readiness))
     app.include_router(api.routes(queries, RegisteredContracts(registry, queries), schemas))
     app.include_router(pages.routes(queries))

@@ -1,8 +1,11 @@
 """Problems: errors as RFC 9457 answers them."""
 
+from http import HTTPStatus
+
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
 
 from console.queries import UnknownCursor
 from signalbox.errors import Unavailable
@@ -20,6 +23,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(UnknownCursor, _unknown_cursor)
     app.add_exception_handler(Unavailable, _unavailable)
     app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _refused)
 
 
 def _problem(status: int, title: str, detail: str) -> JSONResponse:
@@ -37,6 +41,11 @@ def _unknown_cursor(_: Request, error: Exception) -> JSONResponse:
 
 def _unavailable(_: Request, error: Exception) -> JSONResponse:
     return _problem(503, "Unavailable", str(error))
+
+
+def _refused(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    return _problem(error.status_code, HTTPStatus(error.status_code).phrase, str(error.detail))
 
 
 def _invalid(_: Request, error: Exception) -> JSONResponse:

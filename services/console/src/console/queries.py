@@ -155,6 +155,8 @@ class Queries:
 
     def dead_letter(self, topic: str, partition: int, offset: int) -> Letter | None:
         """Return the dead letter at a position, or None."""
+        if max(partition, offset) > _LAST_OFFSET:
+            return None
         with self._snapshot() as read:
             row = read.execute(f"SELECT * FROM letter {_AT_POSITION}", (topic, partition, offset)).fetchone()
         return store.letter_of(row) if row else None
@@ -297,6 +299,7 @@ def _number(read: sqlite3.Connection, query: str, parameters: Mapping[str, str])
     return int(read.execute(query, parameters).fetchone()[0] or 0)
 
 
+_LAST_OFFSET: Final = 2**63 - 1
 _NUMBER: Final = re.compile("[0-9]{1,18}")
 _TOPICS: Final = {
     "messages": AGENT_MESSAGES,

@@ -22,13 +22,13 @@ from signalbox.errors import ConfigurationError
 from signalbox.names import RecordType
 
 if TYPE_CHECKING:
-    from signalbox.contracts.compatibility import Verdict
     from signalbox.contracts.deregistration import Deregistration
     from signalbox.contracts.earlier import Earlier
     from signalbox.contracts.fleet import Fleet
     from signalbox.contracts.outlook import Outlook
     from signalbox.contracts.registration import Registration, Step
     from signalbox.contracts.replay import Replay
+    from signalbox.contracts.verdict import Verdict
 
 # The commands import what they need: it takes time, and Apache Avro's checker is an optional dependency.
 

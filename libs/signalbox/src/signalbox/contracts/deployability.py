@@ -179,7 +179,9 @@ def _pins() -> dict[RecordType, int]:
     try:
         return {RecordType(name): int(version) for name, version in json.loads(given).items()}
     except (ValueError, AttributeError, TypeError) as error:
-        raise ConfigurationError(f'CONTRACT_PINS is {given!r}, expected such as {{"sdr.LeadScored": 2}}') from error
+        raise ConfigurationError(
+            f'CONTRACT_PINS is {given!r}, expected such as {{"sdr.LeadScored": 2}}'
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Protocol
 
 from signalbox.contracts.catalog import Catalog
-from signalbox.contracts.compatibility import Version
 from signalbox.contracts.fleet import Fleet, read_fleet, schemas_by_id
 from signalbox.contracts.generation import package_directory
 from signalbox.contracts.registry_api import RegistryApi
+from signalbox.contracts.verdict import Version
 from signalbox.errors import ConfigurationError, Unavailable
 from signalbox.names import RecordType, Subject
 

@@ -124,6 +124,10 @@ class Parties:
         running = self.fleet.writers(self.record_type) if self.fleet else []
         return self._named("writer", self.entry.producers, running, version)
 
+    def listed_readers(self) -> tuple[str, ...]:
+        """Name everybody who will read by a new contract once it is deployed: the catalog's consumers."""
+        return tuple(f"reader {name}" for name in self.entry.consumers)
+
     def everybody(self) -> tuple[str, ...]:
         """Name all writers and readers, each with the version that it announced."""
         return (*self.writers(None), *self.readers(None))

@@ -6,10 +6,11 @@ from enum import StrEnum
 from typing import Any, Final
 
 from signalbox.contracts.catalog import Catalog, CatalogRecord
-from signalbox.contracts.compatibility import CompatibilityFinding, Severity, Verdict, Version, judge
+from signalbox.contracts.compatibility import judge
 from signalbox.contracts.earlier import InRegistry
 from signalbox.contracts.registry_api import RefusedByRegistry, Registered, RegistryApi
 from signalbox.contracts.sources import Sources
+from signalbox.contracts.verdict import CompatibilityFinding, Severity, Verdict, Version
 from signalbox.names import RecordType, Subject
 
 _BY_REGISTRY: Final = "by the registry, which demands more than the catalog's level"
