@@ -16,11 +16,14 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-from memory_registry import SDR, MemoryRegistry, headers, impatient_gate, record
+# Run as a script, too; pytest has this folder on its path by itself.
+sys.path.append(str(Path(__file__).resolve().parents[1] / "support"))
 
 import signalbox_contracts
+from memory_registry import SDR, MemoryRegistry, headers, impatient_gate, record
 from signalbox.avro import decode, encode, parse, unframe
 from signalbox.errors import Refusal
 from signalbox.governance import Accepted, Gate

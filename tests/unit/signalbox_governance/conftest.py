@@ -10,11 +10,9 @@ import httpx
 import pytest
 
 import signalbox_contracts
+from memory_registry import SDR, MemoryRegistry
 
 ROOT = Path(__file__).resolve().parents[3]
-sys.path.append(str(ROOT / "tests" / "fuzz"))
-
-from memory_registry import SDR, MemoryRegistry  # noqa: E402
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@ import json
 from typing import Any
 
 import pytest
-from memory_registry import MemoryRegistry
 
+from memory_registry import MemoryRegistry
 from signalbox.errors import Unavailable
 from signalbox.governance import Contracts
 from signalbox.names import RecordType

@@ -3,10 +3,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from gate_fuzz import DATA_BY_TYPE, lead
-from memory_registry import MemoryRegistry, headers, impatient_gate, record, sdr_admission
 
 import signalbox_contracts
+from gate_fuzz import DATA_BY_TYPE, lead
+from memory_registry import MemoryRegistry, headers, impatient_gate, record, sdr_admission
 from signalbox.avro import Limits, encode, parse
 from signalbox.envelope import correlation_id_of, intake_id
 from signalbox.errors import Unavailable

@@ -5,10 +5,10 @@ import tracemalloc
 from typing import Any
 
 import pytest
-from gate_fuzz import DATA_BY_TYPE
-from memory_registry import MemoryRegistry, headers, impatient_gate, record
 
 import signalbox_contracts
+from gate_fuzz import DATA_BY_TYPE
+from memory_registry import MemoryRegistry, headers, impatient_gate, record
 from signalbox.avro import Limits, encode, frame, parse
 from signalbox.governance import Accepted, Rejected
 from signalbox.reasons import Reason

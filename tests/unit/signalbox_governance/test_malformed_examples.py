@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from memory_registry import sdr_admission
 
+from memory_registry import sdr_admission
 from signalbox.governance import Contracts, Gate, Limits, Rejected
 from signalbox.governance.malformed import MalformedExample, load
 from signalbox.governance.schemas import WriterSchemas

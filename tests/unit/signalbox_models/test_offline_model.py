@@ -1,4 +1,8 @@
+import asyncio
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, Literal
 
@@ -79,6 +83,41 @@ def test_each_role_can_have_its_own_model(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("LLM_BASE_URL", "http://127.0.0.1:1/v1")
     monkeypatch.setenv("ROUTER_LLM_MODEL", "offline")
     assert (model_for("agent").name, model_for("router").name) == ("llama3.2:3b", "offline")
+
+
+async def test_questions_of_one_kind_that_are_asked_at_the_same_time_keep_their_own_checks() -> None:
+    model = Model("offline", ModelSettings(retries=0))
+
+    async def ask(score: int, limit: int) -> int:
+        def check(verdict: Verdict) -> str | None:
+            return None if verdict.score <= limit else f"over {limit}"
+
+        try:
+            return (
+                await model.complete(**asking(stand_in=lambda: {"score": score}), check=check)
+            ).output.score
+        except ModelRefused as refused:
+            assert f"over {limit}" in refused.detail
+            return -1
+
+    answers = await asyncio.gather(*(ask(score, limit) for score in range(4) for limit in range(4)))
+    assert answers == [score if score <= limit else -1 for score in range(4) for limit in range(4)]
+
+
+async def test_an_answer_that_is_turned_down_is_not_quoted() -> None:
+    model = Model("offline", ModelSettings(retries=0))
+    with pytest.raises(ModelRefused) as refused:
+        await model.complete(**asking(stand_in=lambda: {"score": "Anna Schmidt"}))
+    assert "score" in refused.value.detail
+    assert "Anna" not in str(refused.value)
+
+
+def test_offline_no_provider_is_imported() -> None:
+    program = "import sys, signalbox.models as m; m.model_for('agent'); print('openai' in sys.modules)"
+    environment = {name: value for name, value in os.environ.items() if "LLM" not in name}
+    command = [sys.executable, "-c", program]
+    said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert said.stdout == "False\n"
 
 
 def test_the_package_exports_these_names_and_no_others() -> None:

@@ -1,7 +1,7 @@
 import pytest
-from memory_registry import MemoryRegistry
 
 import signalbox_contracts
+from memory_registry import MemoryRegistry
 from signalbox.control import ControlRecords
 from signalbox.records import Draft, Record
 from signalbox.replay.audit import Audit

@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+import signalbox.texts
 from signalbox.texts import MailText, as_data, name_of, plain, problem_with, subject_line
 
 SITE = "https://larkspan.example/"
@@ -58,3 +59,10 @@ def test_links_to_our_own_site_are_fine() -> None:
 def test_a_subject_is_one_line_whatever_the_model_wrote() -> None:
     assert subject_line(mail(subject="a\r\nBcc: b\u2028c")) == "a Bcc: b c"
     assert len(subject_line(mail(subject="y" * 300))) == 150
+
+
+def test_the_package_exports_these_names_and_no_others() -> None:
+    assert signalbox.texts.__all__ == [
+        "MailText", "as_data", "instructions", "letter", "name_of", "one_line", "plain", "problem_with",
+        "subject_line",
+    ]  # fmt: skip

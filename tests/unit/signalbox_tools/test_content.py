@@ -86,5 +86,6 @@ async def test_an_empty_folder_and_a_missing_one_are_not_available(tmp_path: Pat
 
 def test_the_package_exports_these_names_and_no_others() -> None:
     assert signalbox.tools.__all__ == [
-        "ContentLibrary", "Directory", "Finding", "NotAvailable", "ToolSettings", "Website",
+        "CompanyResearch", "ContentLibrary", "Directory", "Finding", "Findings", "NotAvailable",
+        "ToolSettings", "Website",
     ]  # fmt: skip

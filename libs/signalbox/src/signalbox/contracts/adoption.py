@@ -35,11 +35,13 @@ def adoption(
             Severity.BREAKS, "unusable", "", detail, earlier[-1].label, readers, _UNUSABLE
         )
         return
-    severity = Severity.BREAKS if parties.entry.compatibility.backward else Severity.WARNS
+    level = parties.entry.compatibility
     for version in earlier:
+        demanded = level.backward and (level.transitive or version is earlier[-1])
         refusal = _unread(new, version) if version.label not in said else None
         if refusal is not None:
             detail = f"the gate would not adopt it, since it can't read {version.label}: {refusal.detail}"
+            severity = Severity.BREAKS if demanded else Severity.WARNS
             yield CompatibilityFinding(
                 severity, "gate", refusal.field, detail, version.label, readers, _NOT_ADOPTED
             )

@@ -1,7 +1,8 @@
 """Whether a contract may change as it did: each changed contract against its earlier versions, at its level.
 
 Three judges: Apache Avro's schema resolution in the directions that the level demands; what registries do not
-see (a logical type, an enum's default, a data rule), at any level but ``NONE``; and the gate, which has to adopt it.
+see (a logical type, an enum's default, a data rule), at any level but ``NONE``; and the gate, which has to
+adopt it.
 """
 
 import json

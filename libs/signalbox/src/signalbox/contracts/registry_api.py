@@ -18,7 +18,8 @@ from signalbox.names import SchemaId, Subject
 
 _NOT_FOUND: Final = 404
 _SOFT_DELETED: Final = 40406
-"""The registry's error code for a version that is soft-deleted already."""
+"""The registry's error code for a version that is soft-deleted already: Confluent's with 404, Apicurio's 409."""
+_NO_LEVEL: Final = "NONE"
 _REFUSED: Final = frozenset({409, 422})
 _DENIED: Final = frozenset({401, 403})
 _SERVER_ERROR: Final = 500
@@ -120,7 +121,7 @@ class RegistryApi:
         """
         path = f"subjects/{_quoted(subject)}/versions/{version}"
         answer = self._ask("DELETE", path)
-        soft_deleted = answer.status_code == _NOT_FOUND and self._error_code(answer) == _SOFT_DELETED
+        soft_deleted = not answer.is_success and self._error_code(answer) == _SOFT_DELETED
         if not (permanently and soft_deleted):
             self._json(answer)
         if permanently:
@@ -143,7 +144,10 @@ class RegistryApi:
 
     def set_compatibility(self, subject: Subject, level: str) -> None:
         """Set the level of ``subject``; the subject need not exist yet."""
-        self._json(self._ask("PUT", f"config/{_quoted(subject)}", {"compatibility": level}))
+        answer = self._ask("PUT", f"config/{_quoted(subject)}", {"compatibility": level})
+        # Apicurio keeps no level where NONE is meant, and answers 404 for a subject without one.
+        if not (answer.status_code == _NOT_FOUND and level == _NO_LEVEL):
+            self._json(answer)
 
     def _version(self, subject: Subject, number: int, query: str = "") -> Registered:
         path = f"subjects/{_quoted(subject)}/versions/{number}{query}"

@@ -21,6 +21,7 @@ from signalbox.reasons import Reason
 from signalbox.records import Draft
 
 _FRAME: int = 5
+_NO_LEVEL = "NONE"
 
 
 class _Part(BaseModel):
@@ -177,7 +178,7 @@ class _Drafting:
     async def _register(self, wanted: Registration) -> SchemaId:
         """Register a schema that its subject's compatibility level would refuse: the level is put back."""
         level = await self._api.level(wanted.subject)
-        await self._api.set_level(wanted.subject, "NONE")
+        await self._api.set_level(wanted.subject, _NO_LEVEL)
         try:
             schema_id, version = await self._api.register(wanted.subject, json.dumps(wanted.schema_))
             if wanted.soft_delete:
@@ -213,10 +214,11 @@ class _Api:
         return str(answer.raise_for_status().json()["compatibilityLevel"])
 
     async def set_level(self, subject: str, level: str | None) -> None:
-        if level is None:
-            await self._call("DELETE", f"/config/{subject}")
-        else:
-            await self._call("PUT", f"/config/{subject}", {"compatibility": level})
+        body = {"compatibility": level} if level else None
+        answer = await self._client.request("PUT" if level else "DELETE", f"/config/{subject}", json=body)
+        # Apicurio keeps no level where NONE is meant, and so has none to change or to drop.
+        if answer.status_code != HTTPStatus.NOT_FOUND or level not in {None, _NO_LEVEL}:
+            answer.raise_for_status()
 
     async def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         answer = await self._client.request(method, path, json=body)

@@ -1,6 +1,7 @@
 """Topics as the catalog wants them: made where missing, never changed behind anybody's back."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -8,10 +9,12 @@ from typing import Any, Final, Literal
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
+from signalbox.errors import Unavailable
 from signalbox.kafka.faults import kafka_errors
 from signalbox.kafka.settings import MAX_MESSAGE_BYTES, KafkaSettings
 
 _TIMEOUT_S: Final = 15.0
+_POLL_S: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,27 +61,46 @@ def _apply(settings: KafkaSettings, wanted: list[TopicSpec]) -> list[TopicChange
         existing = admin.list_topics(timeout=_TIMEOUT_S).topics
         missing = [spec for spec in wanted if spec.name not in existing]
         created = _create(admin, missing, settings.replication_factor)
-        return [created.get(spec.name) or _compared(spec, existing[spec.name]) for spec in wanted]
+        existing = _listed(admin, [spec.name for spec in wanted])
+    return [
+        TopicChange(spec.name, "created") if spec.name in created else _compared(spec, existing[spec.name])
+        for spec in wanted
+    ]
 
 
-def _create(admin: AdminClient, specs: list[TopicSpec], replication: int) -> dict[str, TopicChange]:
+def _create(admin: AdminClient, specs: list[TopicSpec], replication: int) -> set[str]:
+    """Create topics; return the names of those that nobody else created meanwhile."""
     if not specs:
-        return {}
+        return set()
     futures = admin.create_topics(
         [NewTopic(spec.name, spec.partitions, replication, config=spec.config()) for spec in specs],
         operation_timeout=_TIMEOUT_S,
     )
-    return {name: _outcome(name, future) for name, future in futures.items()}
+    return {name for name, future in futures.items() if _is_created(future)}
 
 
-def _outcome(name: str, future: Any) -> TopicChange:
+def _is_created(future: Any) -> bool:
     try:
         future.result(_TIMEOUT_S)
     except KafkaException as error:
-        if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:  # another process was first
-            return TopicChange(name, "unchanged")
+        if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
+            return False
         raise
-    return TopicChange(name, "created")
+    return True
+
+
+def _listed(admin: AdminClient, names: list[str]) -> dict[str, Any]:
+    """Wait until the broker lists the topics: its controller knows of a new one before it does.
+
+    Raises:
+        Unavailable: it does not within the time.
+    """
+    deadline = time.monotonic() + _TIMEOUT_S
+    while missing := set(names) - (topics := admin.list_topics(timeout=_TIMEOUT_S).topics).keys():
+        if time.monotonic() > deadline:
+            raise Unavailable("broker", f"it does not list {', '.join(sorted(missing))}")
+        time.sleep(_POLL_S)
+    return dict(topics)
 
 
 def _compared(spec: TopicSpec, found: Any) -> TopicChange:
