@@ -120,3 +120,12 @@ def test_what_is_not_exactly_one_plain_address_is_no_recipient(address: str) -> 
 
 def test_a_domain_outside_ascii_is_written_as_dns_carries_it() -> None:
     assert recipient_of("info@bücher.example").addr_spec == "info@xn--bcher-kva.example"
+
+
+def test_a_domain_is_never_turned_into_another_one() -> None:
+    assert recipient_of("x@straße.example").addr_spec == "x@xn--strae-oqa.example"
+
+
+def test_a_domain_that_dns_cannot_carry_is_refused() -> None:
+    with pytest.raises(ValueError, match="domain"):
+        recipient_of("x@\u0301.example")

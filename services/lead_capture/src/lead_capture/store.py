@@ -83,7 +83,8 @@ class SqlLeadStore:
         if target.drivername.startswith("sqlite") and target.database:
             # Leads are personal data: the folder is for this user alone.
             Path(target.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._engine = sa.create_engine(target)
+        # A database error would otherwise carry the lead into the logs.
+        self._engine = sa.create_engine(target, hide_parameters=True)
         if self._engine.dialect.name == "sqlite":
             sa.event.listen(self._engine, "connect", _make_durable)
         with _border():

@@ -11,6 +11,8 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
 
+import idna
+
 from send_email.mails import Mail
 
 _BLANKS = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+")
@@ -43,10 +45,16 @@ def recipient_of(address: str, name: str = "") -> Address:
     if match is None or len(address) > _ADDRESS_LIMIT:
         raise ValueError("not one plain e-mail address")
     try:
-        domain = match["domain"].encode("idna").decode()
-    except UnicodeError as error:
+        domain = _dns_name(match["domain"])
+    except idna.IDNAError as error:
         raise ValueError("not one plain e-mail address: its domain is none") from error
     return Address(one_line(name, _NAME_LIMIT), username=match["local"], domain=domain)
+
+
+def _dns_name(domain: str) -> str:
+    # IDNA 2008, as lead capture checks addresses. Python's own codec is IDNA 2003, which turns straße into
+    # strasse: another domain, and so another person's mailbox.
+    return domain if domain.isascii() else idna.encode(domain, uts46=True).decode()
 
 
 def composed(mail: Mail, sender: Sender, date: datetime) -> EmailMessage:

@@ -18,7 +18,7 @@ from signalbox.names import SchemaId, Subject
 
 _NOT_FOUND: Final = 404
 _SOFT_DELETED: Final = 40406
-"""The registry's error code for a version that is soft-deleted already: Confluent's with 404, Apicurio's 409."""
+"""A version is soft-deleted already: Confluent answers it with 404, Apicurio with 409."""
 _NO_LEVEL: Final = "NONE"
 _REFUSED: Final = frozenset({409, 422})
 _DENIED: Final = frozenset({401, 403})
