@@ -75,8 +75,14 @@ def environment_of(process: psutil.Process) -> dict[str, str]:
 
 
 def is_alive(process: psutil.Process) -> bool:
+    """Tell whether it still runs, with any of its threads.
+
+    A process of many threads counts as a zombie when the first has ended; the others may hold its port yet.
+    """
     try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        return process.is_running() and (
+            process.status() != psutil.STATUS_ZOMBIE or process.num_threads() > 1
+        )
     except psutil.Error:
         return False
 
