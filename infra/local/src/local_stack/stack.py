@@ -136,27 +136,29 @@ class Stack:
         with exclusive(self.run_dir, "down", patience_s=_LOCK_PATIENCE_S):
             return self._stop_all()
 
-    def redeploy(self, name: str) -> None:
+    def redeploy(self, name: str, environment: Mapping[str, str] | None = None) -> None:
         """Stop one service, start it again as it was, and wait until it is ready.
+
+        ``environment`` is set for this service alone, from now on: `can-i-deploy` is asked with it, too.
 
         Raises:
             StackError: there is no such service, it may not be deployed, or it did not become ready.
         """
         with exclusive(self.run_dir, f"redeploy {name}", patience_s=_LOCK_PATIENCE_S):
             old = self.process(name)
-            environment = self._environment_in_use()
+            shared = self._environment_in_use()
+            own = {**old.environment, **(environment or {})}
             if name not in {BROKER, REGISTRY}:
-                self._progress.say(
-                    ask_can_i_deploy(name, self.root, environment) or f"{name} may be deployed"
-                )
+                warning = ask_can_i_deploy(name, self.root, {**shared, **own})
+                self._progress.say(warning or f"{name} may be deployed")
             self._progress.say(f"stopping {name}")
             self._stop(self._found([name]).get(name, []))
-            ensure_free({name: Address.of(SERVICES[name], old.environment)})
+            ensure_free({name: Address.of(SERVICES[name], own)})
             foundation = self._foundation_in_use()
-            self._record(self._started(foundation, SERVICES[name], environment, old.environment))
+            self._record(self._started(foundation, SERVICES[name], shared, own))
             self._await_ready([name])
             if name == BROKER:
-                self._after_broker(foundation, environment)
+                self._after_broker(foundation, shared)
 
     def kill(self, name: str, sig: signal.Signals = signal.SIGKILL) -> None:
         """Send a signal to one service; after SIGKILL, return when it is gone."""
