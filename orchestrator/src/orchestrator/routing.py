@@ -12,12 +12,12 @@ from orchestrator.outcomes import Outcome, Rejections, Route, Routes, without_mo
 from orchestrator.router import Router, Unroutable
 from signalbox.contracts.catalog import Catalog
 from signalbox.errors import Refusal
-from signalbox.governance import Accepted, Gate, Rejected
+from signalbox.governance import Accepted, Gate, Rejected, personal_values
 from signalbox.names import AgentId, RecordType
 from signalbox.patience import patiently
 from signalbox.reasons import Reason, Stage
 from signalbox.records import Draft, Record
-from signalbox.telemetry import Readiness, logger
+from signalbox.telemetry import Readiness, hide_from_logs, logger
 
 _log = logger(__name__)
 _DUPLICATES = Counter("signalbox_message_duplicates", "Redelivered messages that already have a decision")
@@ -51,6 +51,7 @@ class Routing:
                     record, Stage.GATE, Refusal(rejected.reason, rejected.detail, rejected.field)
                 )
             case Accepted() as message:
+                hide_from_logs(personal_values(message.contract, message.datum))
                 identity = Identity(message.envelope.correlation_id, message.envelope.id)
                 if not self._history.first(record.partition, identity, record):
                     _DUPLICATES.inc()

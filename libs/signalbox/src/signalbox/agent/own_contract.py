@@ -1,6 +1,5 @@
 """One contract that an agent was built with, as the registry knows it."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -10,8 +9,9 @@ from pydantic import BaseModel
 from signalbox.agent.kit import Bound
 from signalbox.avro import ParsedSchema, decode, encode, parse, unframe
 from signalbox.errors import Unavailable
+from signalbox.governance.pii import personal_values
 from signalbox.governance.registry import SchemaRegistry
-from signalbox.governance.rules import Rules, redacted
+from signalbox.governance.rules import Rules
 from signalbox.names import RecordType, SchemaId, Subject
 
 
@@ -39,23 +39,7 @@ class OwnContract:
 
     def personal_values(self, record: BaseModel) -> list[str]:
         """Return the texts in ``record`` that the contract tags as personal."""
-        datum = _plain(record.model_dump(by_alias=True))
-        return list(_differing(datum, redacted(self.schema, datum)))
-
-
-def _differing(datum: Any, shown: Any) -> Iterator[str]:
-    match datum, shown:
-        case dict(), dict():
-            for name, value in datum.items():
-                yield from _differing(value, shown[name])
-        case list(), list():
-            for value, beside in zip(datum, shown, strict=True):
-                yield from _differing(value, beside)
-        case ((dict() | list()), _):
-            for value in datum.values() if isinstance(datum, dict) else datum:
-                yield from _differing(value, shown)
-        case str(), _ if datum != shown:
-            yield datum
+        return personal_values(self.schema, _plain(record.model_dump(by_alias=True)))
 
 
 async def look_up(contract: Bound, registry: SchemaRegistry) -> OwnContract:

@@ -2,6 +2,7 @@
 
 from signalbox.governance.contracts import Contract, Contracts
 from signalbox.governance.gate import Accepted, Admission, Gate, Limits, Rejected
+from signalbox.governance.pii import personal_values
 from signalbox.governance.registry import SchemaRegistry, SchemaVersion
 from signalbox.governance.rules import Condition, Rules, redacted
 
@@ -17,5 +18,6 @@ __all__ = [
     "Rules",
     "SchemaRegistry",
     "SchemaVersion",
+    "personal_values",
     "redacted",
 ]

@@ -1,6 +1,6 @@
 """Personal data: fields and records that a contract tags ``confluent:tags: ["PII"]`` are not shown."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, Protocol
 
 from signalbox.avro import types
@@ -25,6 +25,11 @@ def redacted(contract: HasSchema | ParsedSchema, datum: Mapping[str, Any]) -> di
     schema = contract if isinstance(contract, ParsedSchema) else contract.schema
     shown = _shown(schema.root, datum)
     return shown if isinstance(shown, dict) else dict.fromkeys(datum, REDACTED)
+
+
+def personal_values(contract: HasSchema | ParsedSchema, datum: Mapping[str, Any]) -> list[str]:
+    """Return the texts in ``datum`` that are tagged as personal: what no log line may hold."""
+    return list(_differing(datum, redacted(contract, datum)))
 
 
 def pii_paths(schema: ParsedSchema) -> frozenset[str]:
@@ -80,3 +85,18 @@ def _paths(node: Node, path: str) -> list[str]:
 def _field_paths(field: Field, path: str) -> list[str]:
     inside = f"{path}.{field.name}" if path else field.name
     return [inside] if _is_personal(field) else _paths(field.type, inside)
+
+
+def _differing(datum: Any, shown: Any) -> Iterator[str]:
+    match datum, shown:
+        case dict(), dict():
+            for name, value in datum.items():
+                yield from _differing(value, shown[name])
+        case list(), list():
+            for value, beside in zip(datum, shown, strict=True):
+                yield from _differing(value, beside)
+        case ((dict() | list()), _):
+            for value in datum.values() if isinstance(datum, dict) else datum:
+                yield from _differing(value, shown)
+        case str(), _ if datum != shown:
+            yield datum

@@ -1,0 +1,79 @@
+"""The orchestrator's log lines hold no personal data of the message in hand, also when a decision fails."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import structlog
+
+from orchestrator.history import DecisionHistory
+from orchestrator.routing import Routing
+from orchestrator.stage import Stage
+from signalbox.avro import parse
+from signalbox.governance import Accepted
+from signalbox.kafka import KafkaSettings
+from signalbox.records import Record
+from signalbox.telemetry import Readiness, configure_logging
+from signalbox_contracts import schema_text
+
+LEAD = {
+    "lead_id": "lead-1",
+    "name": "Wilhelmina Unmistakable",
+    "email": "wilhelmina@unmistakable.example",
+    "company_name": "Unmistakable",
+    "job_title": "CEO",
+    "lead_source": "webinar",
+    "company_website": None,
+    "project_description": "A most unmistakable project.",
+    "captured_at": datetime.now(UTC),
+}
+
+
+@pytest.fixture
+def own_logs() -> Iterator[None]:
+    """Log as a process does, for this test only."""
+    configure_logging("test")
+    yield
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
+    logging.basicConfig(force=True)
+
+
+@pytest.mark.usefixtures("own_logs")
+async def test_a_decision_that_fails_on_a_message_quotes_nobody(
+    accepted: Callable[..., Accepted], capsys: pytest.CaptureFixture[str]
+) -> None:
+    message = accepted("sdr.LeadCaptured", {"lead": LEAD})
+    contract: Any = SimpleNamespace(schema=parse(schema_text("sdr.LeadCaptured")))
+    passed = Accepted(
+        message.record, message.envelope, message.lead_id, message.record_type, message.datum, contract
+    )
+
+    class Parts:
+        """Stands for gate and selection: the first lets the message pass, the second fails on its data."""
+
+        failed = 0
+
+        async def check(self, _: Record) -> Accepted:
+            return passed
+
+        async def route(self, asked: Accepted) -> Any:
+            self.failed += 1
+            if self.failed == 1:
+                raise ValueError(f"can't cope with {asked.datum['lead']['email']} of {asked.datum}")
+            raise asyncio.CancelledError
+
+    parts: Any = Parts()
+    routing = Routing(parts, DecisionHistory(KafkaSettings()), parts, parts, parts, Readiness())
+    stage = Stage("test", parts, parts, routing.decide, Readiness(), limit=1, fault_pause_s=0)
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.create_task(stage._decided(message.record))
+
+    logged = capsys.readouterr().out
+    assert "can't cope with" in logged
+    for personal in ("Wilhelmina", "wilhelmina@unmistakable.example", "most unmistakable"):
+        assert personal not in logged
