@@ -125,7 +125,9 @@ class Report(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
     )
-    summary: Annotated[str, Field(description="A few sentences that a salesperson reads first.")]
+    summary: Annotated[
+        str, Field(description="A few sentences that a salesperson reads first; they may name the person.")
+    ]
     industry: Annotated[
         str | None, Field(description="The company's industry; null when nothing says it.")
     ] = None
@@ -179,4 +181,7 @@ class LeadScored(BaseModel):
     score: Annotated[int, Field(description="Fit and interest from 0 (none) to 100 (ideal).")]
     next_step: Annotated[NextStep, Field(description="What should be done with the lead.")]
     talking_points: Annotated[list[str], Field(description="What to speak about, most promising first.")] = []
-    rationale: Annotated[str, Field(description="Why this score and this step, in one or two sentences.")]
+    rationale: Annotated[
+        str,
+        Field(description="Why this score and this step, in one or two sentences; they may name the person."),
+    ]
