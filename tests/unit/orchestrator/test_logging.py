@@ -1,23 +1,23 @@
 """The orchestrator's log lines hold no personal data of the message in hand, also when a decision fails."""
 
 import asyncio
-import logging
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import structlog
 
 from orchestrator.history import DecisionHistory
 from orchestrator.routing import Routing
 from orchestrator.stage import Stage
+from process_logs import process_logs
 from signalbox.avro import parse
 from signalbox.governance import Accepted
 from signalbox.kafka import KafkaSettings
 from signalbox.records import Record
-from signalbox.telemetry import Readiness, configure_logging
+from signalbox.telemetry import Readiness
 from signalbox_contracts import schema_text
 
 LEAD = {
@@ -33,19 +33,8 @@ LEAD = {
 }
 
 
-@pytest.fixture
-def own_logs() -> Iterator[None]:
-    """Log as a process does, for this test only."""
-    configure_logging("test")
-    yield
-    structlog.reset_defaults()
-    structlog.contextvars.clear_contextvars()
-    logging.basicConfig(force=True)
-
-
-@pytest.mark.usefixtures("own_logs")
 async def test_a_decision_that_fails_on_a_message_quotes_nobody(
-    accepted: Callable[..., Accepted], capsys: pytest.CaptureFixture[str]
+    accepted: Callable[..., Accepted],
 ) -> None:
     message = accepted("sdr.LeadCaptured", {"lead": LEAD})
     contract: Any = SimpleNamespace(schema=parse(schema_text("sdr.LeadCaptured")))
@@ -70,10 +59,11 @@ async def test_a_decision_that_fails_on_a_message_quotes_nobody(
     parts: Any = Parts()
     routing = Routing(parts, DecisionHistory(KafkaSettings()), parts, parts, parts, Readiness())
     stage = Stage("test", parts, parts, routing.decide, Readiness(), limit=1, fault_pause_s=0)
-    with pytest.raises(asyncio.CancelledError):
-        await asyncio.create_task(stage._decided(message.record))
+    with process_logs() as lines:
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.create_task(stage._decided(message.record))
+        logged = json.dumps(lines(), ensure_ascii=False)
 
-    logged = capsys.readouterr().out
     assert "can't cope with" in logged
     for personal in ("Wilhelmina", "wilhelmina@unmistakable.example", "most unmistakable"):
         assert personal not in logged

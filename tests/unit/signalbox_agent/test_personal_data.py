@@ -1,18 +1,15 @@
 """No line that an agent logs has a person's name, address or words in it, on any path."""
 
 import asyncio
-import io
 import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import structlog
 from pydantic import BaseModel
 
 import active_outreach.agent
@@ -22,6 +19,7 @@ import nurture_campaign.agent
 import send_email.agent
 from handling import lead_with
 from in_memory import MemoryPublisher, MemoryRegistry
+from process_logs import process_logs
 from send_email.settings import MailSettings
 from send_email.store import ScheduleStore
 from signalbox.agent import Agent, Message, Refuse, Work, create_app
@@ -29,7 +27,6 @@ from signalbox.agent.parts import Parts
 from signalbox.agent.settings import AgentSettings
 from signalbox.agent.store import StateStore
 from signalbox.models import Model, ModelSettings
-from signalbox.telemetry import configure_logging
 from signalbox_contracts.sdr import (
     CampaignDrafted,
     CampaignType,
@@ -81,17 +78,8 @@ CASES: dict[str, tuple[Callable[[Path], Agent], Callable[[], BaseModel]]] = {
 @pytest.fixture
 def logged() -> Iterator[Callable[[], list[dict[str, Any]]]]:
     """Log as a process does, and return the lines."""
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    written = io.BytesIO()
-    with redirect_stdout(io.TextIOWrapper(written, "utf-8", write_through=True)):
-        configure_logging("test")
-    try:
-        yield lambda: [json.loads(line) for line in written.getvalue().decode().splitlines()]
-    finally:
-        structlog.reset_defaults()
-        structlog.contextvars.clear_contextvars()
-        root.handlers, root.level = handlers, level
+    with process_logs() as lines:
+        yield lines
 
 
 async def posted(agent: Agent, record: BaseModel, folder: Path) -> httpx.Response:
