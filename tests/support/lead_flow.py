@@ -13,7 +13,7 @@ ENGAGED: Final[dict[str, Any]] = {}
 NURTURED: Final = {
     "job_title": "Logistics Analyst",
     "lead_source": "newsletter",
-    "project_description": "We are exploring how to plan our trucks some day; there is no hurry at all.",
+    "project_description": "We are interested, but need time: helpful information over several weeks.",
 }
 """Scores middling: the lead is written to by ``nurture_campaign``."""
 DISQUALIFIED: Final = {
@@ -24,7 +24,7 @@ DISQUALIFIED: Final = {
 """Nobody writes to it."""
 
 _KINDS: Final = ((ENGAGED, "scheduled"), (NURTURED, "scheduled"), (DISQUALIFIED, "ended"))
-_EVERY_S: Final = 0.3
+_EVERY_S: Final = 0.4
 _FIRST: Final = 50_000
 
 
@@ -34,32 +34,44 @@ class LeadFlow:
 
     operator: Operator
     expected: dict[str, str] = field(default_factory=dict)
+    _seen_settled: set[str] = field(default_factory=set)
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    _posting: asyncio.Task[None] | None = None
 
-    async def run(self) -> None:
-        """Post a lead of each kind in turn until told to stop."""
+    def start(self) -> None:
+        """Begin to post."""
+        self._posting = asyncio.create_task(self._post())
+
+    async def stop(self) -> None:
+        """Post no more. Raises what went wrong with posting."""
+        self._stopping.set()
+        if self._posting is not None:
+            await self._posting
+
+    async def settle(self) -> None:
+        """Wait until every lead that was posted so far was in a final state."""
+        waiting = [lead_id for lead_id in self.expected if lead_id not in self._seen_settled]
+        self._seen_settled.update(await self.operator.settled(waiting, deadline_s=120))
+
+    async def outcome(self) -> dict[str, str]:
+        """Post no more, wait until all leads are in a final state, and return the states."""
+        await self.stop()
+        return await self.operator.settled(list(self.expected), deadline_s=120)
+
+    async def _post(self) -> None:
         while not self._stopping.is_set():
             kind, state = _KINDS[len(self.expected) % len(_KINDS)]
             lead_id = await self.operator.post(**lead(_FIRST + len(self.expected), **kind))
             self.expected[lead_id] = state
             await asyncio.sleep(_EVERY_S)
 
-    def stop(self) -> None:
-        """Post no more."""
-        self._stopping.set()
-
-    async def all_settled(self, deadline_s: float = 120) -> dict[str, str]:
-        """Wait until every lead that was posted so far is in a final state; return the states."""
-        return await self.operator.settled(list(self.expected), deadline_s)
-
 
 @asynccontextmanager
 async def flowing(operator: Operator) -> AsyncIterator[LeadFlow]:
-    """Let leads flow; a lead that can't be posted fails whoever asked for them."""
+    """Let leads of each kind in turn flow."""
     flow = LeadFlow(operator)
-    posting = asyncio.create_task(flow.run())
+    flow.start()
     try:
         yield flow
     finally:
-        flow.stop()
-        await posting
+        await flow.stop()

@@ -10,7 +10,6 @@ import pytest
 from operating import Operator
 from signalbox.avro import unframe
 from signalbox.dead_letters import DeadLetter
-from signalbox.envelope import Envelope
 from signalbox.names import AGENT_MESSAGES, AGENT_ROUTES, MessageId, SchemaId, dead_letter_topic
 from signalbox.records import Record
 
@@ -23,7 +22,7 @@ async def eventually(ask: Callable[[], Awaitable[_T | None]], what: str, deadlin
     try:
         async with asyncio.timeout(deadline_s):
             while not (answer := await ask()):
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.2)
     except TimeoutError:
         pytest.fail(f"not within {deadline_s:.0f} s: {what}")
     return answer
@@ -97,8 +96,3 @@ class Traffic:
         answer = await self.operator.http.get(f"{self.operator.stack.addresses['console']}/api/agents")
         (found,) = [one for one in answer.json()["agents"] if one["agent_id"] == agent]
         return {one["record_type"]: one["version"] for one in found["definition"]["contracts"]}
-
-
-def envelope_of(record: Record) -> Envelope:
-    """Return the attributes of a message."""
-    return Envelope.parse(record.headers)
