@@ -68,12 +68,18 @@ class DecisionHistory(History):
 
     async def read_back(self, partitions: frozenset[Partition]) -> None:
         """Read the decisions of the last 24 hours on ``partitions`` of ``agent_messages``."""
-        for at in partitions:
-            self.remember(at.number, await asyncio.to_thread(self._decided, at.number))
+        numbers = [at.number for at in partitions]
+        for number, decided in (await asyncio.to_thread(self._decided, numbers)).items():
+            self.remember(number, decided)
 
-    def _decided(self, partition: int) -> list[tuple[Identity, float]]:
+    def _decided(self, partitions: list[int]) -> dict[int, list[tuple[Identity, float]]]:
+        # All at once: to find out that a partition has no more takes a fetch's whole wait.
         topics = (AGENT_ROUTES, dead_letter_topic(AGENT_MESSAGES))
-        return _identities(_recent(self._settings, topics, [partition]), _decided_identity)
+        found: dict[int, list[tuple[Identity, float]]] = {number: [] for number in partitions}
+        for record in _recent(self._settings, topics, partitions):
+            if (identity := _decided_identity(record)) is not None:
+                found[record.partition].append((identity, record.timestamp_ms / 1000))
+        return found
 
 
 class IntakeHistory(History):

@@ -8,7 +8,7 @@ from prometheus_client import Counter, Gauge
 
 from orchestrator.ledger import Decision, Ledger, Prefix
 from signalbox.errors import Fatal, Unavailable
-from signalbox.kafka import GroupConsumer, Partition, TransactionalProducer
+from signalbox.kafka import GroupConsumer, Partition, TransactionalProducer, TransactionLost
 from signalbox.kafka.consumer import Batch
 from signalbox.patience import patiently
 from signalbox.records import Draft, Record
@@ -29,6 +29,8 @@ _IDLE_POLL_S: Final = 0.2
 _BUSY_POLL_S: Final = 0.005
 _QUIET_COMMIT_S: Final = 1.0
 _GRACE_S: Final = 15.0
+_LOST_AT_MOST: Final = 5
+_LOST_WITHIN_S: Final = 120.0
 
 
 async def nothing_to_read_back(_: frozenset[Partition]) -> None:
@@ -69,12 +71,13 @@ class Stage:
         self._assigned: set[Partition] = set()
         self._paused = False
         self._next_quiet_commit = 0.0
+        self._lost_at: list[float] = []
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Work until ``stopping``, then finish or hand back what is in flight and leave the group.
 
         Raises:
-            Fatal: fenced, or a commit's outcome is unknown.
+            Fatal: its transactions are lost again and again.
         """
         self._readiness.wait(self.name, "joining its consumer group")
         await patiently(self._producer.start, self._readiness)
@@ -166,10 +169,34 @@ class Stage:
             self._readiness.wait(f"{self.name} commit", error.detail)
             await asyncio.sleep(_IDLE_POLL_S)
             return
+        except TransactionLost as lost:
+            await self._start_over(lost)
+            return
         self._readiness.done(f"{self.name} commit")
         self._ledger.settle(prefix)
         _IN_FLIGHT.labels(self.name).set(self._ledger.in_flight)
         _COMMITS.labels(self.name).inc()
+
+    async def _start_over(self, lost: TransactionLost) -> None:
+        """Settle what is open, then read again from what is committed; what was decided is read back.
+
+        Raises:
+            Fatal: it happens again and again.
+        """
+        _log.warning("a transaction is lost: starting over", stage=self.name, why=str(lost))
+        now = asyncio.get_running_loop().time()
+        self._lost_at = [*(at for at in self._lost_at if at > now - _LOST_WITHIN_S), now]
+        if len(self._lost_at) > _LOST_AT_MOST:
+            raise Fatal(
+                f"{self.name} lost {len(self._lost_at)} transactions in {_LOST_WITHIN_S:.0f} s:"
+                f" does another process have this ORCHESTRATOR_REPLICA? The last: {lost}"
+            )
+        self._readiness.wait(self.name, "a transaction was lost")
+        self._ledger.drop(self._assigned)
+        self._assigned = set()
+        _IN_FLIGHT.labels(self.name).set(self._ledger.in_flight)
+        await patiently(self._producer.start, self._readiness)
+        await self._consumer.rejoin()
 
     async def _settled_soon(self) -> None:
         # Quick decisions then share one transaction; a slow one is not waited for.
@@ -200,8 +227,12 @@ class Stage:
         if undecided := self._ledger.undecided:
             await asyncio.wait(undecided, timeout=_GRACE_S)
         if prefix := self._ledger.finished_prefix():
-            await self._commit(prefix)
-            self._ledger.settle(prefix)
+            try:
+                await self._commit(prefix)
+            except (Unavailable, TransactionLost) as error:
+                _log.warning("handed back what was not committed", stage=self.name, why=str(error))
+            else:
+                self._ledger.settle(prefix)
 
 
 def _names(partitions: Iterable[Partition]) -> list[str]:

@@ -15,6 +15,7 @@ from signalbox.records import Draft
 from signalbox_contracts import schema_text
 
 PROFILED = "sdr.LeadProfiled"
+NOT_REGISTERED = "the text it was built with is not registered"
 AWAY = "127.0.0.1:1"
 
 
@@ -55,7 +56,10 @@ def test_a_service_whose_version_was_taken_back_may_not_be_deployed(operator):
         outcome = operator.run("can-i-deploy", "lead_ingestion", "--json")
         said = {one["reason"]: one["advice"] for one in outcome.json["objections"]}
         assert (outcome.status, outcome.json["answer"]) == (1, "no")
-        assert "signalbox contracts register" in said["version 1, which it was built with, was deregistered"]
+        # Apicurio shows no text of a subject that has no live version, so there the cause is not known.
+        causes = {"version 1, which it was built with, was deregistered", NOT_REGISTERED}
+        assert all("signalbox contracts register" in said[cause] for cause in causes & said.keys())
+        assert causes & said.keys()
         assert any("the gate refuses every record" in reason for reason in said)
         with pytest.raises(CommandFailed, match="may not be deployed"):
             ask_can_i_deploy("lead_ingestion", operator.stack.root, operator.stack.env)

@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -35,9 +36,9 @@ def running(process: StackProcess) -> bool:
 
 
 def subjects(stack: Stack) -> list[str]:
-    registry = stack.process("registry")
-    connection = http.client.HTTPConnection(registry.host, registry.port, timeout=5)
-    connection.request("GET", "/subjects")
+    registry = urlsplit(stack.addresses["registry"])
+    connection = http.client.HTTPConnection(registry.netloc, timeout=5)
+    connection.request("GET", f"{registry.path}/subjects")
     answer: list[str] = json.loads(connection.getresponse().read())
     connection.close()
     return answer
@@ -107,23 +108,33 @@ def test_redeploy_restarts_one_service_alone_with_the_environment_of_the_stack(
     assert environment["REGISTRY_PORT"] == str(before["registry"].port)
 
 
+def test_a_setting_of_one_service_stays_with_it_and_reaches_no_other(foundation: Stack) -> None:
+    foundation.redeploy("registry", {"A_SETTING": "of the registry"})
+    foundation.redeploy("registry")
+    assert foundation.process("registry").environment["A_SETTING"] == "of the registry"
+    assert foundation.process("broker").environment["A_SETTING"] == foundation.env["A_SETTING"]
+    foundation.redeploy("registry", {"A_SETTING": foundation.env["A_SETTING"]})
+
+
 def test_redeploying_an_unknown_service_lists_the_names(foundation: Stack, run_command: RunCommand) -> None:
     answer = run_command(foundation.env, "redeploy", "lead_scorer")
     assert answer.returncode == 1
     assert "there is no service 'lead_scorer'; there are broker, registry" in answer.stderr
 
 
-def test_a_redeployed_broker_gets_its_topics_again_and_says_that_records_are_lost(
+def test_a_redeployed_broker_says_what_became_of_its_records(
     foundation: Stack, run_command: RunCommand
 ) -> None:
     answer = run_command(foundation.env, "redeploy", "broker")
     assert answer.returncode == 0, answer.stderr
-    assert "keeps topics in memory" in answer.stdout
+    said = {"local": "keeps topics in memory: they were lost", "kafka": "nothing was lost"}
+    assert said[foundation.env["STACK"]] in answer.stdout
 
 
 def test_the_log_of_a_service_is_shown_and_followed(foundation: Stack, run_command: RunCommand) -> None:
     answer = run_command(foundation.env, "logs", "broker")
-    assert "listening on" in answer.stdout
+    said = {"local": "listening on", "kafka": "Kafka Server started"}
+    assert said[foundation.env["STACK"]] in answer.stdout
     assert "there are broker, registry" in run_command(foundation.env, "logs", "brokr").stderr
 
 

@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import pytest
+
 from orchestrator.stage import Stage
-from signalbox.errors import Unavailable
-from signalbox.kafka import Partition
+from signalbox.errors import Fatal, Unavailable
+from signalbox.kafka import Partition, TransactionLost
 from signalbox.kafka.consumer import Batch
 from signalbox.records import Draft, Record
 from signalbox.telemetry import Readiness
@@ -26,6 +28,7 @@ class FakeConsumer:
         self.committed: dict[Partition, int] = {}
         self.paused: set[Partition] = set()
         self.closed = False
+        self.after_rejoining: list[Batch] = []
 
     async def start(self) -> None:
         return
@@ -45,6 +48,9 @@ class FakeConsumer:
 
     async def group_metadata(self) -> Any:
         return None
+
+    async def rejoin(self) -> None:
+        self.batches = [Batch(revoked=frozenset({HERE})), *self.after_rejoining]
 
     async def close(self) -> None:
         self.closed = True
@@ -215,3 +221,43 @@ async def test_records_of_one_key_are_decided_one_after_the_other_where_asked() 
     await run_until(stage, lambda: len(producer.values) == 3)
     assert not any({0, 1} <= pair for pair in together)
     assert any({0, 2} <= pair for pair in together)
+
+
+class LosingProducer(FakeProducer):
+    """Loses the first ``losses`` transactions, as when the broker was away longer than one may last."""
+
+    def __init__(self, losses: int) -> None:
+        super().__init__()
+        self.losses = losses
+        self.starts = 0
+
+    async def start(self) -> None:
+        self.starts += 1
+
+    async def commit(self, drafts: Iterable[Draft], offsets: Mapping[Partition, int], _: Any) -> None:
+        if self.losses:
+            self.losses -= 1
+            raise TransactionLost("fenced")
+        await super().commit(drafts, offsets, _)
+
+
+async def test_after_a_lost_transaction_the_records_are_read_and_decided_again() -> None:
+    consumer = FakeConsumer(Batch([record(0), record(1)], frozenset({HERE})))
+    consumer.after_rejoining = [Batch([record(0), record(1)], frozenset({HERE}))]
+    producer = LosingProducer(losses=1)
+
+    await run_until(stage_of(consumer, producer, routed), lambda: len(producer.values) == 2)
+
+    assert producer.values == [b"0", b"1"]
+    assert producer.starts == 2
+
+
+async def test_transactions_that_are_lost_again_and_again_stop_the_process() -> None:
+    consumer = FakeConsumer(Batch([record(0)], frozenset({HERE})))
+    consumer.after_rejoining = [Batch([record(0)], frozenset({HERE}))]
+    stage = stage_of(consumer, LosingProducer(losses=100), routed)
+
+    with pytest.raises(Fatal, match="ORCHESTRATOR_REPLICA"):
+        async with asyncio.timeout(10):
+            await stage.run(asyncio.Event())
+    assert consumer.closed

@@ -128,14 +128,19 @@ class RegistryApi:
             self._json(self._ask("DELETE", f"{path}?permanent=true"))
 
     def deleted_versions(self, subject: Subject) -> list[Registered]:
-        """Return the versions of ``subject`` that are soft-deleted, oldest first."""
+        """Return the versions of ``subject`` that are soft-deleted, oldest first.
+
+        Apicurio lists them, but does not show them once none is live; those it does not show are left out.
+        """
         listed = self._ask("GET", f"subjects/{_quoted(subject)}/versions?deleted=true")
         if listed.status_code == _NOT_FOUND:
             return []
         live = self._ask("GET", f"subjects/{_quoted(subject)}/versions")
         alive = set() if live.status_code == _NOT_FOUND else set(self._json(live))
         numbers = sorted(int(number) for number in self._json(listed) if number not in alive)
-        return [self._version(subject, number, "?deleted=true") for number in numbers]
+        paths = [f"subjects/{_quoted(subject)}/versions/{number}?deleted=true" for number in numbers]
+        answers = [self._ask("GET", path) for path in paths]
+        return [_registered(self._json(answer)) for answer in answers if answer.status_code != _NOT_FOUND]
 
     def compatibility(self, subject: Subject) -> str | None:
         """Return the level that is set for ``subject`` itself, None when it has the registry's own."""
@@ -149,8 +154,8 @@ class RegistryApi:
         if not (answer.status_code == _NOT_FOUND and level == _NO_LEVEL):
             self._json(answer)
 
-    def _version(self, subject: Subject, number: int, query: str = "") -> Registered:
-        path = f"subjects/{_quoted(subject)}/versions/{number}{query}"
+    def _version(self, subject: Subject, number: int) -> Registered:
+        path = f"subjects/{_quoted(subject)}/versions/{number}"
         return _registered(self._json(self._ask("GET", path)))
 
     def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> httpx.Response:

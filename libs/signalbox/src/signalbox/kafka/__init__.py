@@ -6,7 +6,7 @@ from signalbox.kafka.reader import Reader, read_to_end
 from signalbox.kafka.registry import Registry, RegistrySettings
 from signalbox.kafka.settings import MAX_MESSAGE_BYTES, KafkaSettings
 from signalbox.kafka.topics import TopicChange, TopicSpec, apply
-from signalbox.kafka.transactions import TransactionalProducer
+from signalbox.kafka.transactions import TransactionalProducer, TransactionLost
 
 __all__ = [
     "MAX_MESSAGE_BYTES",
@@ -19,6 +19,7 @@ __all__ = [
     "RegistrySettings",
     "TopicChange",
     "TopicSpec",
+    "TransactionLost",
     "TransactionalProducer",
     "apply",
     "read_to_end",

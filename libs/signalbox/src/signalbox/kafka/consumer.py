@@ -52,6 +52,7 @@ class GroupConsumer:
         self._topics = list(topics)
         self._assigned: set[Partition] = set()
         self._revoked: set[Partition] = set()
+        self._owned: set[Partition] = set()
         self._fault: SignalboxError | None = None
 
     async def start(self) -> None:
@@ -63,6 +64,11 @@ class GroupConsumer:
             on_revoke=self._on_revoke,
             on_lost=self._on_revoke,
         )
+
+    async def rejoin(self) -> None:
+        """Leave the group and join it anew: every partition goes, and comes with its committed offset."""
+        await self._thread.call(self._leave)
+        await self.start()
 
     async def poll(self, limit: int, timeout_s: float) -> Batch:
         """Return up to ``limit`` records, as soon as there is one, at the latest after ``timeout_s``.
@@ -107,17 +113,25 @@ class GroupConsumer:
         assigned, self._assigned = frozenset(self._assigned), set()
         revoked, self._revoked = frozenset(self._revoked), set()
         # A rebalance may have come in the midst: what was fetched before it belongs to somebody else now.
-        kept = [record for record in records if Partition(record.topic, record.partition) not in revoked]
+        owned = self._owned - revoked
+        kept = [record for record in records if Partition(record.topic, record.partition) in owned]
         return Batch(kept, assigned, revoked)
+
+    def _leave(self) -> None:
+        self._owned = set()  # what was fetched and not polled yet is not to be seen any more
+        self._client.unsubscribe()
 
     def _on_assign(self, client: Consumer, partitions: list[TopicPartition]) -> None:
         client.assign(partitions)
         client.pause(partitions)
-        self._assigned.update(Partition(at.topic, at.partition) for at in partitions)
+        came = {Partition(at.topic, at.partition) for at in partitions}
+        self._assigned |= came
+        self._owned |= came
 
     def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         gone = {Partition(at.topic, at.partition) for at in partitions}
         self._assigned -= gone
+        self._owned -= gone
         self._revoked |= gone
 
 

@@ -4,42 +4,63 @@ Source: KIP-98 (transactions) and KIP-447 (offsets are fenced by the consumer gr
 ``transactional.id`` per replica is enough).
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, ParamSpec, TypeVar
 
-from confluent_kafka import KafkaException, Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
-from signalbox.errors import Fatal, Unavailable
+from signalbox.errors import Fatal, SignalboxError, Unavailable
 from signalbox.kafka.client_thread import ClientThread
 from signalbox.kafka.consumer import GroupConsumer, Partition
 from signalbox.kafka.faults import converted
 from signalbox.kafka.settings import KafkaSettings
 from signalbox.records import Draft
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 TRANSACTION_TIMEOUT_S: Final = 10
+_STUCK_AFTER_S: Final = TRANSACTION_TIMEOUT_S + 2
+"""A call that takes longer never ends: librdkafka does not keep the time-out of
+``send_offsets_to_transaction`` when the group's coordinator goes away (confluentinc/librdkafka#5456)."""
+_COMMIT_ATTEMPTS: Final = 3
+
+
+class TransactionLost(SignalboxError):
+    """Whether a commit happened is not known, or another producer with this id came.
+
+    What was in flight is not the caller's any more: :meth:`TransactionalProducer.start` settles what was left
+    open, and then the committed offsets say where to read on.
+    """
 
 
 class TransactionalProducer:
     """Writes drafts and commits offsets in one transaction; a newer one with the same id fences this one."""
 
     def __init__(self, settings: KafkaSettings, transactional_id: str) -> None:
-        self._client = Producer(
-            settings.producer(transactional_id)
-            | {
-                "transactional.id": transactional_id,
-                "transaction.timeout.ms": TRANSACTION_TIMEOUT_S * 1000,
-                "linger.ms": 0,
-            }
-        )
-        self._thread = ClientThread(transactional_id)
+        self._properties = settings.producer(transactional_id) | {
+            "transactional.id": transactional_id,
+            "transaction.timeout.ms": TRANSACTION_TIMEOUT_S * 1000,
+            "linger.ms": 0,
+        }
+        self._id = transactional_id
+        self._client: _Client | None = None
 
     async def start(self) -> None:
-        """Fence older producers with this id, and finish what they left open.
+        """Fence older producers with this id, and finish what they left open; also after `TransactionLost`.
 
         Raises:
             Unavailable: the broker can't be reached now; call again.
         """
-        await self._thread.call(self._client.init_transactions, TRANSACTION_TIMEOUT_S)
+        if self._client is None:
+            self._client = _Client(Producer(self._properties), ClientThread(self._id))
+        try:
+            await self._client.begin_with_this_id()
+        except Fatal as error:
+            self._abandon()
+            raise Unavailable("broker", f"{self._id} can't begin transactions: {error}") from error
 
     async def commit(
         self, drafts: Iterable[Draft], offsets: Mapping[Partition, int], consumer: GroupConsumer
@@ -48,47 +69,89 @@ class TransactionalProducer:
 
         Raises:
             Unavailable: nothing happened, and the same call may be tried again.
-            Fatal: fenced, or the outcome of the commit is unknown; the process must stop, and its
-                successor reads back what was decided.
+            TransactionLost: it may have happened; :meth:`start`, and read again from the committed offsets.
         """
+        assert self._client is not None, "start() comes first"
+        positions = [TopicPartition(at.topic, at.number, offset) for at, offset in offsets.items()]
         metadata = await consumer.group_metadata()
-        await self._thread.call(self._commit, list(drafts), dict(offsets), metadata)
+        try:
+            await self._client.write(list(drafts), positions, metadata)
+            await self._client.end()
+        except Fatal as error:
+            self._abandon()
+            raise TransactionLost(str(error)) from error
 
     async def close(self) -> None:
         """Release the thread; an open transaction does not outlive :meth:`commit`."""
-        self._thread.stop()
+        self._abandon()
 
-    def _commit(self, drafts: list[Draft], offsets: dict[Partition, int], metadata: Any) -> None:
-        positions = [TopicPartition(at.topic, at.number, offset) for at, offset in offsets.items()]
-        try:
-            self._client.begin_transaction()
-            for draft in drafts:
-                self._client.produce(
-                    draft.topic,
-                    key=draft.key,
-                    value=draft.value,
-                    headers=list(draft.headers),
-                    partition=-1 if draft.partition is None else draft.partition,
-                )
-            self._client.send_offsets_to_transaction(positions, metadata, TRANSACTION_TIMEOUT_S)
-        except BufferError as error:
-            self._abort()
-            raise Unavailable("broker", "the producer's queue is full") from error
-        except KafkaException as error:
-            self._abort()
-            raise converted(error.args[0]) from error
-        try:
-            self._client.commit_transaction(TRANSACTION_TIMEOUT_S)
-        except KafkaException as error:
-            cause = error.args[0]
-            if not cause.txn_requires_abort():
-                # Only a successor that reads back can tell whether this commit happened.
-                raise Fatal(f"the outcome of a commit is unknown: {cause.name()}: {cause.str()}") from error
-            self._abort()
-            raise converted(cause) from error
+    def _abandon(self) -> None:
+        if self._client is not None:
+            self._client.thread.stop()
+        self._client = None
 
-    def _abort(self) -> None:
+
+@dataclass(frozen=True, slots=True)
+class _Client:
+    """One of librdkafka's producers; once it raised Fatal, it is of no use any more."""
+
+    producer: Producer
+    thread: ClientThread
+
+    async def begin_with_this_id(self) -> None:
+        await self._called(self.producer.init_transactions, TRANSACTION_TIMEOUT_S)
+
+    async def write(self, drafts: list[Draft], positions: list[TopicPartition], metadata: Any) -> None:
+        """Begin a transaction and put all into it. Raises Unavailable when nothing of it is left."""
         try:
-            self._client.abort_transaction(TRANSACTION_TIMEOUT_S)
+            await self._called(self._write, drafts, positions, metadata)
+        except Unavailable:
+            await self._abort()
+            raise
+
+    async def end(self) -> None:
+        """Commit. Raises Unavailable when nothing happened, Fatal when that is not known."""
+        for attempt in range(1, _COMMIT_ATTEMPTS + 1):
+            outcome = await self._called(self._commit)
+            if outcome is None:
+                return
+            if outcome.txn_requires_abort():
+                await self._abort()
+                raise converted(outcome)
+            # Asking again goes on with the same commit: it never happens twice.
+            if not outcome.retriable() or attempt == _COMMIT_ATTEMPTS:
+                said = f"{outcome.name()}: {outcome.str()}"
+                raise Fatal(f"the outcome of a commit is unknown: {said}")
+
+    async def _abort(self) -> None:
+        try:
+            await self._called(self.producer.abort_transaction, TRANSACTION_TIMEOUT_S)
+        except SignalboxError as error:
+            raise Fatal(f"a transaction could not be aborted: {error}") from error
+
+    async def _called(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            async with asyncio.timeout(_STUCK_AFTER_S):
+                return await self.thread.call(function, *args, **kwargs)
+        except TimeoutError as error:
+            raise Fatal(f"the client did not answer within {_STUCK_AFTER_S} s") from error
+
+    def _write(self, drafts: list[Draft], positions: list[TopicPartition], metadata: Any) -> None:
+        self.producer.begin_transaction()
+        for draft in drafts:
+            self.producer.produce(
+                draft.topic,
+                key=draft.key,
+                value=draft.value,
+                headers=list(draft.headers),
+                partition=-1 if draft.partition is None else draft.partition,
+            )
+        self.producer.send_offsets_to_transaction(positions, metadata, TRANSACTION_TIMEOUT_S)
+
+    def _commit(self) -> KafkaError | None:
+        try:
+            self.producer.commit_transaction(TRANSACTION_TIMEOUT_S)
         except KafkaException as error:
-            raise Fatal(f"a transaction could not be aborted: {error.args[0].str()}") from error
+            cause: KafkaError = error.args[0]
+            return cause
+        return None
