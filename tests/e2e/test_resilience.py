@@ -1,6 +1,7 @@
 """Killing and redeploying any one process while leads flow loses none, and schedules none twice."""
 
 import asyncio
+import os
 import signal
 from collections.abc import Awaitable, Callable
 
@@ -14,7 +15,8 @@ NAMES = list(SERVICES)
 RESTARTABLE = [
     pytest.param(name, marks=pytest.mark.real_kafka) if name == "broker" else name for name in NAMES
 ]
-LEADS = 40
+LEADS = int(os.environ.get("RESILIENCE_LEADS", "40"))
+"""Leads per case; RESILIENCE_LEADS=200 makes it the long form."""
 
 
 async def flowing(operator: Operator, first: int, disturb: Callable[[], Awaitable[None]]) -> list[str]:
