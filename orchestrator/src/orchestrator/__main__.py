@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from contextlib import AsyncExitStack
+from typing import Final
 
 from orchestrator.bootstrap import PORT, SERVICE, Orchestrator, bootstrap
 from orchestrator.settings import OrchestratorSettings
@@ -11,6 +12,8 @@ from signalbox.patience import patiently
 from signalbox.telemetry import Server, configure_logging, logger
 
 _log = logger(__name__)
+_PATIENCE_S: Final = 18.0
+"""How long stages may take to finish or hand back what is in flight, in seconds."""
 
 
 async def run(orchestrator: Orchestrator, server: Server) -> None:
@@ -31,20 +34,31 @@ async def run(orchestrator: Orchestrator, server: Server) -> None:
             await server.serve()
         finally:
             stopping.set()
-            await asyncio.wait(working)
-            for task in following:
+            # What still waits then, for a broker or a registry that is away, has nothing to finish.
+            await asyncio.wait(working, timeout=_PATIENCE_S)
+            for task in (*working, *following):
                 task.cancel()
 
 
 async def _work(parts: Orchestrator, stopping: asyncio.Event) -> None:
+    starting, told = asyncio.create_task(_start(parts)), asyncio.create_task(stopping.wait())
+    await asyncio.wait({starting, told}, return_when=asyncio.FIRST_COMPLETED)
+    told.cancel()
+    if not starting.done():
+        starting.cancel()
+        return
+    await starting
+    async with asyncio.TaskGroup() as stages:
+        for part in (parts.intake, parts.routing, parts.dispatchers):
+            stages.create_task(part.run(stopping))
+
+
+async def _start(parts: Orchestrator) -> None:
     # The control contracts first: without them no decision can be written, and no agent be read.
     await patiently(parts.control.load, parts.readiness)
     parts.readiness.done("contracts")
     # A type that only an agent announces is not admitted, and half the candidates are not there, before that.
     await parts.directory.read_to_its_end.wait()
-    async with asyncio.TaskGroup() as stages:
-        for part in (parts.intake, parts.routing, parts.dispatchers):
-            stages.create_task(part.run(stopping))
 
 
 async def _main() -> None:
