@@ -135,7 +135,7 @@ class Dispatch:
             return self._given_up(message, Refusal(Reason.AGENT_REFUSED, why))
         checked = await patiently(lambda: self._gate.check(message.original), self._readiness)
         if isinstance(checked, Rejected):  # the contract became stricter since it was routed
-            return self._given_up(message, Refusal(checked.reason, checked.detail, checked.field))
+            return self._given_up(message, checked.refusal)
         try:
             route = await self._selection.reroute(checked, self._agent, detail)
         except Unroutable as refusal:

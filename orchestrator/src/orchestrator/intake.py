@@ -6,7 +6,6 @@ from prometheus_client import Counter
 
 from orchestrator.history import TAKEN_IN_FROM, IntakeHistory
 from orchestrator.outcomes import Rejections
-from signalbox.errors import Refusal
 from signalbox.governance import Accepted, Gate, Rejected
 from signalbox.names import AGENT_MESSAGES
 from signalbox.patience import patiently
@@ -35,8 +34,7 @@ class Intake:
         """
         match await patiently(lambda: self._gate.check(record), self._readiness):
             case Rejected() as rejected:
-                refusal = Refusal(rejected.reason, rejected.detail, rejected.field)
-                return self._rejections.refused(record, Stage.INTAKE, refusal)
+                return self._rejections.refused(record, Stage.INTAKE, rejected.refusal)
             case Accepted() as lead:
                 if not self._history.first_lead(lead.envelope.correlation_id, record):
                     _DUPLICATES.inc()

@@ -8,7 +8,7 @@ from typing import Final
 
 from orchestrator.router import PROMPT_VERSION, Choice
 from signalbox.agent import AgentDefinition
-from signalbox.control import ControlRecords
+from signalbox.control import ControlRecords, record_type_of
 from signalbox.dead_letters import dead_letter
 from signalbox.envelope import Envelope, derived_id, route_id
 from signalbox.errors import Refusal
@@ -20,15 +20,12 @@ from signalbox.names import (
     CorrelationId,
     Headers,
     MessageId,
-    RecordType,
 )
 from signalbox.reasons import Stage
 from signalbox.records import Draft, Record
 from signalbox_contracts.control import MessageRejected, RouteDecided, RouteHeader
 
 SOURCE: Final = "orchestrator"
-ROUTE_DECIDED: Final = RecordType("control.RouteDecided")
-MESSAGE_REJECTED: Final = RecordType("control.MessageRejected")
 
 
 class Outcome(StrEnum):
@@ -91,7 +88,7 @@ class Routes:
         own = Envelope(
             id=route_id(envelope.id, *route.refused_by),
             source=SOURCE,
-            type=ROUTE_DECIDED,
+            type=record_type_of(RouteDecided),
             time=datetime.now(UTC),
             correlation_id=envelope.correlation_id,
             hop=envelope.hop,
@@ -139,7 +136,7 @@ class Rejections:
         envelope = Envelope(
             id=MessageId(event_id),
             source=SOURCE,
-            type=MESSAGE_REJECTED,
+            type=record_type_of(MessageRejected),
             time=datetime.now(UTC),
             correlation_id=CorrelationId(correlation_id or event_id),
             causation_id=MessageId(message_id) if message_id else None,

@@ -47,9 +47,7 @@ class Routing:
         """Return the route of a message that passes, the dead letter of one that does not."""
         match await patiently(lambda: self._gate.check(record), self._readiness):
             case Rejected() as rejected:
-                return self._dead_lettered(
-                    record, Stage.GATE, Refusal(rejected.reason, rejected.detail, rejected.field)
-                )
+                return self._dead_lettered(record, Stage.GATE, rejected.refusal)
             case Accepted() as message:
                 hide_from_logs(personal_values(message.contract, message.datum))
                 identity = Identity(message.envelope.correlation_id, message.envelope.id)

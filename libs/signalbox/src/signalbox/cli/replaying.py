@@ -158,7 +158,7 @@ class _Run:
             if rejected is None:
                 return prepared
             if not (request.interactive and typer.confirm(f"{_said(rejected)}\nEdit again?", default=True)):
-                raise Refusal(rejected.reason, rejected.detail, rejected.field)
+                raise rejected.refusal
 
     async def _encoded(self, letter: DeadLetter, form: Editable, text: str) -> Prepared:
         return await self._desk.prepare(letter, self._request.mending, (form, form.encoded(text)))

@@ -47,6 +47,11 @@ class Rejected:
     detail: str
     field: str = ""
 
+    @property
+    def refusal(self) -> Refusal:
+        """The verdict as an error: what dead letters are made of."""
+        return Refusal(self.reason, self.detail, self.field)
+
 
 @dataclass(frozen=True, slots=True)
 class Accepted:

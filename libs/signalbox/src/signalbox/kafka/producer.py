@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from typing import Final
+from typing import Any, Final
 
 from confluent_kafka import KafkaError, Message
 from confluent_kafka import Producer as Client
@@ -14,6 +14,18 @@ from signalbox.records import Draft
 _POLL_S: Final = 0.1
 _DELIVERY_TIMEOUT_MS: Final = 30_000
 _FLUSH_S: Final = 10.0
+
+
+def enqueue(client: Client, draft: Draft, **options: Any) -> None:
+    """Hand ``draft`` to the client's queue, as every kind of producer here does it."""
+    client.produce(
+        draft.topic,
+        key=draft.key,
+        value=draft.value,
+        headers=list(draft.headers),
+        partition=-1 if draft.partition is None else draft.partition,
+        **options,
+    )
 
 
 class Producer:
@@ -62,14 +74,7 @@ class Producer:
             loop.call_soon_threadsafe(settle, error)
 
         with kafka_errors():
-            self._client.produce(
-                draft.topic,
-                key=draft.key,
-                value=draft.value,
-                headers=list(draft.headers),
-                partition=-1 if draft.partition is None else draft.partition,
-                on_delivery=report,
-            )
+            enqueue(self._client, draft, on_delivery=report)
         return delivered
 
     def _serve_reports(self) -> None:

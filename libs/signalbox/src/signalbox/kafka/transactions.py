@@ -15,6 +15,7 @@ from signalbox.errors import Fatal, SignalboxError, Unavailable
 from signalbox.kafka.client_thread import ClientThread
 from signalbox.kafka.consumer import GroupConsumer, Partition
 from signalbox.kafka.faults import converted
+from signalbox.kafka.producer import enqueue
 from signalbox.kafka.settings import KafkaSettings
 from signalbox.records import Draft
 
@@ -139,13 +140,7 @@ class _Client:
     def _write(self, drafts: list[Draft], positions: list[TopicPartition], metadata: Any) -> None:
         self.producer.begin_transaction()
         for draft in drafts:
-            self.producer.produce(
-                draft.topic,
-                key=draft.key,
-                value=draft.value,
-                headers=list(draft.headers),
-                partition=-1 if draft.partition is None else draft.partition,
-            )
+            enqueue(self.producer, draft)
         self.producer.send_offsets_to_transaction(positions, metadata, TRANSACTION_TIMEOUT_S)
 
     def _commit(self) -> KafkaError | None:
