@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+import sqlalchemy as sql
 
+import postgres_server
 from local_stack import Stack
 from local_stack.foundation import DEFAULT_STACK, STACK_VARIABLE
 from local_stack.services import SERVICES
@@ -47,6 +49,38 @@ def _interrupt(*_: object) -> NoReturn:
 def root() -> Path:
     """The checkout."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[sql.URL]:
+    """A PostgreSQL of this test run's own, or the one that ``POSTGRES_URL`` names."""
+    if named := postgres_server.url_of_the_environment():
+        yield named
+        return
+    if missing := postgres_server.why_not():
+        pytest.skip(f"{missing}, and POSTGRES_URL names none")
+    server = postgres_server.PostgresServer()
+    try:
+        server.start()
+        yield server.url
+    finally:
+        server.remove()
+
+
+@pytest.fixture
+def postgres(postgres_url: sql.URL) -> Iterator[sql.URL]:
+    """An empty schema in PostgreSQL, for one test."""
+    own = postgres_server.with_own_schema(postgres_url)
+    yield own
+    postgres_server.drop_schema(own)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Each kind of database that a store can have, empty."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'store.db'}"
+    return postgres_server.text_of(request.getfixturevalue("postgres"))
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from conservation import assert_each_is_scheduled_once
 from local_stack.services import SERVICES
 from operating import Operator, lead
 
@@ -27,13 +28,6 @@ async def flowing(operator: Operator, first: int, disturb: Callable[[], Awaitabl
         lead_ids.append(await operator.post_until_accepted(**lead(first + number)))
     await disturbing
     return lead_ids
-
-
-async def assert_each_is_scheduled_once(operator: Operator, lead_ids: list[str]) -> None:
-    states = await operator.settled(lead_ids, deadline_s=120)
-    assert set(states.values()) == {"scheduled"}
-    terminal = await operator.terminal_records_of(lead_ids)
-    assert {lead_id: len(messages) for lead_id, messages in terminal.items() if len(messages) != 1} == {}
 
 
 @pytest.mark.parametrize("service", RESTARTABLE)

@@ -52,7 +52,7 @@ class Operator:
 
     @property
     def kafka(self) -> KafkaSettings:
-        return KafkaSettings(bootstrap_servers=self.stack.addresses["broker"])
+        return KafkaSettings(bootstrap_servers=self.stack.env["KAFKA_BOOTSTRAP_SERVERS"])
 
     async def post(self, **fields: Any) -> str:
         answer = await self.http.post(f"{self.stack.addresses['lead_capture']}/leads", json=fields)

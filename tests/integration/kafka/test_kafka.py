@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from signalbox.errors import Unavailable
 from signalbox.kafka import (
     GroupConsumer,
     KafkaSettings,
@@ -15,6 +16,7 @@ from signalbox.kafka import (
     TopicSpec,
     TransactionalProducer,
     apply,
+    await_in_sync,
     read_to_end,
 )
 from signalbox.kafka.consumer import Batch
@@ -54,6 +56,20 @@ async def test_topics_are_created_once_and_a_different_partition_count_is_told_b
     assert [change.outcome for change in await apply(kafka, [TopicSpec(topic, 2)])] == ["unchanged"]
     [differs] = await apply(kafka, [TopicSpec(topic, 3)])
     assert (differs.outcome, "2" in differs.detail, "3" in differs.detail) == ("differs", True, True)
+
+
+async def test_more_replicas_than_there_are_brokers_are_waited_for_and_told(
+    kafka: KafkaSettings, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("signalbox.kafka.topics._TIMEOUT_S", 1.0)
+    wanting = kafka.model_copy(update={"replication_factor": 3})
+    with pytest.raises(Unavailable, match="3 replicas are wanted, and there are 1 brokers"):
+        await apply(wanting, [TopicSpec(topic, 1)])
+
+
+async def test_replicas_that_are_all_in_sync_are_not_waited_for(kafka: KafkaSettings, topic: str) -> None:
+    await made(kafka, topic)
+    await await_in_sync(kafka, 0)
 
 
 async def test_a_published_record_is_read_back_with_its_key_headers_and_null_header(

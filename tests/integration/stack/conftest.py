@@ -21,8 +21,19 @@ def make_stack(root: Path, tmp_path: Path) -> Iterator[Callable[..., Stack]]:
     """Make a stack in the test's own folder; it is stopped afterwards, whatever the test did to it."""
     with ExitStack() as afterwards:
 
-        def make(*services: str, extra_env: Mapping[str, str] | None = None) -> Stack:
-            stack = Stack(root, tmp_path / "run", ports="free", services=services, extra_env=extra_env)
+        def make(
+            *services: str,
+            extra_env: Mapping[str, str] | None = None,
+            instances: Mapping[str, int] | None = None,
+        ) -> Stack:
+            stack = Stack(
+                root,
+                tmp_path / "run",
+                ports="free",
+                services=services,
+                extra_env=extra_env,
+                instances=instances,
+            )
             afterwards.callback(stack.down)
             return stack
 

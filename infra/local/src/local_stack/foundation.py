@@ -2,21 +2,24 @@
 
 import importlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
 from local_stack.progress import Progress
-from local_stack.services import Address, Service
+from local_stack.services import ORCHESTRATOR, SERVICES, Address, Service
 from signalbox.errors import ConfigurationError
 
 STACK_VARIABLE: Final = "STACK"
 DEFAULT_STACK: Final = "local"
+PYTHON_VARIABLE: Final = "SIGNALBOX_PYTHON"
+"""Which Python runs a service: a release's, or where it is empty the stack's, with the checkout's code."""
 
 _FOUNDATIONS: Final = {
     "local": ("local_stack.development", "DevelopmentFoundation"),
     "kafka": ("kafka_stack", "KafkaFoundation"),
+    "kafka-secured": ("kafka_stack", "SecuredFoundation"),
 }
 
 
@@ -25,36 +28,51 @@ class Launch:
     """How one process is started, with what beyond the stack's settings, and where it then answers.
 
     ``readyz`` is the path that says whether it is ready; empty for a broker, which is asked in its protocol.
+    ``authority`` is the certificate to trust where it speaks TLS.
     """
 
     command: list[str]
     address: str
     readyz: str = "/readyz"
     environment: Mapping[str, str] = field(default_factory=dict)
+    authority: str = ""
 
 
 class Foundation(Protocol):
-    """A broker and a registry, as processes of this machine."""
+    """Brokers and a registry, as processes of this machine."""
 
     name: str
     """The value of ``STACK``."""
     keeps_records: bool
     """Whether records outlive the broker's process."""
 
-    def prepare(self, progress: Progress) -> None:
-        """Get what is needed to start them.
+    def prepare(self, progress: Progress, brokers: int) -> None:
+        """Get what is needed to start so many brokers, and a registry.
 
         Raises:
-            ConfigurationError: something is missing on this machine; the text says what to install.
+            ConfigurationError: there can't be so many, or something is missing on this machine; the text says
+                what to install.
         """
         ...
 
-    def settings(self, broker: Address, registry: Address) -> dict[str, str]:
+    def settings(self, brokers: Sequence[Address], registry: Address) -> dict[str, str]:
         """Return how processes of the stack reach them, and what they have to know of them."""
         ...
 
     def launch(self, service: Service, settings: Mapping[str, str]) -> Launch:
-        """Say how the broker or the registry is started with these settings; makes their files."""
+        """Say how a broker or the registry is started with these settings; makes their files."""
+        ...
+
+    def identity(self, client: str, settings: Mapping[str, str]) -> dict[str, str]:
+        """Return how a client (a service's kind, or a role of the catalog) says who it is; no secrets."""
+        ...
+
+    def admit(self, root: Path, environment: Mapping[str, str], settings: Mapping[str, str]) -> None:
+        """Let the clients in, once the brokers run.
+
+        Raises:
+            SignalboxError: that can't be done.
+        """
         ...
 
 
@@ -72,9 +90,17 @@ def foundation_of(name: str, root: Path) -> Foundation:
 
 
 def application_launch(service: Service, settings: Mapping[str, str]) -> Launch:
-    """Say how the orchestrator or a service is started: the same way on every foundation."""
-    return Launch(
-        [sys.executable, "-m", service.name],
-        Address.of(service, settings).url,
-        environment={"PYTHONUNBUFFERED": "1"},  # so that a log has the last line before a crash
-    )
+    """Say how the orchestrator or a service is started: the same way on every foundation.
+
+    A process looks for its address under the name of its kind, whichever of several it is.
+    """
+    address = Address.of(service, settings)
+    environment = {
+        "PYTHONUNBUFFERED": "1",  # so that a log has the last line before a crash
+        **address.settings_for(SERVICES[service.kind]),
+    }
+    if service.kind == ORCHESTRATOR:
+        # It names transactions: two processes with the same one would fence each other.
+        environment["ORCHESTRATOR_REPLICA"] = "0" if service.number == 1 else str(service.number)
+    python = settings.get(PYTHON_VARIABLE) or sys.executable
+    return Launch([python, "-m", service.kind], address.url, environment=environment)

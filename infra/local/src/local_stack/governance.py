@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final
 
+from local_stack.foundation import PYTHON_VARIABLE
 from local_stack.services import BROKER, REGISTRY
 from signalbox.errors import SignalboxError
 
-_SIGNALBOX: Final = str(Path(sys.executable).with_name("signalbox"))
 _DEADLINE_S: Final = 60
 
 
@@ -40,6 +40,15 @@ def apply_contracts_and_topics(
         _finish(command)
 
 
+def apply_acls(root: Path, environment: Mapping[str, str]) -> None:
+    """Make the brokers allow each client of the catalog what it needs, and no more.
+
+    Raises:
+        CommandFailed: it can't be done.
+    """
+    _finish(_start(root, environment, "topics", "acls", "--apply", "--prune"))
+
+
 def ask_can_i_deploy(service: str, root: Path, environment: Mapping[str, str]) -> str:
     """Ask whether ``service`` fits what is registered and running; return a warning, empty when it does.
 
@@ -60,9 +69,22 @@ def ask_can_i_deploy(service: str, root: Path, environment: Mapping[str, str]) -
     return ""
 
 
+def await_replicas(root: Path, environment: Mapping[str, str]) -> str:
+    """Wait until every replica of every topic is in sync; return a warning when that takes too long."""
+    try:
+        _finish(_start(root, environment, "topics", "wait"))
+    except CommandFailed as error:
+        return error.output
+    except subprocess.TimeoutExpired:
+        return f"could not find out in {_DEADLINE_S} s whether all replicas are in sync"
+    return ""
+
+
 def _start(root: Path, environment: Mapping[str, str], *words: str) -> subprocess.Popen[str]:
+    # A release is asked about by its own code.
+    python = environment.get(PYTHON_VARIABLE) or sys.executable
     return subprocess.Popen(
-        [_SIGNALBOX, *words],
+        [str(Path(python).with_name("signalbox")), *words],
         cwd=root,
         env=dict(environment),
         stdin=subprocess.DEVNULL,

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, closing
 from typing import Final
 
+from local_stack.instances import service_named
 from local_stack.services import SERVICES, Address, Service
 from signalbox.errors import ConfigurationError
 
@@ -15,14 +16,16 @@ _FREE_RANGE: Final = range(20_000, 32_000)
 _LAST_PORT: Final = 65_535
 
 
-def chosen_addresses(environ: Mapping[str, str], ports: Mapping[str, int]) -> dict[str, Address]:
+def chosen_addresses(
+    environ: Mapping[str, str], ports: Mapping[str, int], services: Iterable[Service] = SERVICES.values()
+) -> dict[str, Address]:
     """Say where each service listens: ``ports`` first, then ``<SERVICE>_PORT``, then its usual port."""
     return {
-        name: Address(
+        service.name: Address(
             environ.get(service.host_variable) or "127.0.0.1",
-            ports[name] if name in ports else _port(service, environ),
+            ports[service.name] if service.name in ports else _port(service, environ),
         )
-        for name, service in SERVICES.items()
+        for service in services
     }
 
 
@@ -48,7 +51,7 @@ def ensure_free(addresses: Mapping[str, Address]) -> None:
     taken_by: dict[int, str] = {}
     problems = []
     for name, address in addresses.items():
-        variable = SERVICES[name].port_variable
+        variable = service_named(name).port_variable
         if address.port in taken_by:
             other = taken_by[address.port]
             problems.append(f"port {address.port} is set for {other} and for {name}: change {variable}")

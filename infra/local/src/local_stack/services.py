@@ -1,20 +1,36 @@
 """What every stack consists of, in one table."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 BROKER: Final = "broker"
 REGISTRY: Final = "registry"
+ORCHESTRATOR: Final = "orchestrator"
+
+_PORTS_APART: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One process, and its port unless ``<SERVICE>_PORT`` moves it."""
+    """One process of a kind, and its port unless ``<SERVICE>_PORT`` moves it.
 
-    name: str
-    default_port: int
+    ``kind`` is what runs: a folder's name, ``broker`` or ``registry``. Of some kinds there may be several;
+    the first, with ``number`` 1, has the kind's own name and port.
+    """
+
+    kind: str
+    first_port: int
+    number: int = 1
+
+    @property
+    def name(self) -> str:
+        return self.kind if self.number == 1 else f"{self.kind}_{self.number}"
+
+    @property
+    def default_port(self) -> int:
+        return self.first_port + _PORTS_APART * (self.number - 1)
 
     @property
     def port_variable(self) -> str:
@@ -32,7 +48,7 @@ FOUNDATION: Final = (
 """Started first, stopped last: everything else needs them."""
 
 APPLICATIONS: Final = (
-    Service("orchestrator", 8100),
+    Service(ORCHESTRATOR, 8100),
     Service("lead_ingestion", 8101),
     Service("lead_scoring", 8102),
     Service("active_outreach", 8103),
@@ -44,6 +60,7 @@ APPLICATIONS: Final = (
 """Started together: each waits by itself for what it needs."""
 
 SERVICES: Final = {service.name: service for service in FOUNDATION + APPLICATIONS}
+"""One of each kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +78,10 @@ class Address:
     def of(cls, service: Service, settings: Mapping[str, str]) -> "Address":
         return cls(settings[service.host_variable], int(settings[service.port_variable]))
 
+    def settings_for(self, service: Service) -> dict[str, str]:
+        """Return the variables that :meth:`of` reads."""
+        return {service.host_variable: self.bind_host, service.port_variable: str(self.port)}
+
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
 
@@ -69,7 +90,9 @@ class Address:
         return f"http://{self}"
 
 
-def shared_settings(root: Path, run_dir: Path, addresses: Mapping[str, Address]) -> dict[str, str]:
+def shared_settings(
+    root: Path, run_dir: Path, services: Iterable[Service], addresses: Mapping[str, Address]
+) -> dict[str, str]:
     """Make the settings that all processes of one stack share, whatever its broker and registry are."""
     settings = {
         "RUN_DIR": str(run_dir),
@@ -80,7 +103,6 @@ def shared_settings(root: Path, run_dir: Path, addresses: Mapping[str, Address])
         "LEAD_CAPTURE_URL": addresses["lead_capture"].url,
         "CONSOLE_URL": addresses["console"].url,
     }
-    for name, address in addresses.items():
-        settings[SERVICES[name].host_variable] = address.bind_host
-        settings[SERVICES[name].port_variable] = str(address.port)
+    for service in services:
+        settings |= addresses[service.name].settings_for(service)
     return settings

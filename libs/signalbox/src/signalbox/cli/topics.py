@@ -7,16 +7,18 @@ from typing import Annotated, Final
 
 import typer
 
+from signalbox.cli.acls import acls
 from signalbox.cli.output import AsJson, print_json, print_rows
 
 app = typer.Typer()
+app.command()(acls)
 
 _FOR_EVER: Final = -1
 
 
 @app.callback()
 def topics() -> None:
-    """Create the catalog's topics."""
+    """Create the catalog's topics, say who may use them, and wait for their replicas."""
 
 
 @app.command()
@@ -54,3 +56,18 @@ def apply(
         print_rows([asdict(change) for change in changes], ("name", "outcome", "detail"), "no topics")
     if any(change.outcome == "differs" for change in changes):
         raise typer.Exit(1)
+
+
+@app.command()
+def wait(
+    seconds: Annotated[float, typer.Option(min=0, help="How long at most.")] = 30,
+) -> None:
+    """Wait until all replicas of all topics are in sync, so that the next broker may be restarted.
+
+    Exits with 0 only when they are.
+
+    Example: signalbox topics wait --seconds 120
+    """
+    from signalbox.kafka import KafkaSettings, await_in_sync
+
+    asyncio.run(await_in_sync(KafkaSettings(), seconds))

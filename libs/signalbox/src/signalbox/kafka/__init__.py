@@ -2,8 +2,9 @@
 
 from signalbox.kafka.consumer import GroupConsumer, Partition
 from signalbox.kafka.producer import Producer
-from signalbox.kafka.reader import Reader, read_to_end
+from signalbox.kafka.reader import Reader, read_at, read_to_end
 from signalbox.kafka.registry import Registry, RegistrySettings
+from signalbox.kafka.replicas import await_in_sync
 from signalbox.kafka.settings import MAX_MESSAGE_BYTES, KafkaSettings
 from signalbox.kafka.topics import TopicChange, TopicSpec, apply
 from signalbox.kafka.transactions import TransactionalProducer, TransactionLost
@@ -22,5 +23,7 @@ __all__ = [
     "TransactionLost",
     "TransactionalProducer",
     "apply",
+    "await_in_sync",
+    "read_at",
     "read_to_end",
 ]

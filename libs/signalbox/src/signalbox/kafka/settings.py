@@ -2,52 +2,40 @@
 
 from typing import Any, Final
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field
+
+from signalbox.kafka.security import BrokerSecurity
 
 MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
 """A route or dead letter carries a whole message and more, so topics and clients take 4 MiB."""
 
 
-class KafkaSettings(BaseSettings):
-    """``KAFKA_*`` of the environment. Times are in milliseconds.
+class KafkaSettings(BrokerSecurity):
+    """``KAFKA_*`` of the environment, with what `BrokerSecurity` says. Times are in milliseconds.
 
     ``session_timeout_ms`` and ``fetch_wait_max_ms`` are settings because the local broker takes half
     the session time-out to join a group, and answers an empty fetch only after the whole wait.
     """
 
-    model_config = SettingsConfigDict(env_prefix="KAFKA_", extra="ignore", frozen=True)
-
     bootstrap_servers: str = "127.0.0.1:19092"
-    security_protocol: str = "PLAINTEXT"
-    sasl_mechanism: str | None = None
-    sasl_username: str | None = None
-    sasl_password: SecretStr | None = None
-    ssl_ca_location: str | None = None
-    ssl_certificate_location: str | None = None
-    ssl_key_location: str | None = None
     session_timeout_ms: int = Field(default=6000, ge=1000)
     fetch_wait_max_ms: int = Field(default=50, ge=1)
     replication_factor: int = Field(default=1, ge=1)
+    min_insync_replicas: int | None = Field(default=None, ge=1)
 
     def client(self, client_id: str) -> dict[str, Any]:
-        """Return what every kind of client needs, in librdkafka's property names."""
-        password = self.sasl_password.get_secret_value() if self.sasl_password else None
-        properties = {
+        """Return what every kind of client needs, in librdkafka's property names.
+
+        Raises:
+            ConfigurationError: a secret's file can't be read.
+        """
+        return self.security() | {
             "bootstrap.servers": self.bootstrap_servers,
             "client.id": client_id,
-            "security.protocol": self.security_protocol,
-            "sasl.mechanism": self.sasl_mechanism,
-            "sasl.username": self.sasl_username,
-            "sasl.password": password,
-            "ssl.ca.location": self.ssl_ca_location,
-            "ssl.certificate.location": self.ssl_certificate_location,
-            "ssl.key.location": self.ssl_key_location,
             "message.max.bytes": MAX_MESSAGE_BYTES,
             "socket.keepalive.enable": True,
             "reconnect.backoff.max.ms": 2000,
         }
-        return {name: value for name, value in properties.items() if value is not None}
 
     def consumer(self, client_id: str) -> dict[str, Any]:
         """Return the properties of a consumer that commits by itself and reads what was committed."""

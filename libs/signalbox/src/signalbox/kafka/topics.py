@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from signalbox.errors import Unavailable
-from signalbox.kafka.faults import kafka_errors
+from signalbox.kafka.credentials import CredentialWatch, connection_errors
 from signalbox.kafka.settings import MAX_MESSAGE_BYTES, KafkaSettings
 
 _TIMEOUT_S: Final = 15.0
@@ -56,11 +56,12 @@ async def apply(settings: KafkaSettings, wanted: Sequence[TopicSpec]) -> list[To
 
 
 def _apply(settings: KafkaSettings, wanted: list[TopicSpec]) -> list[TopicChange]:
-    admin = AdminClient(settings.client("signalbox-topics"))
-    with kafka_errors():
+    credentials = CredentialWatch()
+    admin = AdminClient(credentials.added_to(settings.client("signalbox-topics")))
+    with connection_errors(admin, credentials):
         existing = admin.list_topics(timeout=_TIMEOUT_S).topics
         missing = [spec for spec in wanted if spec.name not in existing]
-        created = _create(admin, missing, settings.replication_factor)
+        created = _create(admin, missing, settings)
         existing = _listed(admin, [spec.name for spec in wanted])
     return [
         TopicChange(spec.name, "created") if spec.name in created else _compared(spec, existing[spec.name])
@@ -68,15 +69,35 @@ def _apply(settings: KafkaSettings, wanted: list[TopicSpec]) -> list[TopicChange
     ]
 
 
-def _create(admin: AdminClient, specs: list[TopicSpec], replication: int) -> set[str]:
+def _create(admin: AdminClient, specs: list[TopicSpec], settings: KafkaSettings) -> set[str]:
     """Create topics; return the names of those that nobody else created meanwhile."""
     if not specs:
         return set()
+    _await_brokers(admin, settings.replication_factor)
     futures = admin.create_topics(
-        [NewTopic(spec.name, spec.partitions, replication, config=spec.config()) for spec in specs],
-        operation_timeout=_TIMEOUT_S,
+        [_new_topic(spec, settings) for spec in specs], operation_timeout=_TIMEOUT_S
     )
     return {name for name, future in futures.items() if _is_created(future)}
+
+
+def _new_topic(spec: TopicSpec, settings: KafkaSettings) -> NewTopic:
+    config = spec.config()
+    if settings.min_insync_replicas is not None:
+        config["min.insync.replicas"] = str(settings.min_insync_replicas)
+    return NewTopic(spec.name, spec.partitions, settings.replication_factor, config=config)
+
+
+def _await_brokers(admin: AdminClient, wanted: int) -> None:
+    """Wait until there are as many brokers as replicas: the others of a cluster may be starting yet.
+
+    Raises:
+        Unavailable: there are fewer after the time.
+    """
+    deadline = time.monotonic() + _TIMEOUT_S
+    while (there := len(admin.list_topics(timeout=_TIMEOUT_S).brokers)) < wanted:
+        if time.monotonic() > deadline:
+            raise Unavailable("broker", f"{wanted} replicas are wanted, and there are {there} brokers")
+        time.sleep(_POLL_S)
 
 
 def _is_created(future: Any) -> bool:
