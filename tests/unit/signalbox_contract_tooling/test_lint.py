@@ -178,3 +178,22 @@ def test_a_field_that_is_added_without_a_default_is_found_beside_the_generated_s
 def _line_of(catalog: Catalog, name: str) -> int:
     lines = (catalog.directory / "avro" / "shop" / "Placed.avsc").read_text(encoding="utf-8").splitlines()
     return next(number for number, line in enumerate(lines, 1) if name in line) - 1  # the brace before it
+
+
+@pytest.mark.parametrize(
+    ("clients", "rule"),
+    [
+        ("{till: {writes: [orders]}}", None),
+        ("{till: {writes: [orders], reads: [bills]}}", "SB107"),
+        ("{till: {reads: [orders]}}", "SB108"),
+        ("{kitchen: {reads: [orders]}}", "SB108"),
+        ("{till: {writes: [orders], groups: ['']}}", "SB109"),
+        ("{till: {writes: [orders], groups: [reader.]}}", "SB109"),
+        ("{till: {writes: [orders], transactional_ids: ['']}}", "SB109"),
+    ],
+)
+def test_clients_of_the_brokers_use_topics_and_groups_of_their_own(
+    contracts: Contracts, placed: dict[str, Any], clients: str, rule: str | None
+) -> None:
+    catalog = contracts(f"{CATALOG}clients: {clients}\n", shop__Placed=placed)
+    assert found(catalog) == ({rule} if rule else set())

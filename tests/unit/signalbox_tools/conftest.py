@@ -16,6 +16,7 @@ class Site:
 
     pages: dict[str, Response] = field(default_factory=dict)
     seen: list[tuple[str, str]] = field(default_factory=list)
+    authorizations: list[str | None] = field(default_factory=list)
     port: int = 0
 
     @property
@@ -30,6 +31,7 @@ class Site:
         return self.url(path)
 
     async def answer(self, request: Request) -> Response:
+        self.authorizations.append(request.headers.get("authorization"))
         self.seen.append((str(request.url.path), str(request.url.query)))
         return self.pages.get(request.url.path, Response("none", 404))
 
@@ -56,4 +58,5 @@ def _site() -> Iterator[Site]:
 def site(_site: Site) -> Site:
     _site.pages.clear()
     _site.seen.clear()
+    _site.authorizations.clear()
     return _site

@@ -107,6 +107,14 @@ async def test_an_endpoint_gets_company_and_domain_but_not_the_person(site: Any)
     assert "domain=acme.example" in query
 
 
+async def test_an_endpoint_gets_its_token_and_no_finding_shows_a_key(site: Any) -> None:
+    site.pages["/v1"] = JSONResponse({"company": "Acme"})
+    settings = ToolSettings(crm_url=site.url("/v1?key=k"), crm_token="crm-word")
+    found = await find(Directory.crm(settings), company="Acme")
+    assert site.authorizations == ["Bearer crm-word"]
+    assert found.location == site.url("/v1")
+
+
 @pytest.mark.parametrize(
     "page",
     [

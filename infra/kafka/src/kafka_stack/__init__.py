@@ -1,5 +1,6 @@
-"""``STACK=kafka``: Apache Kafka (KRaft) and Apicurio Registry as background processes, without Docker."""
+"""``STACK=kafka`` and ``kafka-secured``: Apache Kafka (KRaft) and Apicurio Registry, without Docker."""
 
 from kafka_stack.foundation import KafkaFoundation
+from kafka_stack.secured import SecuredFoundation
 
-__all__ = ["KafkaFoundation"]
+__all__ = ["KafkaFoundation", "SecuredFoundation"]

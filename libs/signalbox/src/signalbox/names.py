@@ -29,6 +29,8 @@ AGENT_MESSAGES: Final = "agent_messages"
 AGENT_ROUTES: Final = "agent_routes"
 AGENT_REGISTRY: Final = "agent_registry"
 GOVERNANCE_AUDIT: Final = "governance_audit"
+READER_GROUPS: Final = "reader."
+"""What group ids begin with where topics are read without a group: none is joined, yet clients ask for it."""
 
 
 def dead_letter_topic(topic: str) -> str:

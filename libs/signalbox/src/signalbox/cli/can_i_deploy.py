@@ -66,10 +66,11 @@ def can_i_deploy(
 def _judged(service: str, catalog: "Catalog") -> "Judgement":
     from signalbox.contracts.built import built
     from signalbox.contracts.deployability import judge_deployment
-    from signalbox.contracts.registry_api import RegistryAddress, RegistryApi
+    from signalbox.contracts.registry_api import RegistryApi
+    from signalbox.registry_access import RegistrySettings
 
     what = built(service, catalog)
-    with RegistryApi(RegistryAddress.read()) as registry:
+    with RegistryApi(RegistrySettings()) as registry:
         fleet, unknown = _fleet(registry)
         return judge_deployment(what, registry, fleet, unknown)
 

@@ -47,9 +47,10 @@ def failures_told() -> Iterator[None]:
 
 def registry_at(url: str | None = None) -> "RegistryApi":
     """Connect to the registry at ``url``, else at ``SCHEMA_REGISTRY_URL``."""
-    from signalbox.contracts.registry_api import RegistryAddress, RegistryApi
+    from signalbox.contracts.registry_api import RegistryApi
+    from signalbox.registry_access import RegistrySettings
 
-    return RegistryApi(RegistryAddress.read(url))
+    return RegistryApi(RegistrySettings(url=url) if url else RegistrySettings())
 
 
 def show(values: Any, lines: Sequence[str], *, json: bool) -> None:

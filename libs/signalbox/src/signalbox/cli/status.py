@@ -7,10 +7,13 @@ import http.client
 import json as json_format
 import os
 import socket
+import ssl
 import struct
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Final
@@ -22,6 +25,7 @@ from signalbox.errors import ConfigurationError
 
 STACK_FILE: Final = "stack.json"
 _PROBE_TIMEOUT_S: Final = 1.0
+_DOCKER_TIMEOUT_S: Final = 10.0
 _HTTP_OK: Final = 200
 
 
@@ -30,7 +34,8 @@ class StackProcess:
     """One process of the stack as ``stack.json`` keeps it.
 
     ``readyz`` is empty for the broker, which speaks no HTTP; ``create_time`` is in seconds since the
-    epoch and tells this process from a later one with the same pid.
+    epoch and tells this process from a later one with the same pid. ``authority`` is the certificate to
+    trust where it speaks TLS. ``container`` names the container that it runs in: the engine knows its pid.
     """
 
     service: str
@@ -41,6 +46,8 @@ class StackProcess:
     port: int
     readyz: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
+    authority: str = ""
+    container: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +97,7 @@ def write_stack(run_dir: Path, processes: Sequence[StackProcess]) -> None:
 def probe(process: StackProcess) -> Readiness:
     """Ask a process whether it is ready; takes about a second at most."""
     try:
-        if not process.readyz:
-            return _kafka_answer(process.host, process.port)
-        return _http_answer(process.host, process.port, process.readyz)
+        return _http_answer(process) if process.readyz else _kafka_answer(process)
     except (OSError, http.client.HTTPException) as error:
         return Readiness(False, f"no answer: {error}")
 
@@ -103,6 +108,13 @@ def probe_all(processes: Sequence[StackProcess]) -> list[Readiness]:
         return []
     with ThreadPoolExecutor(len(processes)) as pool:
         return list(pool.map(probe, processes))
+
+
+def pid_of(process: StackProcess) -> int | None:
+    """Return the id under which a process runs; None when it does not."""
+    if process.container:
+        return _container_pid(process.container)
+    return process.pid if is_running(process) else None
 
 
 def is_running(process: StackProcess) -> bool:
@@ -128,11 +140,12 @@ def status(
     except ConfigurationError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from error
+    pids = [pid_of(process) for process in processes]
     answers = [
-        answer if is_running(process) else Readiness(False, "not running")
-        for process, answer in zip(processes, probe_all(processes), strict=True)
+        answer if pid else Readiness(False, "not running")
+        for pid, answer in zip(pids, probe_all(processes), strict=True)
     ]
-    typer.echo(_as_json(processes, answers) if json else _as_lines(processes, answers))
+    typer.echo(_as_json(processes, pids, answers) if json else _as_lines(processes, pids, answers))
     if not (answers and all(answer.ready for answer in answers)):
         raise typer.Exit(1)
 
@@ -145,33 +158,56 @@ def _is_zombie(pid: int) -> bool:
         return False
 
 
-def _as_json(processes: Sequence[StackProcess], answers: Sequence[Readiness]) -> str:
+def _container_pid(name: str) -> int | None:
+    command = ["docker", "container", "inspect", "--format", "{{.State.Pid}}", name]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, check=True, timeout=_DOCKER_TIMEOUT_S)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return int(found.stdout) or None
+
+
+def _as_json(
+    processes: Sequence[StackProcess], pids: Sequence[int | None], answers: Sequence[Readiness]
+) -> str:
     objects = [
         {
             "service": process.service,
-            "pid": process.pid if is_running(process) else None,
+            "pid": pid,
             "address": process.address,
             "ready": answer.ready,
         }
-        for process, answer in zip(processes, answers, strict=True)
+        for process, pid, answer in zip(processes, pids, answers, strict=True)
     ]
     return json_format.dumps(objects, indent=2)
 
 
-def _as_lines(processes: Sequence[StackProcess], answers: Sequence[Readiness]) -> str:
+def _as_lines(
+    processes: Sequence[StackProcess], pids: Sequence[int | None], answers: Sequence[Readiness]
+) -> str:
     if not processes:
         return "no stack is up: `make up` starts it"
     return "\n".join(
-        f"{process.service:<18} {process.pid:>8}  {process.address:<28} "
+        f"{process.service:<18} {pid or process.pid or '-':>8}  {process.address:<28} "
         + ("ready" if answer.ready else f"NOT READY  {answer.detail}")
-        for process, answer in zip(processes, answers, strict=True)
+        for process, pid, answer in zip(processes, pids, answers, strict=True)
     )
 
 
-def _http_answer(host: str, port: int, path: str) -> Readiness:
-    connection = http.client.HTTPConnection(host, port, timeout=_PROBE_TIMEOUT_S)
+def _tls(process: StackProcess) -> ssl.SSLContext | None:
+    return ssl.create_default_context(cafile=process.authority) if process.authority else None
+
+
+def _connection(process: StackProcess) -> http.client.HTTPConnection:
+    if (tls := _tls(process)) is not None:
+        return http.client.HTTPSConnection(process.host, process.port, timeout=_PROBE_TIMEOUT_S, context=tls)
+    return http.client.HTTPConnection(process.host, process.port, timeout=_PROBE_TIMEOUT_S)
+
+
+def _http_answer(process: StackProcess) -> Readiness:
+    connection = _connection(process)
     try:
-        connection.request("GET", path)
+        connection.request("GET", process.readyz)
         answer = connection.getresponse()
         body = answer.read(4096)
     finally:
@@ -189,11 +225,16 @@ def _waiting_for(status_code: int, body: bytes) -> str:
         return f"answers {status_code}"
 
 
-def _kafka_answer(host: str, port: int) -> Readiness:
-    """Ask for the broker's API versions (Kafka protocol, ApiVersions, version 0)."""
+def _kafka_answer(process: StackProcess) -> Readiness:
+    """Ask for the broker's API versions (Kafka protocol, ApiVersions, version 0): anybody may."""
     api_versions, version, correlation_id, no_client_id = 18, 0, 1, -1
     request = struct.pack(">hhih", api_versions, version, correlation_id, no_client_id)
-    with socket.create_connection((host, port), timeout=_PROBE_TIMEOUT_S) as connection:
+    address, tls = (process.host, process.port), _tls(process)
+    with ExitStack() as closing:
+        connection = closing.enter_context(socket.create_connection(address, timeout=_PROBE_TIMEOUT_S))
+        if tls is not None:
+            wrapped = tls.wrap_socket(connection, server_hostname=process.host)
+            connection = closing.enter_context(wrapped)
         connection.sendall(struct.pack(">i", len(request)) + request)
         answer = connection.recv(8)
     ready = answer[4:8] == struct.pack(">i", correlation_id)

@@ -100,12 +100,26 @@ class CatalogTopic(_Entry):
         }
 
 
+class CatalogClient(_Entry):
+    """Who connects to the brokers: the topics that it reads and writes by itself, dead letters' too.
+
+    ``groups`` are prefixes of the consumer groups that it joins, ``transactional_ids`` of its transactions.
+    """
+
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    transactional_ids: tuple[str, ...] = ()
+    creates_topics: bool = False
+
+
 class _Document(_Entry):
     version: int = Field(ge=1, le=1)
     namespaces: dict[str, str]
     compatibility: Compatibility = Compatibility.FULL_TRANSITIVE
     records: dict[RecordType, CatalogRecord]
     topics: dict[str, CatalogTopic]
+    clients: dict[str, CatalogClient] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _admits_only_what_it_lists(self) -> Self:
@@ -163,6 +177,11 @@ class Catalog:
     def topics(self) -> dict[str, CatalogTopic]:
         """Each topic by name, the derived dead letter topics too."""
         return dict(_with_dead_letters(self._document.topics))
+
+    @property
+    def clients(self) -> dict[str, CatalogClient]:
+        """Each service and role that connects to the brokers."""
+        return dict(self._document.clients)
 
     def admits(self, topic: str, record_type: RecordType) -> bool:
         """Say whether ``topic`` admits ``record_type``; a topic that is not listed admits nothing."""

@@ -88,6 +88,11 @@ CATALOG_RULES: Final = (
     CatalogRule("SB104", "a catalogued record is admitted by a topic", lint_catalog.record_is_admitted),
     CatalogRule("SB105", "a namespace uses only its own types", lint_catalog.namespace_stands_alone),
     CatalogRule("SB106", "an added field has a default", lint_history.added_field_has_default),
+    CatalogRule("SB107", "a client reads and writes topics", lint_catalog.client_uses_known_topics),
+    CatalogRule(
+        "SB108", "a producer writes a topic that admits its record", lint_catalog.producer_writes_its_topic
+    ),
+    CatalogRule("SB109", "a client's groups and transactions are its own", lint_catalog.group_is_no_readers),
 )
 
 

@@ -11,7 +11,7 @@ from signalbox.contracts.located_json import Path as JsonPath
 from signalbox.contracts.located_json import Position
 from signalbox.contracts.schema_walk import types
 from signalbox.contracts.sources import Source, Sources, full_name
-from signalbox.names import RecordType
+from signalbox.names import READER_GROUPS, RecordType
 
 _START = Position(1, 1)
 
@@ -84,6 +84,37 @@ def record_is_admitted(catalog: Catalog, sources: Sources) -> Iterator[CatalogPr
         if not any(name in topic.admits for topic in catalog.topics.values()):
             hint = "Add it to the admits: of the topic that carries it."
             yield CatalogProblem(f"no topic admits {name}", hint, keys=("records", name))
+
+
+def client_uses_known_topics(catalog: Catalog, _: Sources) -> Iterator[CatalogProblem]:
+    for name, client in catalog.clients.items():
+        for part, topics in (("reads", client.reads), ("writes", client.writes)):
+            for unknown in (topic for topic in topics if topic not in catalog.topics):
+                hint = "Name a topic of topics:, or the <topic>_dlt of one with dead_letters."
+                keys = ("clients", name, part)
+                yield CatalogProblem(f"{name} {part} {unknown}, which is no topic", hint, keys=keys)
+
+
+def producer_writes_its_topic(catalog: Catalog, _: Sources) -> Iterator[CatalogProblem]:
+    if not catalog.clients:
+        return
+    for record_type, entry in catalog.records.items():
+        carriers = [name for name in catalog.topics if catalog.admits(name, record_type)]
+        for producer in entry.producers:
+            client = catalog.clients.get(producer)
+            if client is None or not set(client.writes) & set(carriers):
+                message = f"{producer} produces {record_type}, but writes no topic that admits it"
+                hint = f"Let clients: {producer}: writes: name one of {', '.join(carriers) or 'them'}."
+                yield CatalogProblem(message, hint, keys=("records", record_type, "producers"))
+
+
+def group_is_no_readers(catalog: Catalog, _: Sources) -> Iterator[CatalogProblem]:
+    for name, client in catalog.clients.items():
+        for part, prefixes in (("groups", client.groups), ("transactional_ids", client.transactional_ids)):
+            if "" in prefixes or (part == "groups" and READER_GROUPS in prefixes):
+                hint = "An empty prefix is everybody's; what reads without a group has its prefix already."
+                keys = ("clients", name, part)
+                yield CatalogProblem(f"{name} has {part} that are not its own", hint, keys=keys)
 
 
 def namespace_stands_alone(catalog: Catalog, sources: Sources) -> Iterator[CatalogProblem]:

@@ -10,11 +10,10 @@ from typing import Any, Final, Self
 from urllib.parse import quote
 
 import httpx
-from pydantic import AnyHttpUrl, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from signalbox.errors import ConfigurationError, Unavailable
 from signalbox.names import SchemaId, Subject
+from signalbox.registry_access import RegistryAuth, RegistrySettings, is_untrusted, untrusted
 
 _NOT_FOUND: Final = 404
 _SOFT_DELETED: Final = 40406
@@ -26,29 +25,6 @@ _SERVER_ERROR: Final = 500
 _TOO_MANY: Final = 429
 _TIMEOUT_S: Final = 10.0
 _CONTENT_TYPE: Final = "application/vnd.schemaregistry.v1+json"
-
-
-class RegistryAddress(BaseSettings):
-    """Where the registry is, from ``SCHEMA_REGISTRY_URL``, ``_USER`` and ``_PASSWORD``."""
-
-    model_config = SettingsConfigDict(env_prefix="SCHEMA_REGISTRY_")
-
-    url: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:18081")
-    user: str = ""
-    password: SecretStr = SecretStr("")
-
-    @classmethod
-    def read(cls, url: str | None = None) -> Self:
-        """Read the address from the environment; ``url`` goes before what is set there.
-
-        Raises:
-            ConfigurationError: the URL is none.
-        """
-        try:
-            return cls(url=AnyHttpUrl(url)) if url else cls()
-        except ValidationError as error:
-            given = error.errors()[0].get("input")
-            raise ConfigurationError(f"the registry's address {given!r} is no http or https URL") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +50,14 @@ class RegistryApi:
     `ConfigurationError` when it denies access or answers what the API does not foresee.
     """
 
-    def __init__(self, address: RegistryAddress) -> None:
-        self._address = str(address.url)
-        auth = (address.user, address.password.get_secret_value()) if address.user else None
+    def __init__(self, settings: RegistrySettings) -> None:
+        self._address = settings.url
         self._http = httpx.Client(
-            base_url=self._address, auth=auth, timeout=_TIMEOUT_S, headers={"content-type": _CONTENT_TYPE}
+            base_url=self._address,
+            auth=RegistryAuth(settings),
+            verify=settings.tls(),
+            timeout=_TIMEOUT_S,
+            headers={"content-type": _CONTENT_TYPE},
         )
 
     def __enter__(self) -> Self:
@@ -162,6 +141,8 @@ class RegistryApi:
         try:
             answer = self._http.request(method, path, json=body)
         except httpx.HTTPError as error:
+            if is_untrusted(error):
+                raise ConfigurationError(untrusted(self._address, error)) from error
             raise Unavailable(
                 f"schema registry {self._address}", str(error) or type(error).__name__
             ) from error
@@ -170,8 +151,8 @@ class RegistryApi:
             raise Unavailable(f"schema registry {self._address}", f"{method} {path}: {_message(answer)}")
         if status in _DENIED:
             raise ConfigurationError(
-                f"schema registry {self._address} denies access ({status});"
-                " set SCHEMA_REGISTRY_USER and SCHEMA_REGISTRY_PASSWORD"
+                f"schema registry {self._address} denies access ({status}):"
+                " look at SCHEMA_REGISTRY_USER and _PASSWORD, _TOKEN or _OAUTH_*"
             )
         return answer
 

@@ -19,6 +19,7 @@ from signalbox.errors import ConfigurationError, Unavailable
 from signalbox.names import SchemaId
 from signalbox.reasons import Reason
 from signalbox.records import Draft
+from signalbox.registry_access import RegistryAuth, RegistrySettings
 
 _FRAME: int = 5
 _NO_LEVEL = "NONE"
@@ -126,7 +127,9 @@ class MalformedExample:
             Unavailable: the registry can't be reached, or refused.
         """
         try:
-            async with httpx.AsyncClient(base_url=registry_url, timeout=10) as client:
+            registry = RegistrySettings(url=registry_url)
+            own: Any = {"auth": RegistryAuth(registry), "verify": registry.tls()}
+            async with httpx.AsyncClient(base_url=registry_url, timeout=10, **own) as client:
                 return await _Drafting(_Api(client), self._file).draft()
         except httpx.HTTPError as error:
             raise Unavailable("registry", f"{self.name}: {error}") from error

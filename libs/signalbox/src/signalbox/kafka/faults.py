@@ -17,8 +17,10 @@ _MISCONFIGURED = frozenset(
         KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
         KafkaError._AUTHENTICATION,
         KafkaError.SASL_AUTHENTICATION_FAILED,
+        KafkaError.SECURITY_DISABLED,
     }
 )
+_LONG_ENOUGH = 200
 _FENCED = frozenset(
     {
         KafkaError._FENCED,
@@ -32,10 +34,12 @@ _FENCED = frozenset(
 
 def converted(error: KafkaError) -> SignalboxError:
     """Return our error for the client's: the class says whether to wait, to stop or to reconfigure."""
+    # First of all: an idempotent producer calls it fatal, too, that it may not write.
+    if error.code() in _MISCONFIGURED:
+        said = error.str()[:_LONG_ENOUGH]  # some brokers tell the whole request
+        return ConfigurationError(f"the broker refuses these credentials: {error.name()}: {said}")
     if error.fatal() or error.code() in _FENCED:
         return Fatal(f"the broker took this process's work away: {error.str()}")
-    if error.code() in _MISCONFIGURED:
-        return ConfigurationError(f"the broker refuses these credentials: {error.str()}")
     return Unavailable("broker", f"{error.name()}: {error.str()}")
 
 

@@ -2,11 +2,14 @@
 
 import asyncio
 import threading
+from contextlib import suppress
 from typing import Any, Final
 
-from confluent_kafka import KafkaError, Message
+from confluent_kafka import KafkaError, KafkaException, Message
 from confluent_kafka import Producer as Client
 
+from signalbox.errors import SignalboxError, Unavailable
+from signalbox.kafka.credentials import CredentialWatch
 from signalbox.kafka.faults import converted, kafka_errors
 from signalbox.kafka.settings import KafkaSettings
 from signalbox.records import Draft
@@ -14,6 +17,8 @@ from signalbox.records import Draft
 _POLL_S: Final = 0.1
 _DELIVERY_TIMEOUT_MS: Final = 30_000
 _FLUSH_S: Final = 10.0
+_LOOK_S: Final = 0.5
+"""How often a publish that takes long looks whether the credentials are refused."""
 
 
 def enqueue(client: Client, draft: Draft, **options: Any) -> None:
@@ -37,7 +42,9 @@ class Producer:
 
     def __init__(self, settings: KafkaSettings, client_id: str) -> None:
         properties = settings.producer(client_id) | {"delivery.timeout.ms": _DELIVERY_TIMEOUT_MS}
-        self._client = Client(properties)
+        self._credentials = CredentialWatch()
+        self._client = Client(self._credentials.added_to(properties))
+        self._fault: SignalboxError | None = None
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._serve_reports, name=f"{client_id}-reports", daemon=True)
         self._thread.start()
@@ -49,12 +56,31 @@ class Producer:
             Unavailable: the broker did not acknowledge in time; some of the drafts may be written, so
                 publish all of them again with the same ids.
             Fatal: the client can't go on.
+            ConfigurationError: the broker refuses the credentials, or they don't allow to write this topic.
         """
-        await asyncio.gather(*[self._enqueue(draft) for draft in drafts])
+        self._check()
+        waiting = {self._enqueue(draft) for draft in drafts}
+        try:
+            while waiting:
+                done, waiting = await asyncio.wait(
+                    waiting, timeout=_LOOK_S, return_when=asyncio.FIRST_EXCEPTION
+                )
+                if failed := [error for one in done if (error := one.exception()) is not None]:
+                    raise failed[0]
+                if waiting:
+                    self._check()
+        except Unavailable as error:
+            self._check()
+            raise self._credentials.explained(error) from error
+        finally:
+            for one in waiting:
+                one.cancel()
 
     async def close(self) -> None:
-        """Hand over what is queued, for at most ten seconds, and stop."""
-        await asyncio.to_thread(self._client.flush, _FLUSH_S)
+        """Hand over what is queued, for at most ten seconds, unless the broker refuses us; and stop."""
+        with suppress(SignalboxError):
+            self._check()
+            await asyncio.to_thread(self._client.flush, _FLUSH_S)
         self._closing.set()
         await asyncio.to_thread(self._thread.join)
 
@@ -77,6 +103,15 @@ class Producer:
             enqueue(self._client, draft, on_delivery=report)
         return delivered
 
+    def _check(self) -> None:
+        self._credentials.check()
+        if self._fault is not None:
+            raise self._fault
+
     def _serve_reports(self) -> None:
         while not self._closing.is_set():
-            self._client.poll(_POLL_S)
+            try:
+                self._client.poll(_POLL_S)
+            except KafkaException as error:
+                # A fatal error is told here, once and to nobody else; records that wait may get no report.
+                self._fault = converted(error.args[0])

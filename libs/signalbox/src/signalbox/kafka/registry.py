@@ -1,5 +1,6 @@
 """The Schema Registry as the gate's port sees it, over Confluent's asynchronous client."""
 
+import asyncio
 import importlib
 import importlib.util
 import math
@@ -8,12 +9,13 @@ from typing import Any, Final, TypeVar
 
 from confluent_kafka.schema_registry import AsyncSchemaRegistryClient, Schema
 from confluent_kafka.schema_registry.error import SchemaRegistryError
-from pydantic import SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from signalbox.errors import ConfigurationError, Unavailable
 from signalbox.governance.registry import SchemaVersion
 from signalbox.names import SchemaId, Subject
+from signalbox.registry_access import RegistrySettings, confluent_properties, is_untrusted, untrusted
+
+__all__ = ["Registry", "RegistrySettings"]
 
 T = TypeVar("T")
 
@@ -35,42 +37,12 @@ _NOT_FOUND: Final = 404
 _REFUSED: Final = frozenset({401, 403})
 
 
-class RegistrySettings(BaseSettings):
-    """``SCHEMA_REGISTRY_*`` of the environment; ``timeout_s`` bounds each request, in seconds."""
-
-    model_config = SettingsConfigDict(env_prefix="SCHEMA_REGISTRY_", extra="ignore", frozen=True)
-
-    url: str = "http://127.0.0.1:18081"
-    user: str | None = None
-    password: SecretStr | None = None
-    ssl_ca_location: str | None = None
-    ssl_certificate_location: str | None = None
-    ssl_key_location: str | None = None
-    timeout_s: float = 5.0
-
-    def client(self) -> dict[str, Any]:
-        """Return the client's configuration; its own default time-out is unbounded, so one is set."""
-        properties: dict[str, Any] = {
-            "url": self.url,
-            "timeout": math.ceil(self.timeout_s),
-            "max.retries": 0,  # the caller waits with backoff, and says so in its readiness
-            "cache.latest.ttl.sec": 1,
-            "ssl.ca.location": self.ssl_ca_location,
-            "ssl.certificate.location": self.ssl_certificate_location,
-            "ssl.key.location": self.ssl_key_location,
-        }
-        if self.user is not None:
-            password = self.password.get_secret_value() if self.password else ""
-            properties["basic.auth.user.info"] = f"{self.user}:{password}"
-        return {name: value for name, value in properties.items() if value is not None}
-
-
 class Registry:
     """Implements :class:`signalbox.governance.registry.SchemaRegistry`; reads only, never registers."""
 
     def __init__(self, settings: RegistrySettings) -> None:
         self._settings = settings
-        self._client = AsyncSchemaRegistryClient(settings.client())
+        self._client = AsyncSchemaRegistryClient(_properties(settings))
 
     async def schema_text(self, schema_id: SchemaId) -> str | None:
         """Return the schema text of ``schema_id``, or None when the registry does not know it."""
@@ -115,8 +87,30 @@ class Registry:
             if error.http_status_code == _NOT_FOUND:
                 return None
             if error.http_status_code in _REFUSED:
-                detail = f"the registry at {self._settings.url} refuses these credentials: {error}"
+                detail = f"the registry at {self._settings.url} refuses SCHEMA_REGISTRY_*: {error}"
                 raise ConfigurationError(detail) from error
             raise Unavailable("registry", f"{self._settings.url} answered {error}") from error
         except _UNREACHABLE as error:
+            if is_untrusted(error):
+                raise ConfigurationError(untrusted(self._settings.url, error)) from error
             raise Unavailable("registry", f"{self._settings.url}: {type(error).__name__}: {error}") from error
+
+
+def _properties(settings: RegistrySettings) -> dict[str, Any]:
+    properties = confluent_properties(settings) | {
+        "url": settings.url,
+        "timeout": math.ceil(settings.timeout_s),  # the client's own is unbounded
+        "max.retries": 0,  # the caller waits with backoff, and says so in its readiness
+        "cache.latest.ttl.sec": 1,
+    }
+    if (bearer := settings.bearer) is not None:
+        # The client's own token fetcher trusts no authority of ours, and reads no file.
+        async def fields(_: dict[str, Any]) -> dict[str, str]:
+            return await asyncio.to_thread(bearer.fields)
+
+        properties |= {
+            "bearer.auth.credentials.source": "CUSTOM",
+            "bearer.auth.custom.provider.function": fields,
+            "bearer.auth.custom.provider.config": {},
+        }
+    return properties

@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Final, Literal
 
 from pydantic import AliasChoices, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from signalbox.settings import Settings
 
 OFFLINE: Final = "offline"
 """The name of the stand-in that needs no key and no network."""
@@ -12,14 +14,14 @@ OFFLINE: Final = "offline"
 Role = Literal["router", "agent"]
 
 
-class ModelSettings(BaseSettings):
+class ModelSettings(Settings):
     """``LLM_*`` of the environment; ``ROUTER_LLM_MODEL`` and ``AGENT_LLM_MODEL`` override ``LLM_MODEL``.
 
     ``timeout_s`` bounds one attempt from the first byte sent to the last byte read, in seconds.
     ``retries`` is how often a model may correct an answer that was invalid.
     """
 
-    model_config = SettingsConfigDict(env_prefix="LLM_", extra="ignore", frozen=True, populate_by_name=True)
+    model_config = SettingsConfigDict(env_prefix="LLM_")
 
     model: str = ""
     router_model: str = Field(default="", validation_alias=AliasChoices("router_model", "ROUTER_LLM_MODEL"))

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 import httpx
+from pydantic import SecretStr
 
+from signalbox.settings import revealed
 from signalbox.tools.companies import Companies, Unreadable, domain_of
 from signalbox.tools.findings import Finding, NotAvailable
 from signalbox.tools.settings import ToolSettings
@@ -22,25 +24,38 @@ class Directory:
     does not know. The person's address is not passed on, only its domain.
     """
 
-    def __init__(self, kind: str, *, file: Path | None = None, url: str | None = None) -> None:
+    def __init__(
+        self,
+        kind: str,
+        *,
+        file: Path | None = None,
+        url: str | None = None,
+        token: SecretStr | None = None,
+    ) -> None:
         self._kind = kind
         self._companies = None if file is None else Companies(file)
         self._url = url
+        self._token = token
 
     @classmethod
     def crm(cls, settings: ToolSettings) -> Self:
         """Return the look-up in the CRM."""
-        return cls("crm", file=settings.crm_file, url=settings.crm_url)
+        return cls("crm", file=settings.crm_file, url=settings.crm_url, token=settings.crm_token)
 
     @classmethod
     def enrichment(cls, settings: ToolSettings) -> Self:
         """Return the look-up in the enrichment data."""
-        return cls("enrichment", file=settings.enrichment_file, url=settings.enrichment_url)
+        return cls(
+            "enrichment",
+            file=settings.enrichment_file,
+            url=settings.enrichment_url,
+            token=settings.enrichment_token,
+        )
 
     @classmethod
     def social(cls, settings: ToolSettings) -> Self:
         """Return the look-up of public profiles."""
-        return cls("social", file=settings.social_file, url=settings.social_url)
+        return cls("social", file=settings.social_file, url=settings.social_url, token=settings.social_token)
 
     async def find(self, *, company: str, email: str) -> Finding | NotAvailable:
         """Return what is known of the company: by the e-mail's domain, else by the company's name."""
@@ -62,27 +77,32 @@ class Directory:
         return self._finding(f"{companies.name}, line {entry.line}", entry.facts)
 
     async def _at_endpoint(self, url: str, company: str, domain: str) -> Finding | NotAvailable:
+        place = url.partition("?")[0]  # it may be shown: what follows may be a key
         try:
             async with asyncio.timeout(_TIMEOUT_S), httpx.AsyncClient(timeout=_TIMEOUT_S) as client:
-                response = await _asked(client, url, {"company": company, "domain": domain})
+                query = {"company": company, "domain": domain}
+                response = await _asked(client, url, query, revealed(self._token))
             facts = response.json() if response.is_success else None
         except TimeoutError:
-            return NotAvailable(self._kind, url, f"no answer within {_TIMEOUT_S:g} s")
+            return NotAvailable(self._kind, place, f"no answer within {_TIMEOUT_S:g} s")
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-            return NotAvailable(self._kind, url, f"can't be used: {type(error).__name__}: {error}")
+            return NotAvailable(self._kind, place, f"can't be used: {type(error).__name__}: {error}")
         if response.status_code == httpx.codes.NOT_FOUND:
-            return NotAvailable(self._kind, url, "the company is not in it")
+            return NotAvailable(self._kind, place, "the company is not in it")
         if not isinstance(facts, dict):
-            return NotAvailable(self._kind, url, f"answered {response.status_code} with no JSON object")
-        return self._finding(url, _texts(facts))
+            return NotAvailable(self._kind, place, f"answered {response.status_code} with no JSON object")
+        return self._finding(place, _texts(facts))
 
     def _finding(self, location: str, facts: dict[str, str]) -> Finding:
         text = "\n".join(f"{name}: {value}" for name, value in facts.items())
         return Finding(self._kind, location, text, title=facts.get("company", ""), facts=facts)
 
 
-async def _asked(client: httpx.AsyncClient, url: str, query: dict[str, str]) -> httpx.Response:
-    async with client.stream("GET", httpx.URL(url).copy_merge_params(query)) as response:
+async def _asked(
+    client: httpx.AsyncClient, url: str, query: dict[str, str], token: str | None
+) -> httpx.Response:
+    own = {} if token is None else {"authorization": f"Bearer {token}"}
+    async with client.stream("GET", httpx.URL(url).copy_merge_params(query), headers=own) as response:
         body = bytearray()
         async for chunk in response.aiter_bytes():
             body += chunk

@@ -3,28 +3,32 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import SecretStr
+
+from signalbox.settings import Settings
 
 
-class ToolSettings(BaseSettings):
+class ToolSettings(Settings):
     """Settings of the tools; the variables have the fields' names in capitals.
 
     ``WEBSITE_FETCH=on`` lets agents fetch company pages from the internet. ``WEBSITE_ALLOW`` are places
     (``host:port``, separated by commas) that may have private addresses or reserved names, such as a page
     inside the company. ``CRM``, ``ENRICHMENT`` and ``SOCIAL`` each name a CSV file (``…_FILE``) or a JSON
-    HTTP endpoint (``…_URL``). ``CONTENT_DIR`` is a folder of Markdown and text pages.
+    HTTP endpoint (``…_URL``), which gets ``…_TOKEN`` as a bearer token. ``CONTENT_DIR`` is a folder of
+    Markdown and text pages.
     """
-
-    model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True)
 
     website_fetch: Literal["on", "off"] = "off"
     website_allow: str = ""
     crm_file: Path | None = None
     crm_url: str | None = None
+    crm_token: SecretStr | None = None
     enrichment_file: Path | None = None
     enrichment_url: str | None = None
+    enrichment_token: SecretStr | None = None
     social_file: Path | None = None
     social_url: str | None = None
+    social_token: SecretStr | None = None
     content_dir: Path | None = None
 
     @property
