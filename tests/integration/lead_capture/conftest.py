@@ -1,18 +1,22 @@
 """The service as its own process, against a broker and a registry of the stack's own kind."""
 
+import asyncio
+import inspect
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+import uuid
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
 
+import mongo_server
 from local_stack import Stack
 
 
@@ -89,6 +93,50 @@ def start(tmp_path: Path) -> Iterator[Start]:
         process.client.close()
         if process.child.poll() is None:
             process.kill()
+
+
+@pytest.fixture(scope="session")
+def mongo_process(
+    root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[mongo_server.MongoServer | None]:
+    """The MongoDB-protocol server of this test run; None when ``MONGODB_URL`` names another."""
+    if mongo_server.url_of_the_environment():
+        yield None
+        return
+    if not mongo_server.can_run():
+        assert not os.environ.get("CI"), (
+            "CI must have a JDK and Maven: without them these tests check nothing"
+        )
+        pytest.skip("the tests on MongoDB need a JDK (17 or newer) and Maven, or MONGODB_URL")
+    server = mongo_server.MongoServer(root, tmp_path_factory.mktemp("mongodb"))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def mongodb(mongo_process: mongo_server.MongoServer | None) -> Callable[[], str]:
+    """Give the URL of a database of the test's own."""
+    database = f"leads_{uuid.uuid4().hex}"
+    return lambda: mongo_server.url_of(mongo_process, database)
+
+
+@pytest.fixture
+def eventually() -> Callable[..., Awaitable[None]]:
+    """Wait until a condition holds, which may be asynchronous; fail when it does not come true."""
+    return _eventually
+
+
+async def _eventually(holds: Callable[[], bool | Awaitable[bool]], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while True:
+        held = holds()
+        if await held if inspect.isawaitable(held) else held:
+            return
+        assert time.monotonic() < deadline, "the condition did not come true in time"
+        await asyncio.sleep(0.02)
 
 
 def _free_port() -> int:

@@ -1,8 +1,9 @@
 """The app over real SQLite files; the publisher is a fake, at its port."""
 
 import asyncio
+import inspect
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from lead_capture.app import create_app
 from lead_capture.lead import CapturedLead
 from lead_capture.settings import LeadCaptureSettings
-from lead_capture.store import SqlLeadStore
+from lead_capture.sql_store import SqlLeadStore
 from signalbox.errors import Unavailable
 
 GOOD = {
@@ -59,9 +60,12 @@ class SilentPublisher(FakePublisher):
         await super().publish(leads)
 
 
-async def _eventually(holds: Callable[[], bool], seconds: float = 10.0) -> None:
+async def _eventually(holds: Callable[[], bool | Awaitable[bool]], seconds: float = 10.0) -> None:
     deadline = time.monotonic() + seconds
-    while not holds():
+    while True:
+        held = holds()
+        if await held if inspect.isawaitable(held) else held:
+            return
         assert time.monotonic() < deadline, "the condition did not come true in time"
         await asyncio.sleep(0.01)
 
@@ -74,7 +78,7 @@ def good() -> dict[str, str]:
 
 @pytest.fixture
 def eventually() -> Callable[..., Awaitable[None]]:
-    """Wait until a condition holds; fail when it does not come true."""
+    """Wait until a condition holds, which may be asynchronous; fail when it does not come true."""
     return _eventually
 
 
@@ -84,10 +88,10 @@ def settings(tmp_path: Path) -> LeadCaptureSettings:
 
 
 @pytest.fixture
-def store(settings: LeadCaptureSettings) -> Iterator[SqlLeadStore]:
+async def store(settings: LeadCaptureSettings) -> AsyncIterator[SqlLeadStore]:
     opened = SqlLeadStore(settings.store_url())
     yield opened
-    opened.close()
+    await opened.close()
 
 
 @pytest.fixture

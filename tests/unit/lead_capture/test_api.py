@@ -5,10 +5,14 @@ from typing import Any
 import httpx
 import pytest
 
-from lead_capture.store import SqlLeadStore
+from lead_capture.sql_store import SqlLeadStore
 
 HEADER = "name,email,company_name,job_title,lead_source,project_description\n"
 CSV = {"content-type": "text/csv"}
+
+
+async def none_waits(store: SqlLeadStore) -> bool:
+    return await store.count_waiting() == 0
 
 
 def bad_fields(answer: httpx.Response) -> set[str]:
@@ -36,7 +40,7 @@ async def test_the_state_says_when_a_lead_was_published_and_nothing_about_the_pe
     client: httpx.AsyncClient, store: SqlLeadStore, good: dict[str, str], eventually: Any
 ) -> None:
     lead_id = (await client.post("/leads", json=good)).json()["lead_id"]
-    await eventually(lambda: store.count_waiting() == 0)
+    await eventually(lambda: none_waits(store))
     state = (await client.get(f"/leads/{lead_id}")).json()
     assert set(state) == {"lead_id", "captured_at", "published_at"}
     assert state["published_at"] >= state["captured_at"]
@@ -51,7 +55,7 @@ async def test_a_bad_lead_gets_a_problem_that_names_each_field(
     )
     assert answer.status_code == 422
     assert bad_fields(answer) == {"email", "name", "age", "job_title"}
-    assert store.count_waiting() == 0
+    assert await store.count_waiting() == 0
 
 
 @pytest.mark.parametrize(
@@ -100,7 +104,7 @@ async def test_a_resubmission_with_the_same_key_is_one_lead(
     answers = await asyncio.gather(*[client.post("/leads", json=good, headers=headers) for _ in range(8)])
     assert {answer.status_code for answer in answers} == {202}
     (lead_id,) = {answer.json()["lead_id"] for answer in answers}
-    await eventually(lambda: store.count_waiting() == 0)
+    await eventually(lambda: none_waits(store))
     assert publisher.ids == [lead_id]
 
 
@@ -254,7 +258,7 @@ async def test_an_import_with_a_key_can_be_repeated(
         for _ in range(2)
     ]
     assert answers[0].json() == answers[1].json()
-    await eventually(lambda: store.count_waiting() == 0)
+    await eventually(lambda: none_waits(store))
     assert publisher.ids == answers[0].json()["lead_ids"]
 
 
@@ -276,7 +280,7 @@ async def test_nothing_is_stored_of_a_file_that_turns_out_not_to_be_utf8(
     answer = await client.post("/leads/import", content=(HEADER + rows).encode() + b"\xff", headers=CSV)
     assert answer.status_code == 422
     assert "line 902 is not UTF-8" in answer.json()["detail"]
-    assert store.count_waiting() == 0
+    assert await store.count_waiting() == 0
     assert publisher.ids == []
 
 

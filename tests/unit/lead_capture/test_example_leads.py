@@ -8,7 +8,7 @@ import pytest
 from lead_capture.capture import Capture
 from lead_capture.lead import FIELDS
 from lead_capture.publisher import LEAD_CAPTURED
-from lead_capture.store import SqlLeadStore
+from lead_capture.sql_store import SqlLeadStore
 from signalbox.avro import decode, encode, parse, unframe
 from signalbox.governance.rules import Rules
 from signalbox.names import SchemaId
@@ -37,7 +37,7 @@ async def test_every_row_passes_the_contract_and_its_rules(store: SqlLeadStore) 
         await Capture(store, lambda: None).import_csv(file)
     schema = parse(schema_text(LEAD_CAPTURED))
     rules = Rules(schema)
-    for lead in store.waiting(1000):
+    for lead in await store.claim(1000):
         record = sdr.LeadCaptured(
             lead=sdr.Lead(lead_id=lead.lead_id, captured_at=datetime.now(UTC), **lead.details.model_dump())
         )

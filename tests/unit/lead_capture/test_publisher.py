@@ -6,7 +6,7 @@ from lead_capture.lead import CapturedLead, read_submission
 from lead_capture.publisher import LEAD_CAPTURED, KafkaPublisher
 from signalbox.avro import decode, parse, unframe
 from signalbox.envelope import Envelope, correlation_id_of, derived_id
-from signalbox.errors import Fatal, Unavailable
+from signalbox.errors import ConfigurationError, Fatal, Unavailable
 from signalbox.governance.registry import SchemaVersion
 from signalbox.names import LeadId, SchemaId, Subject
 from signalbox.records import Draft
@@ -120,3 +120,14 @@ async def test_a_producer_that_can_not_go_on_is_replaced() -> None:
     assert broken.closed
     await publisher.publish([LEAD])
     assert len(sound.drafts) == 1
+
+
+async def test_a_producer_that_may_not_write_is_replaced_when_the_operator_has_mended_that() -> None:
+    forbidden, allowed = FakeProducer(ConfigurationError("refused")), FakeProducer()
+    producers = iter([forbidden, allowed])
+    publisher = KafkaPublisher(FakeRegistry(1), lambda: next(producers))
+    with pytest.raises(ConfigurationError, match="refused"):
+        await publisher.publish([LEAD])
+    assert forbidden.closed
+    await publisher.publish([LEAD])
+    assert len(allowed.drafts) == 1

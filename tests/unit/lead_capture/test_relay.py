@@ -1,16 +1,22 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
+
+import pytest
 
 from lead_capture.lead import CapturedLead, read_submission
 from lead_capture.relay import LeadPublisher, Relay
 from lead_capture.settings import LeadCaptureSettings
-from lead_capture.store import SqlLeadStore
+from lead_capture.sql_store import SqlLeadStore
 from signalbox.errors import Unavailable
 from signalbox.names import LeadId
 from signalbox.telemetry import Readiness
+
+
+async def none_waits(store: SqlLeadStore) -> bool:
+    return await store.count_waiting() == 0
 
 
 def lead(lead_id: str) -> CapturedLead:
@@ -56,20 +62,18 @@ class CrashingAfterPublish:
 async def test_a_crash_between_publish_and_mark_publishes_the_same_leads_again(
     settings: LeadCaptureSettings, publisher: Any, eventually: Any
 ) -> None:
-    before = SqlLeadStore(settings.store_url())
-    before.add([lead("a"), lead("b")])
+    before = SqlLeadStore(settings.store_url(), timedelta(seconds=0.1))
+    await before.add([lead("a"), lead("b")])
     # A task that ends in a BaseException would end the test run too, so this one is awaited in place.
-    try:
+    with pytest.raises(Crash):
         await Relay(before, CrashingAfterPublish(publisher), Readiness()).run()
-    except Crash:
-        before.close()
 
     after = SqlLeadStore(settings.store_url())
-    async with running(Relay(after, publisher, Readiness())):
-        await eventually(lambda: after.count_waiting() == 0)
+    async with running(Relay(after, publisher, Readiness(), interval_s=0.05)):
+        await eventually(lambda: none_waits(after))
     assert publisher.ids == ["a", "b", "a", "b"]
     assert publisher.published[:2] == publisher.published[2:]
-    after.close()
+    await after.close()
 
 
 async def test_a_new_lead_is_published_without_waiting_for_the_interval(
@@ -79,7 +83,7 @@ async def test_a_new_lead_is_published_without_waiting_for_the_interval(
     relay = Relay(store, publisher, readiness, interval_s=3600)
     async with running(relay):
         await eventually(lambda: readiness.ready)
-        store.add([lead("a")])
+        await store.add([lead("a")])
         relay.wake()
         await eventually(lambda: publisher.ids == ["a"])
 
@@ -88,7 +92,7 @@ async def test_a_lead_that_another_process_stored_is_found_at_the_interval(
     store: SqlLeadStore, publisher: Any, eventually: Any
 ) -> None:
     async with running(Relay(store, publisher, Readiness(), interval_s=0.02)):
-        store.add([lead("a")])
+        await store.add([lead("a")])
         await eventually(lambda: publisher.ids == ["a"])
 
 
@@ -100,12 +104,13 @@ async def test_leads_wait_in_order_while_the_broker_is_away(
     relay = Relay(store, publisher, readiness, batch=2, longest_pause_s=0.05)
     async with running(relay):
         for number in range(5):
-            store.add([lead(str(number))])
+            await store.add([lead(str(number))])
             relay.wake()
         await eventually(lambda: "broker is unavailable" in " ".join(readiness.waiting_for))
         assert publisher.ids == []
         publisher.away = None
-        await eventually(lambda: store.count_waiting() == 0 and readiness.ready)
+        await eventually(lambda: none_waits(store))
+        await eventually(lambda: readiness.ready)
     assert publisher.ids == ["0", "1", "2", "3", "4"]
 
 
@@ -142,9 +147,9 @@ class FailingOnce:
 async def test_an_unexpected_failure_does_not_end_publishing(
     store: SqlLeadStore, publisher: Any, eventually: Any
 ) -> None:
-    store.add([lead("a")])
+    await store.add([lead("a")])
     async with running(Relay(store, FailingOnce(publisher), Readiness(), longest_pause_s=0.02)):
-        await eventually(lambda: store.count_waiting() == 0)
+        await eventually(lambda: none_waits(store))
     assert publisher.ids == ["a"]
 
 
@@ -152,7 +157,7 @@ async def test_a_broker_that_does_not_answer_is_seen_before_the_client_gives_up(
     store: SqlLeadStore, silent: Any, eventually: Any
 ) -> None:
     readiness = Readiness("outbox")
-    store.add([lead("a")])
+    await store.add([lead("a")])
     async with running(Relay(store, silent, readiness)):
         await eventually(lambda: readiness.waiting_for == ["outbox: broker: no answer yet"])
         silent.answer.set()
@@ -163,7 +168,7 @@ async def test_a_broker_that_does_not_answer_is_seen_before_the_client_gives_up(
 async def test_stopping_lets_the_batch_on_its_way_end_and_leaves_the_rest(
     store: SqlLeadStore, silent: Any, eventually: Any
 ) -> None:
-    store.add([lead("a"), lead("b")])
+    await store.add([lead("a"), lead("b")])
     relay = Relay(store, silent, Readiness(), batch=1)
     async with running(relay) as task:
         await eventually(lambda: silent.attempts > 0)
@@ -172,29 +177,27 @@ async def test_stopping_lets_the_batch_on_its_way_end_and_leaves_the_rest(
         await asyncio.wait({task}, timeout=5)
         assert task.done()
     assert silent.ids in (["a"], [])
-    assert store.count_waiting() == 2 - len(silent.ids)
+    assert await store.count_waiting() == 2 - len(silent.ids)
 
 
 async def test_a_store_that_is_away_is_waited_for(
-    publisher: Any, store: SqlLeadStore, eventually: Any
+    publisher: Any, store: SqlLeadStore, settings: LeadCaptureSettings, eventually: Any
 ) -> None:
     class Away(SqlLeadStore):
         """The real store behind a fake outage."""
 
         away = True
 
-        def __init__(self) -> None:
-            self._engine = store._engine
-
-        def waiting(self, limit: int) -> list[CapturedLead]:
+        async def claim(self, limit: int) -> list[CapturedLead]:
             if self.away:
                 raise Unavailable("lead store", "disk full")
-            return super().waiting(limit)
+            return await super().claim(limit)
 
-    behind = Away()
-    store.add([lead("a")])
+    behind = Away(settings.store_url())
+    await store.add([lead("a")])
     readiness = Readiness("outbox")
     async with running(Relay(behind, publisher, readiness, longest_pause_s=0.02)):
         await eventually(lambda: "disk full" in " ".join(readiness.waiting_for))
         behind.away = False
         await eventually(lambda: publisher.ids == ["a"])
+    await behind.close()

@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from lead_capture.bodies import FORMS, media_type, read_json, uploaded_csv
@@ -56,7 +55,7 @@ def lead_routes(capture: Capture, store: LeadStore, pages: FormPages) -> APIRout
     @routes.get("/leads/{lead_id}")
     async def lead_state(lead_id: str) -> dict[str, Any]:
         """Say when a lead was captured, and when it was published (null: not yet)."""
-        state = await run_in_threadpool(store.state, LeadId(lead_id))
+        state = await store.state(LeadId(lead_id))
         if state is None:
             raise HTTPException(HTTPStatus.NOT_FOUND, "no lead has this id")
         return asdict(state)

@@ -50,7 +50,7 @@ def create_app(
             await asyncio.wait({publishing}, timeout=_LAST_BATCH_S)
             publishing.cancel()
             await close()
-            store.close()
+            await store.close()
 
     app = FastAPI(title="Lead capture", description="Takes leads in and publishes them.", lifespan=lifespan)
     capture = Capture(store, relay.wake)

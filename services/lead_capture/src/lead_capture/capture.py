@@ -48,6 +48,9 @@ class ImportResult:
             self.errors.append(error)
 
 
+_Batch = list[tuple[Row, Submission | tuple[Problem, ...]]]
+
+
 class Capture:
     """Takes leads in. ``wake`` is called on the event loop when there is something new to publish."""
 
@@ -63,43 +66,47 @@ class Capture:
             Unavailable: when the store can't be written; then the lead was not taken.
         """
         lead = _captured(submission, "lead", idempotency_key)
-        (outcome,) = await asyncio.to_thread(self._store.add, [lead])
+        (outcome,) = await self._store.add([lead])
         if outcome is Outcome.TAKEN:
             raise InvalidLead(_taken(submission))
         self._wake()
         return lead.lead_id
 
     async def import_csv(self, file: IO[bytes], idempotency_key: str | None = None) -> ImportResult:
-        """Keep the good rows of a CSV file, a transaction a batch; with a key, a repeat adds nothing.
+        """Keep the good rows of a CSV file, batch by batch; with a key, a repeat adds nothing.
 
         Raises:
             UnreadableCsv: when the file as a whole is no CSV of leads; then nothing was stored.
             Unavailable: when the store can't be written; batches before it may have been stored.
         """
         try:
-            return await asyncio.to_thread(self._import, file, idempotency_key)
+            return await self._import(file, idempotency_key)
         finally:
             self._wake()
 
-    def _import(self, file: IO[bytes], key: str | None) -> ImportResult:
-        table = LeadTable(file)
+    async def _import(self, file: IO[bytes], key: str | None) -> ImportResult:
+        # Reading and checking rows takes a while: it is done beside the event loop.
+        table = await asyncio.to_thread(LeadTable, file)
         try:
             result = ImportResult(ignored_columns=table.ignored_columns)
             rows = table.rows()
-            while batch := list(islice(rows, _BATCH)):
-                self._import_batch(batch, key, result)
+            while batch := await asyncio.to_thread(_read_batch, rows):
+                await self._import_batch(batch, key, result)
             return result
         finally:
             table.close()
 
-    def _import_batch(self, rows: list[Row], key: str | None, result: ImportResult) -> None:
-        read = [(row, _read(row)) for row in rows]
+    async def _import_batch(self, read: _Batch, key: str | None, result: ImportResult) -> None:
         good = [_captured(lead, str(row.line), key) for row, lead in read if isinstance(lead, Submission)]
-        stored = iter(zip(good, self._store.add(good), strict=True))
+        stored = iter(zip(good, await self._store.add(good), strict=True)) if good else iter(())
         for row, lead in read:
             problems = lead if isinstance(lead, tuple) else _note(lead, stored, result)
             if problems:
                 result.reject(RowError(row.line, problems))
+
+
+def _read_batch(rows: Iterator[Row]) -> _Batch:
+    return [(row, _read(row)) for row in islice(rows, _BATCH)]
 
 
 def _read(row: Row) -> Submission | tuple[Problem, ...]:

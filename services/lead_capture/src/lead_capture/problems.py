@@ -57,7 +57,7 @@ def answer_with_problems(app: FastAPI) -> None:
 
     @app.exception_handler(Unavailable)
     async def unavailable(_: Request, error: Unavailable) -> JSONResponse:
-        detail = f"{error.what} can't be reached now; the lead was not taken, so try again"
+        detail = f"{error.what} can't be reached now: try again; the same Idempotency-Key is the same lead"
         return problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"Retry-After": str(_RETRY_AFTER_S)})
 
     @app.exception_handler(HTTPException)

@@ -6,7 +6,7 @@ from typing import Final
 from lead_capture.lead import CapturedLead
 from signalbox.avro import ParsedSchema, encode, parse
 from signalbox.envelope import Envelope, correlation_id_of, derived_id
-from signalbox.errors import Fatal, Unavailable
+from signalbox.errors import ConfigurationError, Fatal, Unavailable
 from signalbox.governance.registry import SchemaRegistry
 from signalbox.kafka import Producer
 from signalbox.names import INCOMING_LEADS, MessageId, RecordType, SchemaId, Subject
@@ -46,6 +46,10 @@ class KafkaPublisher:
             # An idempotent producer that lost its sequence never recovers. The next attempt takes a new one.
             await self.close()
             raise Unavailable("broker", str(error)) from error
+        except ConfigurationError:
+            # What was forbidden may be fatal to it, too; when the operator has mended that, a new one works.
+            await self.close()
+            raise
 
     async def close(self) -> None:
         """Let go of the producer."""

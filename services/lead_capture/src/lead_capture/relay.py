@@ -102,18 +102,18 @@ class Relay:
 
     async def _count_waiting(self) -> None:
         with suppress(SignalboxError):  # a store that is away was reported by the pass before this
-            WAITING.set(await asyncio.to_thread(self._store.count_waiting))
+            WAITING.set(await self._store.count_waiting())
 
     async def _publish_batch(self) -> bool:
-        """Publish the oldest waiting leads; False when there were none."""
-        leads = await asyncio.to_thread(self._store.waiting, self._batch)
+        """Publish the oldest leads that are this process's to publish; False when there were none."""
+        leads = await self._store.claim(self._batch)
         if not leads:
             return False
         # 1. The broker has them. 2. The store knows. A crash in between publishes them again with the same
         # ids, which intake counts as duplicates; the other way round it would lose them.
         await self._acknowledged(leads)
         ids = [lead.lead_id for lead in leads]
-        await asyncio.to_thread(self._store.mark_published, ids, datetime.now(UTC))
+        await self._store.mark_published(ids, datetime.now(UTC))
         PUBLISHED.inc(len(ids))
         _LOG.info("leads_published", count=len(ids), first=ids[0], last=ids[-1])
         return True
