@@ -1,5 +1,6 @@
 """``python -m local_stack``: what the Makefile's targets call."""
 
+import json as json_format
 import os
 import signal
 import subprocess
@@ -11,10 +12,15 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from local_stack.chosen import AnyStack, KeepsOwnLogs, stack_of
 from local_stack.logs import follow as follow_logs
 from local_stack.logs import log_path, tail
 from local_stack.progress import Progress
-from local_stack.stack import Stack
+from local_stack.release import EXIT_STATUS
+from local_stack.release_affected import affected as affected_services
+from local_stack.release_affected import changed_files
+from local_stack.release_command import release_service
+from local_stack.release_sources import Sources
 from signalbox.cli.status import status
 from signalbox.errors import SignalboxError
 
@@ -50,6 +56,44 @@ def redeploy(service: str) -> None:
 
 
 @app.command()
+def release(
+    service: str,
+    environment: Annotated[
+        str, typer.Option(help="With STACK=k8s: an overlay of infra/k8s; without it, infra/k8s/services/.")
+    ] = "",
+    *,
+    json: Annotated[bool, typer.Option("--json", help="Print the report as JSON, and nothing else.")] = False,
+) -> None:
+    """Test, build and deploy one service; put back what ran before when it does not become ready.
+
+    Exit status: 0 it is released, 1 nothing was changed, 3 rolled back, 4 rolling back failed, too.
+    """
+    with _told_plainly():
+        progress = Progress(quiet=json)
+        report = release_service(service, _stack, _root(), environment, progress)
+    typer.echo(json_format.dumps(report.as_dict(), indent=2) if json else report.summary)
+    raise typer.Exit(EXIT_STATUS[report.result])
+
+
+@app.command()
+def affected(
+    since: Annotated[
+        str, typer.Option(metavar="REV", help="The commit to compare with, such as origin/main.")
+    ],
+    *,
+    json: Annotated[bool, typer.Option("--json", help="With the files that are why.")] = False,
+) -> None:
+    """Name the services that a change affects: CI builds and tests these, and no others."""
+    with _told_plainly():
+        found = affected_services(Sources(_root()), changed_files(_root(), since))
+    if json:
+        typer.echo(json_format.dumps(found, indent=2))
+        return
+    for service in found:
+        typer.echo(service)
+
+
+@app.command()
 def logs(
     service: Annotated[str, typer.Argument(help="A name that `status` prints; without it, all.")] = "",
     *,
@@ -59,6 +103,8 @@ def logs(
     """Show a service's log."""
     with _told_plainly():
         stack = _stack(Progress())
+        if isinstance(stack, KeepsOwnLogs):
+            raise typer.Exit(stack.show_logs(service, lines, follow=follow))
         names = [stack.process(service).service] if service else list(stack.addresses)
     paths = [log_path(stack.run_dir, name) for name in names]
     for path in paths:
@@ -101,21 +147,27 @@ def _told_plainly() -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
-def _stack(progress: Progress) -> Stack:
-    """Make the stack of this checkout: the folder in which, or above which, the Makefile stands."""
-    root = next(
+def _root() -> Path:
+    """Find this checkout: the folder in which, or above which, the Makefile stands."""
+    return next(
         (path for path in (Path.cwd(), *Path.cwd().parents) if (path / "Makefile").is_file()), Path.cwd()
     )
-    return Stack(root, root / (os.environ.get("RUN_DIR") or ".run"), progress=progress)
 
 
-def _overview(stack: Stack) -> Iterator[str]:
+def _stack(progress: Progress) -> AnyStack:
+    """Make the stack of this checkout."""
+    root = _root()
+    return stack_of(root, root / (os.environ.get("RUN_DIR") or ".run"), progress)
+
+
+def _overview(stack: AnyStack) -> Iterator[str]:
     titles = {"lead_capture": "lead form", "console": "console"}
     addresses = stack.addresses
     for name in (*titles, *(name for name in addresses if name not in titles)):
         if name in addresses:
             yield f"  {titles.get(name, name):<18} {addresses[name]}"
-    yield f"logs are in {_short(stack.run_dir / 'logs')}"
+    if not isinstance(stack, KeepsOwnLogs):
+        yield f"logs are in {_short(stack.run_dir / 'logs')}"
     yield "`make demo` sends leads, `make down` stops everything"
 
 

@@ -1,0 +1,54 @@
+"""Secrets as files: agents' tokens, and what the environment brings. No image and no setting has them."""
+
+import os
+import secrets
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+from signalbox.errors import ConfigurationError
+
+_FROM_ENVIRONMENT: Final = {"LLM_API_KEY": "llm_api_key", "SMTP_URL": "smtp_url"}
+_MADE: Final = ("grafana_password",)
+
+
+def prepare_secrets(folder: Path, agents: Iterable[str], environment: Mapping[str, str]) -> dict[str, str]:
+    """Write the files that containers mount as secrets; return the settings that say which of them are there.
+
+    Tokens and passwords are made once and kept. The folder can be entered by its user only, which protects
+    what is in it: that itself is readable, since a container's user has another number.
+
+    Raises:
+        ConfigurationError: a file that ``LLM_API_KEY_FILE`` or ``SMTP_URL_FILE`` names can't be read.
+    """
+    tokens = folder / "tokens"
+    tokens.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    tokens.chmod(0o755)  # the orchestrator has this one mounted whole
+    for path in (*(tokens / agent for agent in agents), *(folder / name for name in _MADE)):
+        if not path.exists():
+            _write(path, secrets.token_urlsafe(32) + "\n")
+    settings = {"SECRETS_DIR": str(folder)}
+    for variable, name in _FROM_ENVIRONMENT.items():
+        secret = _secret_of(variable, environment)
+        _write(folder / name, secret)
+        settings[f"{variable}_MOUNT"] = f"/run/secrets/{name}" if secret else ""
+    return settings
+
+
+def _secret_of(variable: str, environment: Mapping[str, str]) -> str:
+    path = environment.get(f"{variable}_FILE", "")
+    if not path:
+        return environment.get(variable, "")
+    try:
+        return Path(path).read_text()
+    except OSError as error:
+        raise ConfigurationError(f"{variable}_FILE: {path} can't be read: {error.strerror}") from error
+
+
+def _write(path: Path, text: str) -> None:
+    # In place: a container that runs has this very file mounted, and a new one would not reach it.
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    path.chmod(0o444)
