@@ -13,6 +13,7 @@ from lead_capture.lead import CapturedLead, read_submission
 from lead_capture.relay import Relay
 from lead_capture.sql_store import SqlLeadStore
 from lead_capture.store import LeadStore, OutboxState, Outcome
+from postgres_server import text_of
 from signalbox.names import LeadId
 from signalbox.telemetry import Readiness
 
@@ -39,12 +40,14 @@ def ids(leads: Sequence[CapturedLead]) -> list[str]:
     return [one.lead_id for one in leads]
 
 
-@pytest.fixture(params=["sqlite", "mongodb"])
+@pytest.fixture(params=["sqlite", "postgresql", "mongodb"])
 async def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Open]:
     """Open the test's own database as one process would; each call is another process."""
     async with AsyncExitStack() as opened:
         if request.param == "sqlite":
             url, make = f"sqlite:///{tmp_path / 'leads.db'}", SqlLeadStore
+        elif request.param == "postgresql":
+            url, make = text_of(request.getfixturevalue("postgres")), SqlLeadStore
         else:
             from lead_capture.mongo_store import MongoLeadStore
 

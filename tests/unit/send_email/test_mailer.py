@@ -15,7 +15,7 @@ from send_email.composing import Sender
 from send_email.handover import Delivered, Outcome
 from send_email.listing import listing_routes
 from send_email.mailer import Mailer, Pace
-from send_email.mails import Mail, Schedule, Status
+from send_email.mails import Claim, Mail, Schedule, Status
 from send_email.outbox import Outbox
 from send_email.settings import MailSettings
 from send_email.smtp import Relay, SmtpHandover
@@ -210,6 +210,30 @@ async def test_a_store_that_is_away_for_a_moment_does_not_stop_the_mailer(
     mailer.stop()
     await running
     flaky.close()
+
+
+class Forgetful(ScheduleStore):
+    """A store that is away when the first outcome comes."""
+
+    away = True
+
+    def settle(self, claim: Claim, status: Status, reason: str = "") -> None:
+        if self.away:
+            self.away = False
+            raise Unavailable("schedule store", "away")
+        super().settle(claim, status, reason)
+
+
+async def test_an_outcome_that_comes_while_the_store_is_away_is_written_down_when_it_is_back(
+    scheduled: Scheduled, sender: Sender, clock: Any, tmp_path: Path, store: ScheduleStore, post: Any
+) -> None:
+    scheduled(0)
+    forgetful = Forgetful.in_folder(tmp_path / "send_email")
+    await Mailer(forgetful, SmtpHandover(post.relay, sender, clock), clock, PACE).hand_over_due()
+    assert statuses(store) == [Status.SENT]
+    assert not forgetful.away
+    assert len(post.taken) == 1
+    forgetful.close()
 
 
 class Waiting:

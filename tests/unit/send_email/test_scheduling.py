@@ -109,7 +109,7 @@ def test_a_time_comes_back_from_the_store_to_the_millisecond(
 
 
 def test_an_error_of_the_store_names_nobody(store: ScheduleStore, a_mail: Callable[..., Mail]) -> None:
-    with store._engine.begin() as connection:
+    with store._database.begin() as connection:
         connection.exec_driver_sql("DROP TABLE mails")
     with pytest.raises(Unavailable) as unavailable:
         store.keep_first(Schedule("w-1", "c-w", "NURTURE", "lead-1", (a_mail(),)))

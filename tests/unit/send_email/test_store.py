@@ -1,16 +1,27 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
+import sqlalchemy as sql
 
+from postgres_server import connect, text_of
 from send_email.mails import Mail, Schedule, Status
 from send_email.store import ScheduleStore
-from signalbox.errors import ConfigurationError, Unavailable
+from signalbox.errors import ConfigurationError, SignalboxError, Unavailable
 
 LEASE = timedelta(seconds=120)
 Scheduled = Callable[..., Schedule]
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[ScheduleStore]:
+    made = ScheduleStore(database_url)
+    yield made
+    made.close()
 
 
 def test_a_schedule_comes_back_as_it_was_made(store: ScheduleStore, scheduled: Scheduled) -> None:
@@ -40,10 +51,10 @@ def test_only_mails_that_are_due_are_claimed_the_oldest_first(
 
 
 def test_a_claimed_mail_is_nobody_elses(
-    store: ScheduleStore, scheduled: Scheduled, clock: Any, tmp_path: Path
+    store: ScheduleStore, scheduled: Scheduled, clock: Any, database_url: str
 ) -> None:
     scheduled(0)
-    other = ScheduleStore.in_folder(tmp_path / "send_email")
+    other = ScheduleStore(database_url)
     assert store.claim_due(clock(), LEASE, repeatable=False) is not None
     assert other.claim_due(clock(), LEASE, repeatable=False) is None
     other.close()
@@ -102,18 +113,95 @@ def test_progress_tells_nothing_personal(store: ScheduleStore, scheduled: Schedu
     assert store.progress("lead-2") == []
 
 
-def test_a_store_that_cannot_be_written_is_unavailable(
-    tmp_path: Path, scheduled: Scheduled, store: ScheduleStore
+def test_of_many_replicas_that_schedule_a_workflow_at_once_one_counts(
+    store: ScheduleStore, database_url: str, a_mail: Callable[..., Mail]
+) -> None:
+    start = Barrier(4)
+
+    def schedule(number: int) -> list[Schedule]:
+        own, kept = ScheduleStore(database_url), []
+        for one in range(15):
+            mails = tuple(
+                a_mail(f"w{one}-{part}", campaign_id=f"c-{one}", subject=str(number)) for part in range(3)
+            )
+            start.wait(60)
+            kept.append(own.keep_first(Schedule(f"w-{one}", f"c-{one}", "NURTURE", "lead-1", mails)))
+        own.close()
+        return kept
+
+    with ThreadPoolExecutor(4) as pool:
+        first, *others = pool.map(schedule, range(4))
+    assert all(other == first for other in others)
+    assert len(store.progress()) == 45
+
+
+def test_replicas_that_claim_at_once_pass_over_each_others_mails(
+    store: ScheduleStore, scheduled: Scheduled, clock: Any, database_url: str
+) -> None:
+    for number in range(10):
+        scheduled(0, 1, 2, 3, workflow=f"w{number}")
+    clock.forward(hours=3)
+    start = Barrier(4)
+
+    def claim_all(_: int) -> list[str]:
+        own, claimed = ScheduleStore(database_url), []
+        start.wait(60)
+        while claim := own.claim_due(clock(), LEASE, repeatable=False):
+            claimed.append(claim.mail.message_id)
+        own.close()
+        return claimed
+
+    with ThreadPoolExecutor(4) as pool:
+        claimed = [ident for each in pool.map(claim_all, range(4)) for ident in each]
+    assert len(claimed) == len(set(claimed)) == 40
+
+
+def test_a_mail_that_another_replica_is_claiming_just_now_does_not_hide_the_next(
+    postgres: sql.URL, a_mail: Callable[..., Mail], clock: Any
+) -> None:
+    impatient = {"options": f"{postgres.query['options']} -clock_timeout=5000"}
+    store = ScheduleStore(text_of(postgres.update_query_dict(impatient)))
+    first, second = a_mail("w-1-0"), a_mail("w-1-1", scheduled_at=clock() + timedelta(hours=1))
+    mails = tuple(replace(mail, campaign_id="c") for mail in (first, second))
+    store.keep_first(Schedule("w-1", "c", "NURTURE", "lead-1", mails))
+    clock.forward(hours=1)
+    with connect(postgres) as other, other.transaction():
+        other.execute("SELECT * FROM mails ORDER BY due_at LIMIT 1 FOR UPDATE")
+        claim = store.claim_due(clock(), LEASE, repeatable=False)
+    assert claim is not None
+    assert claim.mail == mails[1]
+    store.close()
+
+
+def test_a_nul_in_a_mail_becomes_a_blank(store: ScheduleStore, scheduled: Scheduled) -> None:
+    scheduled(0, subject="a\0b", body="c\0d", recipient_name="e\0f")
+    kept = store.find("w-1")
+    assert kept is not None
+    assert [(mail.subject, mail.body, mail.recipient_name) for mail in kept.mails] == [("a b", "c d", "e f")]
+
+
+def test_ids_of_another_workflow_are_a_fault_that_quotes_no_mail(
+    store: ScheduleStore, scheduled: Scheduled
 ) -> None:
     made = scheduled(0)
-    broken = ScheduleStore(f"sqlite:///{tmp_path / 'other.db'}")
-    with broken._engine.begin() as connection:
+    with pytest.raises(SignalboxError, match="another workflow") as raised:
+        store.keep_first(replace(made, correlation_id="w-2"))
+    assert raised.value.__cause__ is None
+    assert not isinstance(raised.value, Unavailable)
+
+
+def test_a_store_that_cannot_be_written_is_unavailable(
+    store: ScheduleStore, scheduled: Scheduled, database_url: str
+) -> None:
+    made = scheduled(0)
+    engine = sql.create_engine(database_url)
+    with engine.begin() as connection:
         connection.exec_driver_sql("DROP TABLE mails")
+    engine.dispose()
     with pytest.raises(Unavailable):
-        broken.keep_first(made)
-    broken.close()
+        store.keep_first(replace(made, correlation_id="w-2", campaign_id="c-2"))
 
 
 def test_an_address_of_a_database_that_is_none_is_a_configuration_error() -> None:
-    with pytest.raises(ConfigurationError):
+    with pytest.raises(ConfigurationError, match="MAIL_SCHEDULE_URL"):
         ScheduleStore("nonsense")

@@ -140,7 +140,7 @@ class Bench:
         return Parts(
             settings=settings,
             token="the-token",
-            store=StateStore(settings.state_url(self.agent().definition.id)),
+            store=StateStore(settings.state_url(self.agent().definition.id), self.agent().definition.id),
             registry=self.registry,
             producer=self.publisher,
             model=Model("offline", ModelSettings(call_log=self.call_log)),
@@ -226,10 +226,18 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    made = Bench(tmp_path)
-    made.contracts()
-    return made
+def make_bench() -> Callable[[Path], Bench]:
+    def make(folder: Path) -> Bench:
+        made = Bench(folder)
+        made.contracts()
+        return made
+
+    return make
+
+
+@pytest.fixture
+def bench(make_bench: Callable[[Path], Bench], tmp_path: Path) -> Bench:
+    return make_bench(tmp_path)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from signalbox.agent import Message, Refuse, Work
 from signalbox.agent.store import Identity, StateStore
 from signalbox.envelope import Envelope, answer_id
-from signalbox.errors import Fatal, Unavailable
+from signalbox.errors import ConfigurationError, Fatal, Unavailable
 from signalbox.names import AgentId, LeadId, MessageId, RecordType
 
 
@@ -358,9 +358,10 @@ async def test_a_registry_that_is_away_refuses_no_message(bench: Any) -> None:
         assert (await bench.ask()).status_code == 200
 
 
-async def test_a_producer_that_is_fenced_stops_the_process(bench: Any) -> None:
+@pytest.mark.parametrize("failure", [Fatal("fenced"), ConfigurationError("the broker refuses us")])
+async def test_a_producer_that_can_not_go_on_stops_the_process(bench: Any, failure: Exception) -> None:
     async with bench.running():
-        bench.publisher.failure = Fatal("fenced")
+        bench.publisher.failure = failure
         problem(await bench.ask(), 503)
     assert bench.stops == 1
 
@@ -472,7 +473,7 @@ async def test_what_is_in_flight_is_finished_when_the_service_stops(bench: Any, 
 async def test_old_answers_are_forgotten_and_fresh_ones_kept(bench: Any) -> None:
     async with bench.running():
         await bench.ask()
-    store = StateStore(f"sqlite:///{bench.folder / 'answering' / 'state.db'}")
+    store = StateStore(f"sqlite:///{bench.folder / 'answering' / 'state.db'}", AgentId("answering"))
     assert store.purge(timedelta(hours=1)) == 0
     assert store.purge(timedelta(hours=-1)) == 1
     assert store.recall(Identity.of(bench.envelope(), LeadId("lead-1"))) == []

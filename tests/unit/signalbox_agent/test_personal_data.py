@@ -88,7 +88,7 @@ async def posted(agent: Agent, record: BaseModel, folder: Path) -> httpx.Respons
     parts = Parts(
         settings=settings,
         token="t",
-        store=StateStore(settings.state_url(agent.definition.id)),
+        store=StateStore(settings.state_url(agent.definition.id), agent.definition.id),
         registry=MemoryRegistry.of(agent),
         producer=MemoryPublisher(),
         model=Model("offline", ModelSettings()),

@@ -1,15 +1,18 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
+from datetime import timedelta
+from threading import Barrier
 from typing import Any
 
 import pytest
+import sqlalchemy as sql
 
 from signalbox.agent.store import Answer, Identity, StateStore
-from signalbox.errors import ConfigurationError, Unavailable
-from signalbox.names import CorrelationId, LeadId, MessageId, RecordType
+from signalbox.errors import Unavailable
+from signalbox.names import AgentId, CorrelationId, LeadId, MessageId, RecordType
 
+AGENT = AgentId("answering")
 INPUT = Identity(CorrelationId("w-1"), MessageId("m-1"), RecordType("demo.Question"), LeadId("lead-1"))
 
 
@@ -19,22 +22,17 @@ def answer(name: str = "a-1") -> Answer:
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "state.db"
-
-
-@pytest.fixture
-def store(path: Path) -> Iterator[StateStore]:
-    made = StateStore(f"sqlite:///{path}")
+def store(database_url: str) -> Iterator[StateStore]:
+    made = StateStore(database_url, AGENT)
     yield made
     made.close()
 
 
-def test_answers_come_back_byte_for_byte_and_in_order(store: StateStore, path: Path) -> None:
+def test_answers_come_back_byte_for_byte_and_in_order(store: StateStore, database_url: str) -> None:
     answers = [answer("b"), answer("a")]
     assert store.remember(INPUT, answers) == answers
     store.close()
-    again = StateStore(f"sqlite:///{path}")
+    again = StateStore(database_url, AGENT)
     assert again.recall(INPUT) == answers
     again.close()
 
@@ -43,8 +41,8 @@ def test_a_message_that_is_new_has_no_answers(store: StateStore) -> None:
     assert store.recall(INPUT) == []
 
 
-def test_the_first_answers_count_also_between_replicas(store: StateStore, path: Path) -> None:
-    replica = StateStore(f"sqlite:///{path}")
+def test_the_first_answers_count_also_between_replicas(store: StateStore, database_url: str) -> None:
+    replica = StateStore(database_url, AGENT)
     assert store.remember(INPUT, [answer("first")]) == [answer("first")]
     assert replica.remember(INPUT, [answer("second"), answer("third")]) == [answer("first")]
     assert store.recall(INPUT) == [answer("first")]
@@ -84,31 +82,76 @@ def test_ids_of_any_script_and_length_are_kept(store: StateStore) -> None:
     assert store.recall(long) == [answer()]
 
 
-def test_what_is_kept_survives_a_power_failure_as_sqlite_promises(store: StateStore) -> None:
-    with store._engine.connect() as connection:
-        settings = [
-            connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")
-        ]
-    assert settings == ["wal", 2]
+def test_of_many_replicas_that_answer_at_once_one_counts(database_url: str) -> None:
+    replicas = [StateStore(database_url, AGENT) for _ in range(4)]
+    start = Barrier(len(replicas))
+
+    def answer_as(number: int) -> list[list[Answer]]:
+        kept = []
+        for one in range(25):
+            start.wait(60)
+            message = replace(INPUT, message_id=MessageId(f"m-{one}"))
+            kept.append(
+                replicas[number].remember(message, [answer(f"{number}-{i}") for i in range(number + 1)])
+            )
+        return kept
+
+    with ThreadPoolExecutor(len(replicas)) as pool:
+        first, *others = pool.map(answer_as, range(len(replicas)))
+    assert all(other == first for other in others)
+    for replica in replicas:
+        replica.close()
 
 
-def test_a_store_that_can_not_be_opened_is_a_configuration_error(tmp_path: Path) -> None:
-    for url in (f"sqlite:///{tmp_path}/none/state.db", "nonsense", "no-such-driver://x"):
-        with pytest.raises(ConfigurationError):
-            StateStore(url)
+def test_replicas_that_start_at_once_make_the_table_once(database_url: str) -> None:
+    start = Barrier(4)
+
+    def open_and_use(number: int) -> None:
+        start.wait(60)
+        store = StateStore(database_url, AgentId(f"agent-{number}"))
+        store.remember(INPUT, [answer()])
+        store.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(open_and_use, range(4)))
 
 
-def test_a_store_that_breaks_later_is_unavailable(store: StateStore) -> None:
-    with store._engine.begin() as connection:
-        connection.exec_driver_sql("DROP TABLE workflow_answers")
-    for call in (lambda: store.recall(INPUT), lambda: store.remember(INPUT, [answer()])):
+def test_agents_that_share_a_database_do_not_get_each_others_answers(
+    store: StateStore, database_url: str
+) -> None:
+    store.remember(INPUT, [answer("ours")])
+    other = StateStore(database_url, AgentId("other"))
+    assert other.recall(INPUT) == []
+    assert other.remember(INPUT, [answer("theirs")]) == [answer("theirs")]
+    assert store.recall(INPUT) == [answer("ours")]
+    other.close()
+
+
+def test_answers_that_were_purged_while_others_were_written_are_not_taken_for_none(store: StateStore) -> None:
+    store.remember(INPUT, [answer()])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "recall", lambda _: [])
         with pytest.raises(Unavailable):
-            call()
+            store.remember(INPUT, [answer()])
 
 
-def test_an_error_of_the_store_shows_no_values(store: StateStore) -> None:
-    with store._engine.begin() as connection:
+def test_only_old_answers_are_forgotten(store: StateStore) -> None:
+    store.remember(INPUT, [answer("a"), answer("b")])
+    assert store.purge(timedelta(hours=1)) == 0
+    assert store.purge(timedelta(hours=-1)) == 2
+    assert store.recall(INPUT) == []
+
+
+def test_a_store_that_breaks_later_is_unavailable_and_shows_no_values(
+    store: StateStore, database_url: str
+) -> None:
+    store.prepare()
+    engine = sql.create_engine(database_url)
+    with engine.begin() as connection:
         connection.exec_driver_sql("DROP TABLE workflow_answers")
+    engine.dispose()
+    with pytest.raises(Unavailable):
+        store.recall(INPUT)
     with pytest.raises(Unavailable) as unavailable:
         store.remember(INPUT, [answer()])
     assert "w-1" not in f"{unavailable.value}{unavailable.value.__cause__}"

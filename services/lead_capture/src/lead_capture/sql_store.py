@@ -13,6 +13,7 @@ from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQL
 
 from lead_capture.lead import CapturedLead, LeadDetails
 from lead_capture.store import LEASE, OutboxState, Outcome
+from signalbox.databases import make_tables
 from signalbox.errors import ConfigurationError, Unavailable
 from signalbox.names import LeadId
 
@@ -48,7 +49,7 @@ class SqlLeadStore:
         self._lease = lease
         self._holder = holder or str(uuid.uuid4())
         with _border():
-            _METADATA.create_all(self._engine)
+            make_tables(_METADATA, self._engine)
             _add_missing_columns(self._engine)
 
     async def add(self, leads: Sequence[CapturedLead]) -> list[Outcome]:

@@ -26,11 +26,9 @@ def utc_now() -> datetime:
 
 def make_store(settings: MailSettings) -> ScheduleStore:
     """Open the schedule where the settings say."""
-    return (
-        ScheduleStore(settings.schedule_url)
-        if settings.schedule_url
-        else ScheduleStore.in_folder(settings.folder)
-    )
+    if settings.schedule_url is not None:
+        return ScheduleStore(settings.schedule_url.get_secret_value())
+    return ScheduleStore.in_folder(settings.folder)
 
 
 def make_handover(settings: MailSettings) -> Handover:

@@ -15,6 +15,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from prometheus_client import Counter
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
+from tenacity.wait import wait_random_exponential
 
 from send_email.handover import Deferred, Delivered, Handover, Outcome, Refused, Unanswered
 from send_email.mails import Claim, Status
@@ -24,6 +26,7 @@ from signalbox.telemetry import hide_from_logs, logger
 
 _LOG = logger(__name__)
 _OUTCOMES: Final = Counter("signalbox_mails_total", "Mail handovers by outcome.", ["outcome"])
+_PATIENCE: Final = wait_random_exponential(multiplier=0.2, max=5)
 _BACKOFF_LIMIT: Final = timedelta(hours=1)
 
 
@@ -72,8 +75,9 @@ class Mailer:
     async def hand_over_due(self) -> int:
         """Hand over every mail that is due now; return how many were tried."""
         await asyncio.to_thread(self._store.resolve_abandoned, self._clock())
-        counts = await asyncio.gather(*(self._drain() for _ in range(self._pace.at_once)))
-        return sum(counts)
+        rounds = [asyncio.create_task(self._drain()) for _ in range(self._pace.at_once)]
+        await asyncio.wait(rounds)  # all of them, also when one fails: no handover outlives its round
+        return sum(each.result() for each in rounds)
 
     async def _drain(self) -> int:
         tried = 0
@@ -103,20 +107,38 @@ class Mailer:
         _LOG.info("mail_handed_over", message_id=claim.mail.message_id, outcome=type(outcome).__name__)
         match outcome:
             case Delivered():
-                await asyncio.to_thread(self._store.settle, claim, Status.SENT)
+                await self._write_down(lambda: self._store.settle(claim, Status.SENT))
             case Refused(reason):
-                await asyncio.to_thread(self._store.settle, claim, Status.FAILED, reason)
+                await self._write_down(lambda: self._store.settle(claim, Status.FAILED, reason))
             case Unanswered(reason):
-                await asyncio.to_thread(self._store.settle, claim, Status.UNKNOWN, reason)
+                await self._write_down(lambda: self._store.settle(claim, Status.UNKNOWN, reason))
             case Deferred(reason):
                 await self._try_later(claim, reason)
 
     async def _try_later(self, claim: Claim, reason: str) -> None:
         now = self._clock()
         if now - claim.mail.scheduled_at > self._pace.give_up:
-            await asyncio.to_thread(self._store.settle, claim, Status.FAILED, f"given up; last: {reason}")
+            last = f"given up; last: {reason}"
+            await self._write_down(lambda: self._store.settle(claim, Status.FAILED, last))
             return
-        await asyncio.to_thread(self._store.put_back, claim, now + self._backoff(claim.attempt), reason)
+        due_at = now + self._backoff(claim.attempt)
+        await self._write_down(lambda: self._store.put_back(claim, due_at, reason))
+
+    async def _write_down(self, outcome: Callable[[], None]) -> None:
+        """Note an outcome, also when the store is away for a moment: without it the mail ends as unknown.
+
+        Raises:
+            Unavailable: the store was away for a whole lease, or until the mailer was stopped.
+        """
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type(Unavailable), wait=_PATIENCE, stop=self._gives_up, reraise=True
+        ):
+            with attempt:
+                await asyncio.to_thread(outcome)
+
+    def _gives_up(self, state: RetryCallState) -> bool:
+        waited = state.seconds_since_start or 0.0
+        return self._stopping.is_set() or waited > self._pace.lease.total_seconds()
 
     def _backoff(self, attempt: int) -> timedelta:
         full: timedelta = min(_BACKOFF_LIMIT, self._pace.first_retry * 2 ** min(attempt - 1, 16))

@@ -5,15 +5,16 @@ from pathlib import Path
 from typing import Final, Literal
 
 from pydantic import AliasChoices, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from send_email.composing import Sender, recipient_of
 from signalbox.errors import ConfigurationError
+from signalbox.settings import Settings
 
 _START_TLS: Final = {"auto": None, "required": True, "off": False}
 
 
-class MailSettings(BaseSettings):
+class MailSettings(Settings):
     """Settings of Send Email.
 
     Without ``SMTP_URL`` mails become files in the outbox and nothing leaves the machine. ``SMTP_STARTTLS``
@@ -21,14 +22,7 @@ class MailSettings(BaseSettings):
     another database (SQLAlchemy URL) that replicas can share. ``MAIL_DOMAIN`` ends the Message-IDs.
     """
 
-    model_config = SettingsConfigDict(
-        env_prefix="MAIL_",
-        extra="ignore",
-        frozen=True,
-        populate_by_name=True,
-        env_ignore_empty=True,
-        hide_input_in_errors=True,
-    )
+    model_config = SettingsConfigDict(env_prefix="MAIL_")
 
     data_dir: Path = Field(default=Path(".run/data"), validation_alias=AliasChoices("data_dir", "DATA_DIR"))
     smtp_url: SecretStr | None = Field(default=None, validation_alias=AliasChoices("smtp_url", "SMTP_URL"))
@@ -38,7 +32,7 @@ class MailSettings(BaseSettings):
     smtp_timeout_s: float = Field(
         default=30, gt=0, le=50, validation_alias=AliasChoices("smtp_timeout_s", "SMTP_TIMEOUT_S")
     )
-    schedule_url: str = ""
+    schedule_url: SecretStr | None = None
     from_: str = Field(
         default="Maya Lindqvist <maya@larkspan.example>", validation_alias=AliasChoices("from_", "MAIL_FROM")
     )

@@ -1,15 +1,11 @@
 """The schedule's own store: one schedule per workflow, and each mail's progress (SQLAlchemy Core)."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import (
     Column,
-    Connection,
-    Engine,
     Float,
     ForeignKey,
     Index,
@@ -19,16 +15,15 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    create_engine,
-    event,
     insert,
     select,
     update,
 )
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError
 
 from send_email.mails import Claim, Mail, Progress, Schedule, Status
-from signalbox.errors import ConfigurationError, Unavailable
+from signalbox.databases import Database
+from signalbox.errors import SignalboxError
 
 _METADATA: Final = MetaData()
 
@@ -67,12 +62,16 @@ class ScheduleStore:
     """Blocking; call it from a thread. Every method is one transaction, durable when it returns.
 
     Each raises ``Unavailable`` when the database can't be reached or written; nothing is changed then.
+    Replicas share one PostgreSQL: a mail that one of them claims is passed over by the others.
     """
 
     def __init__(self, url: str) -> None:
-        """Open or make the store at the SQLAlchemy ``url``."""
-        self._engine = _engine(url)
-        _METADATA.create_all(self._engine)
+        """Open or make the store at the SQLAlchemy ``url``.
+
+        Raises:
+            ConfigurationError: when the address can't be used.
+        """
+        self._database = Database(url, _METADATA, what="schedule store", variable="MAIL_SCHEDULE_URL")
 
     @classmethod
     def in_folder(cls, folder: Path) -> "ScheduleStore":
@@ -81,24 +80,24 @@ class ScheduleStore:
         return cls(f"sqlite:///{folder / 'schedule.db'}")
 
     def close(self) -> None:
-        self._engine.dispose()
+        self._database.close()
 
     def keep_first(self, schedule: Schedule) -> Schedule:
         """Keep ``schedule`` if its workflow has none yet; return the one that holds."""
         try:
-            with self._transaction() as connection:
+            with self._database.begin() as connection:
                 connection.execute(insert(_CAMPAIGNS), _campaign_row(schedule))
                 connection.execute(insert(_MAILS), _mail_rows(schedule))
         except IntegrityError:
-            first = self.find(schedule.correlation_id)
-            if first is None:
-                raise
-            return first
+            if first := self.find(schedule.correlation_id):
+                return first
+            # Not the error itself: a database quotes the row, and with it the mail.
+            raise SignalboxError("the schedule's ids are another workflow's") from None
         return schedule
 
     def find(self, correlation_id: str) -> Schedule | None:
         """Return the workflow's schedule as it was first made."""
-        with self._transaction() as connection:
+        with self._database.begin() as connection:
             campaign = connection.execute(
                 select(_CAMPAIGNS).where(_CAMPAIGNS.c.correlation_id == correlation_id)
             ).one_or_none()
@@ -122,6 +121,7 @@ class ScheduleStore:
             .where(_MAILS.c.status == Status.SCHEDULED, _MAILS.c.due_at <= _seconds(now))
             .order_by(_MAILS.c.due_at)
             .limit(1)
+            .with_for_update(skip_locked=True)  # SQLite has one writer at a time anyway
             .scalar_subquery()
         )
         taken = (
@@ -135,7 +135,7 @@ class ScheduleStore:
             )
             .returning(_MAILS)
         )
-        with self._transaction() as connection:
+        with self._database.begin() as connection:
             row = connection.execute(taken).one_or_none()
         return None if row is None else Claim(_mail(row), row.attempts)
 
@@ -153,7 +153,7 @@ class ScheduleStore:
         A repeatable handover is simply done again. Any other may have succeeded, so it is ``unknown``.
         """
         abandoned = (_MAILS.c.status == Status.HANDING_OVER, _MAILS.c.lease_until < _seconds(now))
-        with self._transaction() as connection:
+        with self._database.begin() as connection:
             again = connection.execute(
                 update(_MAILS).where(*abandoned, _MAILS.c.repeatable == 1).values(status=Status.SCHEDULED)
             )
@@ -169,18 +169,8 @@ class ScheduleStore:
         query = select(_MAILS).order_by(_MAILS.c.scheduled_at, _MAILS.c.message_id).limit(limit)
         if lead_id is not None:
             query = query.where(_MAILS.c.lead_id == lead_id)
-        with self._transaction() as connection:
+        with self._database.begin() as connection:
             return [_progress(row) for row in connection.execute(query)]
-
-    @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
-        try:
-            with self._engine.begin() as connection:
-                yield connection
-        except IntegrityError:
-            raise
-        except SQLAlchemyError as error:
-            raise Unavailable("schedule store", str(error)) from error
 
     def _update(self, claim: Claim, **values: Any) -> None:
         # A lease that ended meanwhile made it UNKNOWN; now the outcome is known after all. The attempt's
@@ -190,24 +180,8 @@ class ScheduleStore:
             _MAILS.c.attempts == claim.attempt,
             _MAILS.c.status.in_([Status.HANDING_OVER, Status.UNKNOWN]),
         )
-        with self._transaction() as connection:
+        with self._database.begin() as connection:
             connection.execute(update(_MAILS).where(*ours).values(lease_until=None, **values))
-
-
-def _engine(url: str) -> Engine:
-    try:
-        # Errors name the statement, never its values: they would reach logs and problem documents.
-        engine = create_engine(url, hide_parameters=True)
-    except (SQLAlchemyError, ImportError) as error:
-        raise ConfigurationError(f"the schedule's database can't be opened: {error}") from error
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _prepare_sqlite)
-    return engine
-
-
-def _prepare_sqlite(connection: Any, _: Any) -> None:
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
 
 
 def _seconds(moment: datetime) -> float:
@@ -235,9 +209,9 @@ def _mail_rows(schedule: Schedule) -> list[dict[str, Any]]:
             "ordinal": ordinal,
             "lead_id": mail.lead_id,
             "recipient": mail.recipient,
-            "recipient_name": mail.recipient_name,
-            "subject": mail.subject,
-            "body": mail.body,
+            "recipient_name": _without_nul(mail.recipient_name),
+            "subject": _without_nul(mail.subject),
+            "body": _without_nul(mail.body),
             "scheduled_at": _seconds(mail.scheduled_at),
             "due_at": _seconds(mail.scheduled_at),
             "status": Status.SCHEDULED,
@@ -246,6 +220,11 @@ def _mail_rows(schedule: Schedule) -> list[dict[str, Any]]:
         }
         for ordinal, mail in enumerate(schedule.mails)
     ]
+
+
+def _without_nul(text: str) -> str:
+    # PostgreSQL's text can't have it, and a mail would carry a blank in its place anyway.
+    return text.replace("\0", " ")
 
 
 def _mail(row: Row[Any]) -> Mail:

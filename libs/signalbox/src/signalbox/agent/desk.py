@@ -17,7 +17,7 @@ from signalbox.agent.problems import Problem, problem_of, unavailable
 from signalbox.agent.store import Answer, Identity
 from signalbox.agent.work import TaskModel, Work
 from signalbox.envelope import Envelope
-from signalbox.errors import Fatal, Refusal, SignalboxError, Unavailable
+from signalbox.errors import ConfigurationError, Fatal, Refusal, SignalboxError, Unavailable
 from signalbox.models import ModelRefused
 from signalbox.names import AGENT_MESSAGES, LeadId
 from signalbox.records import Draft
@@ -140,7 +140,7 @@ class Desk:
         drafts = [Draft(AGENT_MESSAGES, answer.key, answer.value, answer.headers) for answer in answers]
         try:
             await self._parts.producer.publish(*drafts)
-        except Fatal:
+        except (Fatal, ConfigurationError):
             self._parts.stop()
             raise
 

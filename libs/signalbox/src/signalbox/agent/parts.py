@@ -59,7 +59,7 @@ def parts_from_environment(agent: AgentId) -> Parts:
     return Parts(
         settings=settings,
         token=own_token(settings, agent),
-        store=StateStore(settings.state_url(agent)),
+        store=StateStore(settings.state_url(agent), agent),
         registry=Registry(RegistrySettings()),
         producer=Producer(KafkaSettings(), client_id=agent),
         model=model_for("agent"),

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Final
 
 from pydantic import AliasChoices, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from signalbox.names import AgentId, RecordType
+from signalbox.settings import Settings
 
 BODY_LIMIT: Final = 1024 * 1024
 """The largest body that ``POST /messages`` reads, in bytes."""
@@ -16,7 +17,7 @@ BODY_LIMIT: Final = 1024 * 1024
 _WILDCARDS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
-class AgentSettings(BaseSettings):
+class AgentSettings(Settings):
     """Settings of one agent service.
 
     ``concurrency`` messages are worked on at once and ``queue_limit`` more may wait; ``AGENT_ENDPOINT`` is
@@ -25,9 +26,7 @@ class AgentSettings(BaseSettings):
     the agent holds its answers against the contracts that the gate will hold them against.
     """
 
-    model_config = SettingsConfigDict(
-        env_prefix="AGENT_", extra="ignore", frozen=True, populate_by_name=True, hide_input_in_errors=True
-    )
+    model_config = SettingsConfigDict(env_prefix="AGENT_")
 
     data_dir: Path = Field(default=Path(".run/data"), validation_alias=AliasChoices("data_dir", "DATA_DIR"))
     tokens_dir: Path = Path(".run/tokens")
@@ -38,8 +37,8 @@ class AgentSettings(BaseSettings):
     state_retention_h: float = Field(
         default=168, gt=0, validation_alias=AliasChoices("state_retention_h", "STATE_RETENTION_H")
     )
-    state_store_url: str = Field(
-        default="", validation_alias=AliasChoices("state_store_url", "STATE_STORE_URL")
+    state_store_url: SecretStr | None = Field(  # it may hold a password
+        default=None, validation_alias=AliasChoices("state_store_url", "STATE_STORE_URL")
     )
 
     contract_refresh_s: float = Field(
@@ -51,8 +50,8 @@ class AgentSettings(BaseSettings):
 
     def state_url(self, agent: AgentId) -> str:
         """Return the SQLAlchemy URL of the agent's state store; its folder is made where it is a file."""
-        if self.state_store_url:
-            return self.state_store_url
+        if self.state_store_url is not None:
+            return self.state_store_url.get_secret_value()
         folder = self.data_dir / agent
         folder.mkdir(parents=True, exist_ok=True)
         return f"sqlite:///{(folder / 'state.db').absolute()}"

@@ -1,4 +1,4 @@
-"""From started to ready: own contracts found in the registry, the agent announced."""
+"""From started to ready: state store reached, own contracts found in the registry, agent announced."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -27,11 +27,15 @@ ANNOUNCEMENT: Final = "announcement"
 async def until_ready(
     agent: Agent, definition: AgentDefinition, parts: Parts, ready: Readiness
 ) -> OwnContracts:
-    """Find the agent's contracts and announce it, waiting for registry and broker as long as it takes."""
+    """Reach the store, find the agent's contracts and announce it, waiting as long as it takes."""
+
+    async def reach_the_store() -> None:
+        await asyncio.to_thread(parts.store.prepare)
 
     async def look_up() -> OwnContracts:
         return await OwnContracts.look_up(agent, parts.registry, pins=parts.settings.contract_pins)
 
+    await patiently(reach_the_store, ready)
     contracts = await patiently(look_up, ready)
     ready.done(CONTRACTS)
     announcement = _announcement(definition, contracts)

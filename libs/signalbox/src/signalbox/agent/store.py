@@ -12,11 +12,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sql
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError
 
+from signalbox.databases import Database
 from signalbox.envelope import Envelope
-from signalbox.errors import ConfigurationError, Unavailable
-from signalbox.names import CorrelationId, Headers, LeadId, MessageId, RecordType
+from signalbox.errors import Unavailable
+from signalbox.names import AgentId, CorrelationId, Headers, LeadId, MessageId, RecordType
 
 _tables = sql.MetaData()
 _answers = sql.Table(
@@ -54,10 +55,9 @@ class Identity:
         """Return the identity of a message."""
         return cls(envelope.correlation_id, envelope.id, envelope.type, lead_id)
 
-    @property
-    def digest(self) -> str:
-        """Return 64 hexadecimal digits that no other identity has (SHA-256)."""
-        parts = [self.correlation_id, self.message_id, self.record_type, self.lead_id]
+    def digest(self, agent: AgentId) -> str:
+        """Return 64 hexadecimal digits that no other identity has with this agent (SHA-256)."""
+        parts = [agent, self.correlation_id, self.message_id, self.record_type, self.lead_id]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
@@ -73,85 +73,62 @@ class Answer:
 
 
 class StateStore:
-    """Answers by the message that they answer. Its methods block: call them in a thread."""
+    """One agent's answers by the message that they answer. Its methods block: call them in a thread.
 
-    def __init__(self, url: str) -> None:
-        """Open the store, and make its table where it is new.
+    Agents may share a database, and replicas of one agent have to: each finds the answers of its own kind.
+    Each method raises ``Unavailable`` when the database can't be reached; nothing is changed then.
+    """
+
+    def __init__(self, url: str, agent: AgentId) -> None:
+        """Open the store of ``agent``; a new database gets its table.
 
         Raises:
             ConfigurationError: when the address can't be used.
         """
-        try:
-            # Errors name the statement, never its values: they would reach logs and problem documents.
-            self._engine = sql.create_engine(url, hide_parameters=True)
-            if self._engine.dialect.name == "sqlite":
-                sql.event.listen(self._engine, "connect", _make_durable)
-            _tables.create_all(self._engine)
-        except (SQLAlchemyError, ImportError) as error:
-            raise ConfigurationError(f"the state store can't be opened: {error}") from error
+        self._agent = agent
+        self._database = Database(url, _tables, what="state store", variable="STATE_STORE_URL")
+
+    def prepare(self) -> None:
+        """Return when the database can be used."""
+        self._database.prepare()
 
     def recall(self, message: Identity) -> list[Answer]:
-        """Return what ``message`` was answered; nothing when it is new.
-
-        Raises:
-            Unavailable: the store can't be reached.
-        """
-        query = sql.select(_answers).where(_answers.c.input == message.digest)
-        try:
-            with self._engine.connect() as connection:
-                return [_answer(row) for row in connection.execute(query.order_by(_answers.c.ordinal))]
-        except SQLAlchemyError as error:
-            raise Unavailable("state store", str(error)) from error
+        """Return what ``message`` was answered; nothing when it is new."""
+        query = sql.select(_answers).where(_answers.c.input == message.digest(self._agent))
+        with self._database.begin() as connection:
+            return [_answer(row) for row in connection.execute(query.order_by(_answers.c.ordinal))]
 
     def remember(self, message: Identity, answers: Sequence[Answer]) -> list[Answer]:
-        """Keep ``answers`` durably, and return those that count: another replica's, if it was first.
-
-        Raises:
-            Unavailable: the store can't be reached; nothing is kept.
-        """
+        """Keep ``answers`` durably, and return those that count: another replica's, if it was first."""
         now = datetime.now(UTC).replace(tzinfo=None)
-        rows = [_row(message, ordinal, answer, now) for ordinal, answer in enumerate(answers)]
+        digest = message.digest(self._agent)
+        rows = [_row(digest, message, ordinal, answer, now) for ordinal, answer in enumerate(answers)]
         try:
-            with self._engine.begin() as connection:
+            with self._database.begin() as connection:
                 connection.execute(sql.insert(_answers), rows)
         except IntegrityError:
-            return self.recall(message)
-        except SQLAlchemyError as error:
-            raise Unavailable("state store", str(error)) from error
+            if first := self.recall(message):
+                return first
+            raise Unavailable("state store", "the first answers were purged meanwhile") from None
         return list(answers)
 
     def purge(self, older_than: timedelta) -> int:
-        """Forget what was kept longer ago than ``older_than``, and return how many answers that were.
-
-        Raises:
-            Unavailable: the store can't be reached.
-        """
+        """Forget what was kept longer ago than ``older_than``, and return how many answers that were."""
         limit = datetime.now(UTC).replace(tzinfo=None) - older_than
-        try:
-            with self._engine.begin() as connection:
-                return connection.execute(sql.delete(_answers).where(_answers.c.stored_at < limit)).rowcount
-        except SQLAlchemyError as error:
-            raise Unavailable("state store", str(error)) from error
+        with self._database.begin() as connection:
+            return connection.execute(sql.delete(_answers).where(_answers.c.stored_at < limit)).rowcount
 
     def close(self) -> None:
         """Close the connections."""
-        self._engine.dispose()
+        self._database.close()
 
 
-def _make_durable(connection: Any, _: Any) -> None:
-    # WAL with FULL: an answer is on the disk before it is published, also when the power fails.
-    cursor = connection.cursor()
-    for setting in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000"):
-        cursor.execute(f"PRAGMA {setting}")
-    cursor.close()
-
-
-def _row(message: Identity, ordinal: int, answer: Answer, now: datetime) -> dict[str, Any]:
+def _row(digest: str, message: Identity, ordinal: int, answer: Answer, now: datetime) -> dict[str, Any]:
     headers = [
         [name, None if value is None else base64.b64encode(value).decode()] for name, value in answer.headers
     ]
     return {
-        "input": message.digest,
+        "input": digest,
         "ordinal": ordinal,
         "correlation_id": message.correlation_id,
         "input_id": message.message_id,
