@@ -1,8 +1,10 @@
 """The composition root: the one place where the orchestrator's parts are made and joined."""
 
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -17,16 +19,29 @@ from orchestrator.guards import Guards
 from orchestrator.history import DecisionHistory, IntakeHistory
 from orchestrator.intake import Intake
 from orchestrator.outcomes import Rejections, Routes
+from orchestrator.poison import Deaths, Decide
+from orchestrator.posting import Posting
+from orchestrator.presence import Presences
 from orchestrator.router import Router
 from orchestrator.routing import Routing, Selection
 from orchestrator.settings import OrchestratorSettings
 from orchestrator.stage import Stage
+from orchestrator.workflows import Workflows
+from signalbox import reasons
 from signalbox.contracts.catalog import Catalog
 from signalbox.control import ControlRecords
 from signalbox.governance import Contracts, Gate
-from signalbox.kafka import GroupConsumer, KafkaSettings, Registry, RegistrySettings, TransactionalProducer
+from signalbox.kafka import (
+    GroupConsumer,
+    KafkaSettings,
+    Registry,
+    RegistrySettings,
+    TransactionalProducer,
+    read_at,
+)
 from signalbox.models import model_for
 from signalbox.names import AGENT_MESSAGES, AGENT_ROUTES, INCOMING_LEADS, AgentId, RecordType
+from signalbox.records import Draft, Record
 from signalbox.telemetry import Readiness, operations_routes
 
 SERVICE: Final = "orchestrator"
@@ -91,31 +106,50 @@ def bootstrap(settings: OrchestratorSettings, closing: AsyncExitStack) -> Orches
         no_candidate_wait_s=settings.no_candidate_wait_s,
     )
     routes, rejections = Routes(control), Rejections(control)
-    taken_in, decided = IntakeHistory(kafka), DecisionHistory(kafka)
+    workflows, presences = Workflows(), Presences(readiness)
+    taken_in, decided = IntakeHistory(kafka), DecisionHistory(kafka, workflows)
+
+    deaths = Deaths(settings.data_dir / SERVICE / settings.orchestrator_replica, settings.poison_crashes)
+
+    def watched(
+        decide: Decide, stage: reasons.Stage, name: str
+    ) -> Callable[[Record], Awaitable[Sequence[Draft]]]:
+        return deaths.watching(name, decide, lambda record, why: rejections.refused(record, stage, why))
 
     def transactions(stage: str) -> TransactionalProducer:
         return TransactionalProducer(kafka, f"{SERVICE}.{stage}.{settings.orchestrator_replica}")
+
+    def consumer(group: str, topic: str, client_id: str) -> GroupConsumer:
+        return GroupConsumer(kafka, group, [topic], client_id, settings.on_lost_offsets)
 
     def dispatch_stage(agent: AgentId) -> Stage:
         name = f"dispatch.{agent}"
         http = _client(settings)
         closing.push_async_callback(http.aclose)
         caller = AgentCaller(
-            agent, http, Path(settings.agent_tokens_dir), readiness, attempts=settings.dispatch_attempts
+            Posting(agent, http, Path(settings.agent_tokens_dir), settings.agent_timeout_s),
+            presences.of(agent),
+            attempts=settings.dispatch_attempts,
+            deaths=settings.poison_crashes,
+            at_once=settings.dispatch_connections,
+            opens_after=settings.circuit_opens_after,
         )
         dispatch = Dispatch(agent, caller, directory, gate, selection, control, routes, rejections, readiness)
         return Stage(
             name,
-            GroupConsumer(kafka, name, [AGENT_ROUTES], name),
+            consumer(name, AGENT_ROUTES, name),
             transactions(name),
-            dispatch.decide,
+            watched(dispatch.decide, reasons.Stage.DISPATCH, name),
             readiness,
             limit=settings.dispatch_limit,
             one_at_a_time_per_key=True,
         )
 
+    routing = Routing(
+        gate, decided, workflows, selection, routes, rejections, readiness, partial(read_at, kafka)
+    )
     return Orchestrator(
-        app=_operations(readiness, directory),
+        app=_operations(readiness, directory, presences),
         readiness=readiness,
         kafka=kafka,
         control=control,
@@ -123,21 +157,22 @@ def bootstrap(settings: OrchestratorSettings, closing: AsyncExitStack) -> Orches
         directory=directory,
         intake=Stage(
             "intake",
-            GroupConsumer(kafka, "orchestrator.intake", [INCOMING_LEADS], "orchestrator-intake"),
+            consumer("orchestrator.intake", INCOMING_LEADS, "orchestrator-intake"),
             transactions("intake"),
-            Intake(gate, taken_in, rejections, readiness).decide,
+            watched(Intake(gate, taken_in, rejections, readiness).decide, reasons.Stage.INTAKE, "intake"),
             readiness,
             limit=settings.in_flight_limit,
             read_back=taken_in.read_back,
         ),
         routing=Stage(
             "routing",
-            GroupConsumer(kafka, "orchestrator.routing", [AGENT_MESSAGES], "orchestrator-routing"),
+            consumer("orchestrator.routing", AGENT_MESSAGES, "orchestrator-routing"),
             transactions("routing"),
-            Routing(gate, decided, selection, routes, rejections, readiness).decide,
+            watched(routing.decide, reasons.Stage.GATE, "routing"),
             readiness,
             limit=settings.in_flight_limit,
             read_back=decided.read_back,
+            one_at_a_time_per_key=True,  # so that what one decision used up is counted before the next
         ),
         dispatchers=Dispatchers(directory, dispatch_stage),
     )
@@ -153,12 +188,16 @@ def _client(settings: OrchestratorSettings) -> httpx.AsyncClient:
     )
 
 
-def _operations(readiness: Readiness, directory: Directory) -> FastAPI:
+def _operations(readiness: Readiness, directory: Directory, presences: Presences) -> FastAPI:
     app = FastAPI(title="Signalbox orchestrator", docs_url=None, redoc_url=None)
     app.include_router(operations_routes(readiness))
 
     @app.get("/agents")
     async def agents() -> list[dict[str, object]]:
-        return [agent.definition.model_dump() for _, agent in sorted(directory.agents.items())]
+        seen = presences.told()
+        return [
+            agent.definition.model_dump() | {"dispatch": seen.get(name)}
+            for name, agent in sorted(directory.agents.items())
+        ]
 
     return app

@@ -2,16 +2,17 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
 
 from prometheus_client import Counter
 
-from orchestrator.calls import AgentCaller, Done, Failed, Refused
+from orchestrator.calls import AgentCaller, Poisoned, Settled
 from orchestrator.directory import Directory
-from orchestrator.outcomes import Rejections, Routes
+from orchestrator.outcomes import ROUTE_AGENT, Rejections, Routes
+from orchestrator.posting import Done, Failed, Refused
 from orchestrator.router import Unroutable
 from orchestrator.routing import Selection
+from orchestrator.workflows import Used, at_least, used_with
 from signalbox.control import ControlRecords
 from signalbox.errors import Refusal
 from signalbox.governance import Gate, Rejected
@@ -24,7 +25,6 @@ from signalbox_contracts.control import RouteDecided
 
 _log = logger(__name__)
 _DISPATCHED = Counter("signalbox_dispatched", "Messages that an agent settled", ["agent", "outcome"])
-_ROUTE_AGENT: Final = "route_agent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +34,11 @@ class RoutedMessage:
     original: Record
     message_id: MessageId
     refused_by: tuple[AgentId, ...]
+    used: Used | None = None
+    """What its workflow had used up when it was routed."""
 
     @classmethod
-    def of(cls, route: RouteDecided) -> "RoutedMessage":
+    def of(cls, route: RouteDecided, used: Used) -> "RoutedMessage":
         """Restore the original record from the decision."""
         original = Record(
             topic=route.source_topic,
@@ -46,7 +48,9 @@ class RoutedMessage:
             value=route.payload,
             headers=tuple((header.name, header.value) for header in route.payload_headers),
         )
-        return cls(original, MessageId(route.message_id), tuple(AgentId(agent) for agent in route.excluded))
+        return cls(
+            original, MessageId(route.message_id), tuple(AgentId(agent) for agent in route.excluded), used
+        )
 
 
 class _Removed(Exception):
@@ -81,16 +85,17 @@ class Dispatch:
 
     async def decide(self, record: Record) -> Sequence[Draft]:
         """Hand a route to its agent; write nothing when done, else a second route or a dead letter."""
-        if record.header(_ROUTE_AGENT) != self._mine:
+        if record.header(ROUTE_AGENT) != self._mine:
             return []
         try:
             route = await patiently(lambda: self._control.read(RouteDecided, record), self._readiness)
+            used = used_with(record)
         except Refusal as refusal:
             _log.error(
                 "a route can't be read", offset=record.offset, partition=record.partition, why=str(refusal)
             )
             return self._rejections.refused(record, Stage.DISPATCH, refusal)
-        return await self._settled(RoutedMessage.of(route))
+        return await self._settled(RoutedMessage.of(route, used))
 
     async def _settled(self, message: RoutedMessage) -> list[Draft]:
         outcome = await self._delivered(message.original)
@@ -102,11 +107,14 @@ class Dispatch:
                 return await self._refused(message, detail)
             case Failed(detail):
                 return self._given_up(message, Refusal(Reason.AGENT_FAILED, f"{self._agent}: {detail}"))
+            case Poisoned(detail):
+                return self._given_up(message, Refusal(Reason.POISON, f"{self._agent}: {detail}"))
             case None:
+                self._caller.agent_left()
                 detail = f"{self._agent} was removed from the directory before it took the message"
                 return self._given_up(message, Refusal(Reason.AGENT_REMOVED, detail))
 
-    async def _delivered(self, original: Record) -> Done | Refused | Failed | None:
+    async def _delivered(self, original: Record) -> Settled | None:
         # The directory is asked before each attempt: an agent may move, and may be removed meanwhile.
         delivery = asyncio.create_task(self._caller.deliver(original, self._endpoint))
         try:
@@ -136,6 +144,8 @@ class Dispatch:
         checked = await patiently(lambda: self._gate.check(message.original), self._readiness)
         if isinstance(checked, Rejected):  # the contract became stricter since it was routed
             return self._given_up(message, checked.refusal)
+        if message.used is not None:
+            checked = replace(checked, envelope=at_least(checked.envelope, message.used))
         try:
             route = await self._selection.reroute(checked, self._agent, detail)
         except Unroutable as refusal:

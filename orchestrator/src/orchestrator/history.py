@@ -2,16 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
-from typing import Final, NamedTuple
+from collections.abc import Iterable
+from typing import Final
 
+from orchestrator.taken import BEFORE, LIMIT, Identity, Taken
+from orchestrator.workflows import WINDOW_S, Workflows
 from signalbox.kafka import KafkaSettings, Partition, read_to_end
 from signalbox.names import AGENT_MESSAGES, AGENT_ROUTES, CorrelationId, MessageId, dead_letter_topic
 from signalbox.reasons import Stage
 from signalbox.records import Record
-
-WINDOW_S: Final = 24 * 3600.0
-"""How far back decisions are read and remembered, in seconds."""
 
 TAKEN_IN_FROM: Final = "taken_in_from"
 """The header that intake puts on its copies: ``<topic>/<partition>/<offset>`` of the original."""
@@ -19,40 +18,32 @@ TAKEN_IN_FROM: Final = "taken_in_from"
 _AFTER_THE_GATE: Final = frozenset({Stage.GUARD.value.encode(), Stage.ROUTER.value.encode()})
 
 
-class Identity(NamedTuple):
-    """A message within its workflow; two workflows never shadow each other's ids."""
-
-    correlation_id: CorrelationId
-    message_id: MessageId
-
-
-class _Taken(NamedTuple):
-    at: float
-    by: tuple[str, int, int] | None
-    """The record's position; None when a decision was read back, which is of an earlier reading."""
-
-
 class History:
     """The identities that were taken in the last 24 hours, per partition, each by one record."""
 
-    def __init__(self) -> None:
-        self._taken: dict[int, dict[Identity, _Taken]] = {}
+    def __init__(self, limit: int = LIMIT) -> None:
+        self._limit = limit
+        self._taken: dict[int, Taken] = {}
 
     def first(self, partition: int, identity: Identity, record: Record) -> bool:
         """Take ``identity`` for ``record``; False when another record took it before.
 
         A record may ask again: the decision on it may have failed in between.
         """
-        taken = self._taken.setdefault(partition, {})
-        now, position = time.time(), (record.topic, record.partition, record.offset)
-        while taken and next(iter(taken.values())).at < now - WINDOW_S:
-            del taken[next(iter(taken))]
-        return taken.setdefault(identity, _Taken(now, position)).by == position
+        taken = self._taken.setdefault(partition, Taken())
+        position = _position(record)
+        by = taken.setdefault(identity, time.time(), position)
+        self._forget_beyond_limit()
+        return by == position
 
-    def remember(self, partition: int, identities: Iterable[tuple[Identity, float]]) -> None:
-        """Replace what is known of ``partition`` by what was read back: identities and their times."""
-        ordered = sorted(identities, key=lambda pair: pair[1])
-        self._taken[partition] = {identity: _Taken(at, None) for identity, at in ordered}
+    def remember(self, partition: int, taken: Taken) -> None:
+        """Replace what is known of ``partition`` by what was read back."""
+        self._taken[partition] = taken
+        self._forget_beyond_limit()
+
+    def _forget_beyond_limit(self) -> None:
+        while sum(map(len, self._taken.values())) > self._limit:
+            min(self._taken.values(), key=lambda taken: taken.oldest).forget_oldest()
 
 
 class DecisionHistory(History):
@@ -62,24 +53,30 @@ class DecisionHistory(History):
     so a good message with that id still has its turn.
     """
 
-    def __init__(self, settings: KafkaSettings) -> None:
+    def __init__(self, settings: KafkaSettings, workflows: Workflows) -> None:
         super().__init__()
         self._settings = settings
+        self._workflows = workflows
 
     async def read_back(self, partitions: frozenset[Partition]) -> None:
         """Read the decisions of the last 24 hours on ``partitions`` of ``agent_messages``."""
         numbers = [at.number for at in partitions]
-        for number, decided in (await asyncio.to_thread(self._decided, numbers)).items():
-            self.remember(number, decided)
+        decided, used = await asyncio.to_thread(self._decided, numbers)
+        for number, taken in decided.items():
+            self.remember(number, taken)
+        self._workflows.replace(numbers, used)
 
-    def _decided(self, partitions: list[int]) -> dict[int, list[tuple[Identity, float]]]:
+    def _decided(self, partitions: list[int]) -> tuple[dict[int, Taken], Workflows]:
         # All at once: to find out that a partition has no more takes a fetch's whole wait.
         topics = (AGENT_ROUTES, dead_letter_topic(AGENT_MESSAGES))
-        found: dict[int, list[tuple[Identity, float]]] = {number: [] for number in partitions}
+        found = {number: Taken() for number in partitions}
+        used = Workflows()
         for record in _recent(self._settings, topics, partitions):
             if (identity := _decided_identity(record)) is not None:
-                found[record.partition].append((identity, record.timestamp_ms / 1000))
-        return found
+                found[record.partition].setdefault(identity, record.timestamp_ms / 1000, BEFORE)
+            if record.topic == AGENT_ROUTES:
+                used.decided(record)
+        return found, used
 
 
 class IntakeHistory(History):
@@ -100,8 +97,12 @@ class IntakeHistory(History):
         """Take the lead of ``correlation_id`` in; False when another record of it was taken in before."""
         return self.first(0, _lead(correlation_id), record)
 
-    def _taken_in(self) -> list[tuple[Identity, float]]:
-        return _identities(_recent(self._settings, (AGENT_MESSAGES,), None), _captured_identity)
+    def _taken_in(self) -> Taken:
+        found = Taken()
+        for record in _recent(self._settings, (AGENT_MESSAGES,), None):
+            if (identity := _captured_identity(record)) is not None:
+                found.setdefault(identity, record.timestamp_ms / 1000, BEFORE)
+        return found
 
 
 def _recent(
@@ -111,12 +112,8 @@ def _recent(
     return read_to_end(settings, topics, starting=lambda _: since, partitions=partitions)
 
 
-def _identities(
-    records: Iterable[Record], identity: Callable[[Record], Identity | None]
-) -> list[tuple[Identity, float]]:
-    return [
-        (found, record.timestamp_ms / 1000) for record in records if (found := identity(record)) is not None
-    ]
+def _position(record: Record) -> int:
+    return record.partition << 48 | record.offset
 
 
 def _decided_identity(record: Record) -> Identity | None:

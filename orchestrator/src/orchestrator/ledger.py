@@ -4,11 +4,18 @@ import asyncio
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from signalbox.kafka import Partition
 from signalbox.records import Draft, Record
 
 Decision = asyncio.Task[Sequence[Draft]]
+
+
+class _Entry(NamedTuple):
+    offset: int
+    decision: Decision
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +38,16 @@ class Ledger:
     """
 
     def __init__(self) -> None:
-        self._lines: dict[Partition, deque[tuple[int, Decision]]] = {}
+        self._lines: dict[Partition, deque[_Entry]] = {}
+        self.size = 0
+        """Bytes of the values that are in flight."""
 
     def expect(self, record: Record, decision: Decision) -> None:
         """Enter ``record``, whose outcome ``decision`` will be."""
         line = self._lines.setdefault(Partition(record.topic, record.partition), deque())
-        line.append((record.offset, decision))
+        entry = _Entry(record.offset, decision, len(record.value or b""))
+        line.append(entry)
+        self.size += entry.size
 
     @property
     def in_flight(self) -> int:
@@ -46,7 +57,9 @@ class Ledger:
     @property
     def undecided(self) -> list[Decision]:
         """The decisions that are still being made."""
-        return [task for line in self._lines.values() for _, task in line if not task.done()]
+        return [
+            task for line in self._lines.values() for entry in line if not (task := entry.decision).done()
+        ]
 
     def finished_prefix(self) -> Prefix:
         """Return the outcomes that may be committed now; they stay until :meth:`settle`.
@@ -56,11 +69,11 @@ class Ledger:
         """
         prefix = Prefix()
         for partition, line in self._lines.items():
-            for length, (offset, task) in enumerate(line, start=1):
-                if not task.done():
+            for length, entry in enumerate(line, start=1):
+                if not entry.decision.done():
                     break
-                prefix.drafts.extend(task.result())
-                prefix.offsets[partition] = offset + 1
+                prefix.drafts.extend(entry.decision.result())
+                prefix.offsets[partition] = entry.offset + 1
                 prefix.lengths[partition] = length
         return prefix
 
@@ -69,10 +82,11 @@ class Ledger:
         for partition, length in prefix.lengths.items():
             line = self._lines[partition]
             for _ in range(length):
-                line.popleft()
+                self.size -= line.popleft().size
 
     def drop(self, partitions: Iterable[Partition]) -> None:
         """Forget partitions that went to another member: it reads their uncommitted records again."""
         for partition in partitions:
-            for _, task in self._lines.pop(partition, ()):
-                task.cancel()
+            for entry in self._lines.pop(partition, ()):
+                entry.decision.cancel()
+                self.size -= entry.size

@@ -1,6 +1,6 @@
 """The records that decisions write: routes, dead letters, and the audit events beside them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -26,6 +26,10 @@ from signalbox.records import Draft, Record
 from signalbox_contracts.control import MessageRejected, RouteDecided, RouteHeader
 
 SOURCE: Final = "orchestrator"
+ROUTE_AGENT: Final = "route_agent"
+"""The header of a route that names the agent that is to take the message; none when the workflow ends."""
+AFRESH: Final = "route_afresh"
+"""The header of a route with which its workflow's counts began anew, since a person replayed the message."""
 
 
 class Outcome(StrEnum):
@@ -45,6 +49,7 @@ class Route:
     choice: Choice
     candidates: Sequence[AgentDefinition] = ()
     refused_by: tuple[AgentId, ...] = ()
+    afresh: bool = False
 
 
 def without_model(reason: str) -> Choice:
@@ -59,7 +64,10 @@ class Routes:
         self._control = control
 
     def of(self, message: Accepted, route: Route) -> Draft:
-        """Make the ``RouteDecided`` of ``message``, for the message's own partition."""
+        """Make the ``RouteDecided`` of ``message``, for the message's own partition.
+
+        Its own headers say what the workflow has used up with this decision: hops, visits and tokens.
+        """
         record, envelope, choice = message.record, message.envelope, route.choice
         decided = RouteDecided(
             message_id=envelope.id,
@@ -94,10 +102,15 @@ class Routes:
             hop=envelope.hop,
             causation_id=envelope.id,
             traceparent=envelope.traceparent,
+            workflow_time=envelope.workflow_time,
+            tokens=envelope.tokens + choice.input_tokens + choice.output_tokens,
+            visits=_visited(envelope.visits, choice.agent),
         )
         said: Headers = (("route_outcome", route.outcome.value.encode()),)
         if choice.agent is not None:
-            said = (("route_agent", choice.agent.encode()), *said)
+            said = ((ROUTE_AGENT, choice.agent.encode()), *said)
+        if route.afresh:
+            said = (*said, (AFRESH, b"1"))
         return Draft(
             AGENT_ROUTES,
             record.key,
@@ -143,6 +156,10 @@ class Rejections:
         )
         audit = Draft(GOVERNANCE_AUDIT, record.key, self._control.write(event), envelope.headers())
         return [letter, audit]
+
+
+def _visited(visits: Mapping[AgentId, int], agent: AgentId | None) -> Mapping[AgentId, int]:
+    return visits if agent is None else {**visits, agent: visits.get(agent, 0) + 1}
 
 
 def _readable(value: bytes | None) -> str | None:

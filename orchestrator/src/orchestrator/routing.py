@@ -2,21 +2,25 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 from prometheus_client import Counter
 
 from orchestrator.directory import Directory, RegisteredAgent
 from orchestrator.guards import Guards
-from orchestrator.history import DecisionHistory, Identity
+from orchestrator.history import DecisionHistory
 from orchestrator.outcomes import Outcome, Rejections, Route, Routes, without_model
 from orchestrator.router import Router, Unroutable
+from orchestrator.taken import Identity
+from orchestrator.workflows import ReadLetter, Workflows, names_its_letter
 from signalbox.contracts.catalog import Catalog
 from signalbox.errors import Refusal
 from signalbox.governance import Accepted, Gate, Rejected, personal_values
 from signalbox.names import AgentId, RecordType
 from signalbox.patience import patiently
 from signalbox.reasons import Reason, Stage
-from signalbox.records import Draft, Record
+from signalbox.records import Draft, Record, written
+from signalbox.replay import REPLAY_OF
 from signalbox.telemetry import Readiness, hide_from_logs, logger
 
 _log = logger(__name__)
@@ -31,17 +35,21 @@ class Routing:
         self,
         gate: Gate,
         history: DecisionHistory,
+        workflows: Workflows,
         selection: "Selection",
         routes: Routes,
         rejections: Rejections,
         readiness: Readiness,
+        read_letter: ReadLetter,
     ) -> None:
         self._gate = gate
         self._history = history
+        self._workflows = workflows
         self._selection = selection
         self._routes = routes
         self._rejections = rejections
         self._readiness = readiness
+        self._read_letter = read_letter
 
     async def decide(self, record: Record) -> Sequence[Draft]:
         """Return the route of a message that passes, the dead letter of one that does not."""
@@ -57,15 +65,29 @@ class Routing:
                 return await self._decided(message)
 
     async def _decided(self, message: Accepted) -> list[Draft]:
+        counted = self._workflows.counted(message)
+        afresh = counted is not message and await self._is_replay(message)
+        message = message if afresh else counted
         try:
-            route = await self._selection.route(message)
+            route = replace(await self._selection.route(message), afresh=afresh)
         except Unroutable as refusal:
             return self._dead_lettered(message.record, Stage.ROUTER, refusal, model_calls=refusal.calls)
         except Refusal as refusal:
             stage = Stage.ROUTER if refusal.reason is Reason.NO_CANDIDATE else Stage.GUARD
             return self._dead_lettered(message.record, stage, refusal)
         _DECISIONS.labels(route.outcome.value).inc()
-        return [self._routes.of(message, route)]
+        draft = self._routes.of(message, route)
+        self._workflows.decided(written(draft))
+        return [draft]
+
+    async def _is_replay(self, message: Accepted) -> bool:
+        if message.record.header(REPLAY_OF) is None:
+            return False
+
+        async def asked() -> bool:
+            return await asyncio.to_thread(names_its_letter, message, self._read_letter)
+
+        return await patiently(asked, self._readiness)
 
     def _dead_lettered(
         self, record: Record, stage: Stage, refusal: Refusal, *, model_calls: int = 0

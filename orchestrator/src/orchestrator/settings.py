@@ -1,5 +1,8 @@
 """The orchestrator's settings, from the environment."""
 
+from pathlib import Path
+from typing import Literal
+
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -9,14 +12,20 @@ class OrchestratorSettings(BaseSettings):
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True)
 
+    data_dir: Path = Field(default=Path(".run/data"), description="outlives the process")
     orchestrator_replica: str = Field(default="0", description="stable per replica; names its transactions")
+    on_lost_offsets: Literal["stop", "earliest"] = Field(
+        default="stop", description="when the broker deleted records that were not read yet"
+    )
     contract_refresh_s: float = Field(default=15, gt=0)
     contract_pins: dict[str, int] = Field(default_factory=dict, description='{"sdr.LeadScored": 2}')
     in_flight_limit: int = Field(default=256, gt=0, description="decisions at once, per stage")
     dispatch_limit: int = Field(default=64, gt=0, description="messages in flight, per agent")
     dispatch_connections: int = Field(default=16, gt=0, description="calls at once, per agent")
     dispatch_attempts: int = Field(default=8, gt=0)
-    agent_timeout_s: float = Field(default=120, gt=0, description="one call of an agent")
+    circuit_opens_after: int = Field(default=5, gt=0, description="failures of an agent in a row")
+    poison_crashes: int = Field(default=3, gt=0, description="deaths of a process by one message")
+    agent_timeout_s: float = Field(default=120, gt=0, description="one call of an agent, as a whole")
     agent_endpoint_allow: str = Field(
         default=r"https?://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(/.*)?",
         description="a regular expression that a whole endpoint must match",

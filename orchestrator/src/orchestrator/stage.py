@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from prometheus_client import Counter, Gauge
@@ -25,6 +26,8 @@ _COMMITS = Counter("signalbox_commits", "Commits of a finished prefix", ["stage"
 _FAULTS = Counter("signalbox_decision_faults", "Decisions that failed unexpectedly", ["stage"])
 _RECORDS = Counter("signalbox_records", "Records read", ["stage"])
 
+BYTES_IN_FLIGHT: Final = 32 * 1024 * 1024
+"""Values in flight per stage; one more poll may bring what the client has fetched, 16 MiB and a record."""
 _IDLE_POLL_S: Final = 0.2
 _BUSY_POLL_S: Final = 0.005
 _QUIET_COMMIT_S: Final = 1.0
@@ -37,12 +40,20 @@ async def nothing_to_read_back(_: frozenset[Partition]) -> None:
     """Begin at once: this stage's outcomes need no memory."""
 
 
+@dataclass(slots=True)
+class _Reading:
+    """A reading back that is under way, and the partitions that are still ours since it began."""
+
+    task: asyncio.Task[None]
+    valid_for: set[Partition]
+
+
 class Stage:
     """Consumes topics, decides on many records at once, and commits their outcomes in order.
 
-    ``limit`` bounds the records in flight: beyond it the partitions are paused, and polling goes on, so
-    that a slow decision never costs the membership. With ``one_at_a_time_per_key`` a key's records are
-    decided one after the other.
+    ``limit`` bounds the records in flight, and :data:`BYTES_IN_FLIGHT` their size: beyond that the
+    partitions are paused, and polling goes on, so that a slow decision never costs the membership. With
+    ``one_at_a_time_per_key`` a key's records are decided one after the other.
     """
 
     def __init__(
@@ -69,6 +80,8 @@ class Stage:
         self._last_of_key: dict[bytes | None, Decision] | None = {} if one_at_a_time_per_key else None
         self._ledger = Ledger()
         self._assigned: set[Partition] = set()
+        self._awaited: set[Partition] = set()  # came, and are not read back yet
+        self._reading: _Reading | None = None
         self._paused = False
         self._next_quiet_commit = 0.0
         self._lost_at: list[float] = []
@@ -91,6 +104,8 @@ class Stage:
                 await self._hold_back()
             await self._finish()
         finally:
+            if self._reading is not None:
+                self._reading.task.cancel()
             self._ledger.drop(self._assigned)
             await self._consumer.close()
             await self._producer.close()
@@ -98,7 +113,8 @@ class Stage:
     async def _polled(self) -> Batch:
         timeout = _BUSY_POLL_S if self._ledger.in_flight else _IDLE_POLL_S
         try:
-            return await self._consumer.poll(self._limit, timeout)
+            room = max(1, self._limit - self._ledger.in_flight)
+            return await self._consumer.poll(room, timeout)
         except Unavailable as error:
             self._readiness.wait(f"{self.name} broker", error.detail)
             await asyncio.sleep(_IDLE_POLL_S)
@@ -106,17 +122,41 @@ class Stage:
 
     async def _rebalanced(self, batch: Batch) -> None:
         if batch.revoked:
-            self._ledger.drop(batch.revoked)
-            self._assigned -= batch.revoked
-        if batch.assigned:
-            await patiently(lambda: self._read_back(batch.assigned), self._readiness)
-            self._assigned |= batch.assigned
-            if not self._paused:
-                await self._consumer.resume(batch.assigned)
-            _log.info("assigned", stage=self.name, partitions=_names(batch.assigned))
-        if batch.assigned or batch.records:
+            self._give_up(batch.revoked)
+        self._awaited |= batch.assigned
+        await self._take_up()
+        if batch.records:
             self._readiness.done(self.name)
             self._readiness.done(f"{self.name} broker")
+
+    def _give_up(self, partitions: frozenset[Partition]) -> None:
+        self._ledger.drop(partitions)
+        self._assigned -= partitions
+        self._awaited -= partitions
+        if self._reading is not None:  # another member may decide on them from here on
+            self._reading.valid_for -= partitions
+
+    async def _take_up(self) -> None:
+        # Reading back may take long, and a member that does not poll for five minutes is thrown out: so it
+        # goes on beside the polling, while the partitions that it is for are paused.
+        if self._reading is not None and self._reading.task.done():
+            self._reading.task.result()
+            ready, self._reading = frozenset(self._reading.valid_for), None
+            if ready:
+                await self._begin_with(ready)
+        if self._reading is None and self._awaited:
+            wanted = frozenset(self._awaited)
+            task = asyncio.create_task(patiently(lambda: self._read_back(wanted), self._readiness))
+            self._reading = _Reading(task, set(wanted))
+
+    async def _begin_with(self, partitions: frozenset[Partition]) -> None:
+        self._awaited -= partitions
+        self._assigned |= partitions
+        if not self._paused:
+            await self._consumer.resume(partitions)
+        self._readiness.done(self.name)
+        self._readiness.done(f"{self.name} broker")
+        _log.info("assigned", stage=self.name, partitions=_names(partitions))
 
     def _begin(self, records: Sequence[Record]) -> None:
         _RECORDS.labels(self.name).inc(len(records))
@@ -192,8 +232,7 @@ class Stage:
                 f" does another process have this ORCHESTRATOR_REPLICA? The last: {lost}"
             )
         self._readiness.wait(self.name, "a transaction was lost")
-        self._ledger.drop(self._assigned)
-        self._assigned = set()
+        self._give_up(frozenset(self._assigned | self._awaited))
         _IN_FLIGHT.labels(self.name).set(self._ledger.in_flight)
         await patiently(self._producer.start, self._readiness)
         await self._consumer.rejoin()
@@ -215,7 +254,7 @@ class Stage:
             await self._consumer.commit(prefix.offsets)
 
     async def _hold_back(self) -> None:
-        full = self._ledger.in_flight >= self._limit
+        full = self._ledger.in_flight >= self._limit or self._ledger.size >= BYTES_IN_FLIGHT
         if full and not self._paused:
             await self._consumer.pause(self._assigned)
         elif self._paused and not full:

@@ -7,13 +7,14 @@ import pytest
 
 from console.app import create_app
 from console.following import follow
+from console.presence import Presence
 from signalbox.errors import Unavailable
 from signalbox.telemetry import Readiness
 
 
 @pytest.fixture
 async def http(desk) -> AsyncIterator[httpx.AsyncClient]:
-    app = create_app(desk.queries, desk.registry, desk.schemas, Readiness())
+    app = create_app(desk.queries, desk.registry, desk.schemas, Readiness(), Presence([]))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://console") as client:
         yield client
 

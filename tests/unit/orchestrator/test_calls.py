@@ -4,16 +4,20 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
 import httpx
 import pytest
 import uvicorn
 from fastapi import FastAPI, Request, Response
+from fastapi.responses import StreamingResponse
 
 from operating import free_port
-from orchestrator.calls import AgentCaller, Done, Failed, Refused
+from orchestrator.calls import AgentCaller, Settled
+from orchestrator.posting import Done, Failed, Posting, Refused, seconds_until
+from orchestrator.presence import Presence
 from signalbox.envelope import Envelope
 from signalbox.names import AgentId, CorrelationId, MessageId, RecordType
 from signalbox.records import Record
@@ -76,13 +80,22 @@ def readiness() -> Iterator[Readiness]:
     yield Readiness()
 
 
-async def deliver(
-    port: int, tokens: Path, readiness: Readiness, attempts: int = 3
-) -> Done | Refused | Failed:
-    endpoint: Callable[[], str] = lambda: f"http://127.0.0.1:{port}"  # noqa: E731
-    async with httpx.AsyncClient(timeout=2) as http, asyncio.timeout(20):
-        caller = AgentCaller(AGENT, http, tokens, readiness, attempts=attempts, longest_pause_s=0.05)
+async def deliver(port: int, tokens: Path, readiness: Readiness, attempts: int = 3) -> Settled:
+    async with calling(port, tokens, readiness, attempts) as (caller, endpoint), asyncio.timeout(20):
         return await caller.deliver(MESSAGE, endpoint)
+
+
+@contextlib.asynccontextmanager
+async def calling(
+    port: int, tokens: Path, readiness: Readiness, attempts: int = 3, presence: Presence | None = None
+) -> AsyncIterator[tuple[AgentCaller, Callable[[], str]]]:
+    async with httpx.AsyncClient(timeout=2) as http:
+        posting = Posting(AGENT, http, tokens, deadline_s=2)
+        presence = presence or Presence(AGENT, readiness)
+        yield (
+            AgentCaller(posting, presence, attempts=attempts, longest_pause_s=0.05),
+            lambda: f"http://127.0.0.1:{port}",
+        )
 
 
 async def test_the_agent_gets_the_original_bytes_its_attributes_and_its_own_token(
@@ -173,6 +186,53 @@ async def test_an_agent_that_asks_for_a_token_that_nobody_has_is_away_and_the_fi
         assert str(tmp_path / AGENT) in readiness.impaired[0]
         assert await delivery == Done()
     assert "authorization" not in agent.seen[0][0]
+
+
+def test_retry_after_is_read_as_seconds_and_as_a_date() -> None:
+    in_a_minute = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
+    assert seconds_until("7") == 7
+    assert 50 < seconds_until(in_a_minute) <= 60
+    assert seconds_until("Wed, 21 Oct 2015 07:28:00 GMT") == 0
+    assert seconds_until("soon") == 0
+    assert seconds_until("") == 0
+
+
+async def test_an_agent_is_given_the_rest_that_it_asks_for(tokens: Path, readiness: Readiness) -> None:
+    busy = Response(status_code=429, headers={"retry-after": "1"})
+    agent, port = ScriptedAgent(script=[busy]), free_port()
+    clock = asyncio.get_running_loop().time
+    async with serving(agent.app(), port):
+        began = clock()
+        assert await deliver(port, tokens, readiness) == Done()
+    assert clock() - began >= 1
+
+
+async def test_an_answer_that_trickles_in_is_late_all_the_same(tokens: Path, readiness: Readiness) -> None:
+    async def trickle() -> AsyncIterator[bytes]:
+        while True:
+            yield b"."
+            await asyncio.sleep(0.2)
+
+    agent, port = ScriptedAgent(script=[StreamingResponse(trickle())]), free_port()
+    async with serving(agent.app(), port):
+        outcome = await deliver(port, tokens, readiness, attempts=1)
+    assert isinstance(outcome, Failed)
+    assert "no answer in time" in outcome.detail
+
+
+async def test_presence_tells_since_when_an_agent_is_away_and_why(tokens: Path, readiness: Readiness) -> None:
+    agent, port, presence = ScriptedAgent(), free_port(), Presence(AGENT, readiness)
+    async with calling(port, tokens, readiness, presence=presence) as (caller, endpoint):
+        delivery = asyncio.create_task(caller.deliver(MESSAGE, endpoint))
+        async with asyncio.timeout(10):
+            while presence.told()["circuit"] != "open":
+                await asyncio.sleep(0.01)
+        said = presence.told()
+        assert datetime.fromisoformat(said["away_since"]) <= datetime.now(UTC)
+        assert "ConnectError" in said["away_because"]
+        async with serving(agent.app(), port), asyncio.timeout(10):
+            assert await delivery == Done()
+    assert presence.told() == {"circuit": "closed", "away_since": None, "away_because": None}
 
 
 async def test_an_address_that_cannot_be_called_is_away_and_ends_nothing(

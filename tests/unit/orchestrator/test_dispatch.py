@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from orchestrator.calls import Done, Failed, Refused
+from orchestrator.calls import Poisoned
 from orchestrator.dispatch import Dispatch, RoutedMessage
+from orchestrator.posting import Done, Failed, Refused
 from signalbox.errors import Refusal
 from signalbox.governance import Accepted
 from signalbox.names import AgentId
@@ -42,6 +43,7 @@ class Given:
     def __init__(self, accepted: Accepted, outcome: Any, rerouted: Any = None) -> None:
         self.accepted, self.outcome, self.rerouted = accepted, outcome, rerouted
         self.directory = FakeDirectory()
+        self.left = False
         self.refusals: list[tuple[Stage, Reason, str]] = []
         self.rerouting: list[tuple[AgentId, str]] = []
 
@@ -52,6 +54,9 @@ class Given:
             self.directory.agents.clear()
             endpoint()
         return self.outcome
+
+    def agent_left(self) -> None:
+        self.left = True
 
     async def check(self, _: Record) -> Accepted:
         return self.accepted
@@ -127,9 +132,16 @@ async def test_an_agent_that_failed_every_time_is_said_to_have_failed(
     assert given.refusals[0][1] is Reason.AGENT_FAILED
 
 
+async def test_a_message_that_kills_its_agent_is_called_poison(accepted: Callable[..., Accepted]) -> None:
+    given = Given(accepted(), Poisoned("died 3 times"))
+    assert await given.settle() == ["dead letter"]
+    assert given.refusals[0][1] is Reason.POISON
+
+
 async def test_an_agent_that_is_removed_between_two_attempts_releases_its_route(
     accepted: Callable[..., Accepted],
 ) -> None:
     given = Given(accepted(), None)
     assert await given.settle() == ["dead letter"]
     assert given.refusals[0][1] is Reason.AGENT_REMOVED
+    assert given.left

@@ -1,6 +1,9 @@
 """What counts as decided or taken in before, by the records that say so."""
 
-from orchestrator.history import TAKEN_IN_FROM, History, Identity, _captured_identity
+import time
+
+from orchestrator.history import TAKEN_IN_FROM, History, _captured_identity
+from orchestrator.taken import BEFORE, Identity, Taken
 from signalbox.envelope import completed, correlation_id_of, replay_id
 from signalbox.names import CorrelationId, LeadId, MessageId, RecordType
 from signalbox.records import Record
@@ -62,5 +65,30 @@ def test_two_workflows_do_not_shadow_each_others_message_ids() -> None:
 
 def test_what_was_read_back_is_not_decided_again() -> None:
     history = History()
-    history.remember(0, [(IDENTITY, 4_000_000_000.0)])
+    taken = Taken()
+    taken.setdefault(IDENTITY, time.time() - 60, BEFORE)
+    history.remember(0, taken)
     assert not history.first(0, IDENTITY, at(1))
+
+
+def identity(number: int) -> Identity:
+    return Identity(CorrelationId("c-1"), MessageId(f"m-{number}"))
+
+
+def test_what_was_taken_longer_than_a_day_ago_is_forgotten() -> None:
+    taken, now = Taken(), time.time()
+    taken.setdefault(identity(1), now - 26 * 3600, BEFORE)
+    taken.setdefault(identity(2), now - 22 * 3600, BEFORE)
+    assert taken.setdefault(identity(3), now, 3) == 3
+    assert taken.setdefault(identity(2), now, 4) == BEFORE
+    assert taken.setdefault(identity(1), now, 5) == 5
+
+
+def test_no_more_ids_are_remembered_than_the_limit_and_the_oldest_go_first() -> None:
+    history = History(limit=2)
+    for number, hours_ago in ((1, 5), (2, 3), (3, 1)):
+        taken = Taken()
+        taken.setdefault(identity(number), time.time() - hours_ago * 3600, BEFORE)
+        history.remember(number, taken)
+    assert history.first(1, identity(1), at(1))
+    assert not history.first(3, identity(3), at(1))

@@ -12,6 +12,7 @@ import pytest
 from orchestrator.history import DecisionHistory
 from orchestrator.routing import Routing
 from orchestrator.stage import Stage
+from orchestrator.workflows import Workflows
 from process_logs import process_logs
 from signalbox.avro import parse
 from signalbox.governance import Accepted
@@ -57,7 +58,9 @@ async def test_a_decision_that_fails_on_a_message_quotes_nobody(
             raise asyncio.CancelledError
 
     parts: Any = Parts()
-    routing = Routing(parts, DecisionHistory(KafkaSettings()), parts, parts, parts, Readiness())
+    workflows = Workflows()
+    history = DecisionHistory(KafkaSettings(), workflows)
+    routing = Routing(parts, history, workflows, parts, parts, parts, Readiness(), lambda *_: None)
     stage = Stage("test", parts, parts, routing.decide, Readiness(), limit=1, fault_pause_s=0)
     with process_logs() as lines:
         with pytest.raises(asyncio.CancelledError):

@@ -35,7 +35,15 @@ class FakeConsumer:
 
     async def poll(self, limit: int, timeout_s: float) -> Batch:
         await asyncio.sleep(0)
-        return self.batches.pop(0) if self.batches else Batch()
+        batch = self.batches.pop(0) if self.batches else Batch()
+        if batch.assigned:  # they come paused, so their records come later
+            self.paused |= batch.assigned
+            self.batches.insert(0, Batch(batch.records))
+            return Batch(assigned=batch.assigned, revoked=batch.revoked)
+        if batch.records and self.paused:
+            self.batches.insert(0, batch)
+            return Batch()
+        return batch
 
     async def pause(self, partitions: Iterable[Partition]) -> None:
         self.paused |= set(partitions)
@@ -180,6 +188,70 @@ async def test_assigned_partitions_are_resumed_only_after_the_read_back() -> Non
     assert order == ["read back", "resumed"]
 
 
+async def test_polling_goes_on_while_what_was_decided_is_read_back() -> None:
+    polls = 0
+    read = asyncio.Event()
+
+    class Counting(FakeConsumer):
+        async def poll(self, limit: int, timeout_s: float) -> Batch:
+            nonlocal polls
+            polls += 1
+            if polls > 20:
+                read.set()
+            return await super().poll(limit, timeout_s)
+
+    async def long_reading(_: frozenset[Partition]) -> None:
+        await read.wait()
+
+    consumer = Counting(Batch([record(0)], frozenset({HERE})))
+    producer = FakeProducer()
+    stage = stage_of(consumer, producer, routed, read_back=long_reading)
+    await run_until(stage, lambda: producer.values == [b"0"])
+
+
+async def test_a_partition_that_went_and_came_while_it_was_read_back_is_read_back_again() -> None:
+    readings: list[asyncio.Event] = []
+
+    async def read_back(_: frozenset[Partition]) -> None:
+        readings.append(asyncio.Event())
+        await readings[-1].wait()
+
+    consumer = FakeConsumer(
+        Batch(assigned=frozenset({HERE})), Batch(revoked=frozenset({HERE})), Batch(assigned=frozenset({HERE}))
+    )
+    stage = stage_of(consumer, FakeProducer(), routed, read_back=read_back)
+
+    def second_reading() -> bool:
+        if readings and not consumer.batches:
+            readings[0].set()
+        return len(readings) == 2
+
+    await run_until(stage, second_reading)
+    assert consumer.paused == {HERE}
+
+
+async def test_records_that_are_large_together_pause_their_partitions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("orchestrator.stage.BYTES_IN_FLIGHT", 2 * len(b"value"))
+    gate = asyncio.Event()
+
+    async def held(record: Record) -> Sequence[Draft]:
+        await gate.wait()
+        return await routed(record)
+
+    consumer = FakeConsumer(Batch([record(0), record(1)], frozenset({HERE})))
+    producer = FakeProducer()
+    stage = stage_of(consumer, producer, held, limit=100)
+
+    def paused_then_done() -> bool:
+        if stage._paused:
+            gate.set()
+        return producer.values == [b"0", b"1"] and not consumer.paused
+
+    await run_until(stage, paused_then_done)
+
+
 async def test_a_full_stage_pauses_its_partitions_and_resumes_when_there_is_room() -> None:
     gate = asyncio.Event()
 
@@ -193,7 +265,7 @@ async def test_a_full_stage_pauses_its_partitions_and_resumes_when_there_is_room
     stopping = asyncio.Event()
     running = asyncio.create_task(stage.run(stopping))
     async with asyncio.timeout(10):
-        while consumer.paused != {HERE}:
+        while consumer.batches or consumer.paused != {HERE}:
             await asyncio.sleep(0.005)
         gate.set()
         while consumer.paused:

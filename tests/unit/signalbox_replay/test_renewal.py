@@ -83,7 +83,13 @@ def test_a_given_header_takes_the_place_of_each_that_has_its_name(letter, envelo
 def test_without_a_word_of_the_operator_no_header_is_completed(letter):
     message = renewed(letter(Reason.HEADER_INVALID, headers=()), NOTHING, SCORED, b"")
     assert message.completed == ()
-    assert [name for name, _ in message.draft.headers] == ["ce_id", "ce_causationid"]
+    assert [name for name, _ in message.draft.headers] == ["ce_id", "replay_of", "ce_causationid"]
+
+
+def test_a_replay_names_its_dead_letter(letter):
+    assert (
+        dict(renewed(letter(), NOTHING, SCORED, b"").draft.headers)["replay_of"] == b"agent_messages_dlt/3/17"
+    )
 
 
 def test_a_lead_goes_back_to_intake_with_an_id_and_a_cause_and_nothing_else(letter):

@@ -28,6 +28,9 @@ class Reason(StrEnum):
     AGENT_FAILED = "AGENT_FAILED"
     AGENT_REMOVED = "AGENT_REMOVED"
 
+    POISON = "POISON"
+    """A process died of the message, each time that it had it: the orchestrator's or the agent's."""
+
 
 class Stage(StrEnum):
     """Where a message was stopped."""

@@ -39,3 +39,9 @@ class Draft:
     value: bytes | None
     headers: Headers = ()
     partition: int | None = None
+
+
+def written(draft: Draft) -> Record:
+    """Return ``draft`` as it will be read, but for the offset and the time that the broker gives it."""
+    partition = -1 if draft.partition is None else draft.partition
+    return Record(draft.topic, partition, -1, draft.key, draft.value, draft.headers)

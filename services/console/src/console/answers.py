@@ -24,8 +24,26 @@ def time_of(milliseconds: int) -> datetime:
         return datetime.fromtimestamp(0, UTC)
 
 
+class Waiting(BaseModel):
+    """What a workflow waits for. ``stage`` is routing, dispatch or replay.
+
+    ``position`` is where the last durable record lies from which it can be resumed.
+    """
+
+    stage: str
+    reason: str
+    since: Time
+    message_id: str
+    record_type: str | None
+    agent: str | None = None
+    position: str | None = None
+
+
 class LeadSummary(BaseModel):
-    """A lead in a list: no personal data."""
+    """A lead in a list: no personal data. ``waiting_for`` is empty unless it is in flight.
+
+    ``stalled``: nothing was heard of it for ``STALLED_AFTER_S`` seconds.
+    """
 
     lead_id: str
     status: Status
@@ -34,6 +52,8 @@ class LeadSummary(BaseModel):
     company_name: str | None = None
     job_title: str | None = None
     lead_source: str | None = None
+    stalled: bool = False
+    waiting_for: list[Waiting] = []
 
 
 class LeadPage(BaseModel):
@@ -61,6 +81,8 @@ class Lead(BaseModel):
     status: Status
     timeline: list[TimelineEntry]
     lead: dict[str, Any] | None = None
+    stalled: bool = False
+    waiting_for: list[Waiting] = []
 
 
 class Header(BaseModel):
@@ -119,13 +141,25 @@ class DeadLetterPage(BaseModel):
     next: str | None
 
 
+class Dispatching(BaseModel):
+    """How an orchestrator gets on with an agent. ``circuit`` is closed, half_open or open."""
+
+    circuit: str
+    away_since: str | None
+    away_because: str | None
+
+
 class Agent(BaseModel):
-    """An agent as it announced itself; ``removed`` after a tombstone."""
+    """An agent as it announced itself; ``removed`` after a tombstone.
+
+    ``dispatch`` is None when no orchestrator tells.
+    """
 
     agent_id: str
     removed: bool
     at: Time
     definition: dict[str, Any] | None
+    dispatch: Dispatching | None = None
 
 
 class Agents(BaseModel):

@@ -10,6 +10,7 @@ from console import answers
 from console.contracts import RegisteredContracts
 from console.decoding import Schemas
 from console.journey import Status
+from console.presence import Presence
 from console.problems import NotThere
 from console.queries import LetterFilter, LetterState, Queries, letter_position, letter_summary
 
@@ -17,7 +18,9 @@ Limit = Annotated[int, Query(ge=1, le=1000, description="How many at most.")]
 After = Annotated[str | None, Query(description="Go on behind this one: the page's `next`.")]
 
 
-def routes(queries: Queries, contracts: RegisteredContracts, schemas: Schemas) -> APIRouter:
+def routes(
+    queries: Queries, contracts: RegisteredContracts, schemas: Schemas, presence: Presence
+) -> APIRouter:
     """Make the routes; a plain ``def`` is run in a thread, so that no query holds up the others."""
     api = APIRouter(prefix="/api")
 
@@ -27,9 +30,11 @@ def routes(queries: Queries, contracts: RegisteredContracts, schemas: Schemas) -
         return queries.stats()
 
     @api.get("/leads")
-    def leads(status: Status | None = None, limit: Limit = 100, after: After = None) -> answers.LeadPage:
-        """List captured leads, newest first, without personal data."""
-        return queries.leads(status, limit, after)
+    def leads(
+        status: Status | None = None, stalled: bool = False, limit: Limit = 100, after: After = None
+    ) -> answers.LeadPage:
+        """List captured leads, newest first, without personal data; ``stalled`` ones only when asked."""
+        return queries.leads(status, limit, after, stalled=stalled)
 
     @api.get("/leads/{lead_id:path}")
     def lead(lead_id: str) -> answers.Lead:
@@ -63,7 +68,7 @@ def routes(queries: Queries, contracts: RegisteredContracts, schemas: Schemas) -
     @api.get("/agents")
     def agents() -> answers.Agents:
         """List the agents that were announced, removed ones too."""
-        return answers.Agents(agents=queries.agents())
+        return answers.Agents(agents=known_agents(queries, presence))
 
     @api.get("/contracts")
     async def registered() -> answers.Contracts:
@@ -71,6 +76,17 @@ def routes(queries: Queries, contracts: RegisteredContracts, schemas: Schemas) -
         return answers.Contracts(contracts=await contracts.listed())
 
     return api
+
+
+def known_agents(queries: Queries, presence: Presence) -> list[answers.Agent]:
+    """Return the agents with what the orchestrators say of them."""
+
+    def told(agent: answers.Agent) -> answers.Agent:
+        said = presence.dispatch(agent.agent_id)
+        dispatch = answers.Dispatching.model_validate(said) if said else None
+        return agent.model_copy(update={"dispatch": dispatch})
+
+    return [told(agent) for agent in queries.agents()]
 
 
 async def shown(

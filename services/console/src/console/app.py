@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import prometheus_client
@@ -15,10 +14,12 @@ from console.contracts import RegisteredContracts
 from console.decoding import Schemas
 from console.following import REGISTRY, TOPICS, Topics, follow
 from console.metrics import Counts
+from console.presence import Presence
 from console.projection import Projection
 from console.queries import Queries
 from console.requests import EmptyParametersAreAbsent
 from console.settings import ConsoleSettings
+from console.waiting import Patience
 from signalbox.governance.registry import SchemaRegistry
 from signalbox.kafka import KafkaSettings, Reader, Registry, RegistrySettings
 from signalbox.telemetry import Readiness, Server, configure_logging, operations_routes
@@ -27,14 +28,16 @@ SERVICE = "console"
 PORT = 8080
 
 
-def create_app(queries: Queries, registry: SchemaRegistry, schemas: Schemas, readiness: Readiness) -> FastAPI:
+def create_app(
+    queries: Queries, registry: SchemaRegistry, schemas: Schemas, readiness: Readiness, presence: Presence
+) -> FastAPI:
     """Make the HTTP side: API, pages, health and metrics."""
     app = FastAPI(title="Signalbox console", docs_url=None, redoc_url=None)
     problems.install(app)
     app.add_middleware(EmptyParametersAreAbsent)
     app.include_router(operations_routes(readiness))
-    app.include_router(api.routes(queries, RegisteredContracts(registry, queries), schemas))
-    app.include_router(pages.routes(queries))
+    app.include_router(api.routes(queries, RegisteredContracts(registry, queries), schemas, presence))
+    app.include_router(pages.routes(queries, presence))
     return app
 
 
@@ -52,9 +55,15 @@ def bootstrap(settings: ConsoleSettings, topics: Topics, registry: SchemaRegistr
     readiness = Readiness(REGISTRY, TOPICS)
     projection = settings.projection
     writer = store.create(projection)
-    queries, schemas = Queries(projection), Schemas(registry)
-    app = create_app(queries, registry, schemas, readiness)
-    following = partial(follow, topics, schemas, Projection(writer, schemas.decode), readiness)
+    presence = Presence(settings.orchestrators)
+    queries, schemas = Queries(projection, Patience(presence, settings.stalled_after_s)), Schemas(registry)
+    app = create_app(queries, registry, schemas, readiness, presence)
+
+    async def following() -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(presence.follow())
+            group.create_task(follow(topics, schemas, Projection(writer, schemas.decode), readiness))
+
     return Console(app, queries, following)
 
 

@@ -128,6 +128,13 @@ class Journey:
         return max((entry.at for entry in self._entries()), default=0)
 
     @property
+    def unsettled(self) -> list[tuple[Message, Decision | None]]:
+        """The messages without an outcome, each once, with the decision that was not answered yet."""
+        open_ones = {message.id: message for message in reversed(self.messages) if not self._settled(message)}
+        pairs = [(message, self._decisions_of(message)) for message in reversed(open_ones.values())]
+        return [(message, decisions[-1] if decisions else None) for message, decisions in pairs]
+
+    @property
     def _status_at_intake(self) -> Status:
         if self._open(self.letters):
             return Status.DEAD_LETTERED

@@ -32,3 +32,5 @@ class Counts(Collector):
         yield leads
         for name, meaning in _COUNTS.items():
             yield GaugeMetricFamily(f"signalbox_console_{name}", meaning, value=stats[name])
+        stalled = "Leads in flight without progress for STALLED_AFTER_S"
+        yield GaugeMetricFamily("signalbox_console_leads_stalled", stalled, value=self._queries.stalled())

@@ -9,7 +9,9 @@ from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from console.api import known_agents
 from console.journey import Status
+from console.presence import Presence
 from console.queries import LetterFilter, LetterState, Queries, UnknownCursor, letter_position
 
 _SAFE: Final = {
@@ -52,19 +54,27 @@ class _Templates:
         return self.page("missing.html", 404, what=what)
 
 
-def routes(queries: Queries) -> APIRouter:
+def routes(queries: Queries, presence: Presence) -> APIRouter:
     """Make the pages; a plain ``def`` is run in a thread, so that no query holds up the others."""
     templates = _Templates()
     pages = APIRouter(include_in_schema=False)
 
     @pages.get("/")
-    def leads(status: Status | None = None, after: After = None) -> Response:
+    def leads(status: Status | None = None, stalled: bool = False, after: After = None) -> Response:
         try:
-            found = queries.leads(status, _PAGE_SIZE, after)
+            found = queries.leads(status, _PAGE_SIZE, after, stalled=stalled)
         except UnknownCursor:
             return templates.missing(f"the lead {after!r} to go on from")
         stats = queries.stats().model_dump()
-        return templates.page("leads.html", stats=stats, statuses=list(Status), chosen=status, page=found)
+        return templates.page(
+            "leads.html",
+            stats=stats,
+            statuses=list(Status),
+            chosen=status,
+            page=found,
+            stalled=queries.stalled(),
+            only_stalled=stalled,
+        )
 
     @pages.get("/leads/{lead_id:path}")
     def lead(lead_id: str) -> Response:
@@ -94,7 +104,7 @@ def routes(queries: Queries) -> APIRouter:
 
     @pages.get("/agents")
     def agents() -> Response:
-        return templates.page("agents.html", agents=queries.agents())
+        return templates.page("agents.html", agents=known_agents(queries, presence))
 
     stylesheet = files("console").joinpath("templates/console.css").read_text(encoding="utf-8")
 

@@ -26,6 +26,7 @@ from console.answers import (
 )
 from console.facts import CAPTURED, INTAKE_LETTERS, MESSAGE_LETTERS
 from console.journey import Journey, Letter, Status
+from console.waiting import Patience
 from signalbox.envelope import correlation_id_of
 from signalbox.names import AGENT_MESSAGES, Headers, LeadId
 from signalbox.reasons import Stage
@@ -61,8 +62,9 @@ class LetterFilter:
 class Queries:
     """Reads the projection at ``path`` while it is being written."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, patience: Patience | None = None) -> None:
         self._path = path
+        self._patience = patience or Patience()
 
     def stats(self) -> Stats:
         """Count everything, in one snapshot."""
@@ -78,8 +80,20 @@ class Queries:
                 **counts,
             )
 
-    def leads(self, status: Status | None = None, limit: int = 100, after: str | None = None) -> LeadPage:
-        """List captured leads, newest first, from behind the lead ``after``.
+    def stalled(self) -> int:
+        """Count the leads that are in flight and were not heard of for too long."""
+        with self._snapshot() as read:
+            return int(read.execute(_STALLED, {"before": self._patience.stalled_before}).fetchone()[0])
+
+    def leads(
+        self,
+        status: Status | None = None,
+        limit: int = 100,
+        after: str | None = None,
+        *,
+        stalled: bool = False,
+    ) -> LeadPage:
+        """List captured leads, newest first, from behind the lead ``after``; with ``stalled`` only such.
 
         Raises:
             UnknownCursor: there is no lead ``after``.
@@ -92,10 +106,11 @@ class Queries:
                     "status": status and status.value,
                     "at": place and place[0],
                     "id": after,
+                    "before": self._patience.stalled_before if stalled else None,
                     "limit": limit + 1,
                 },
             ).fetchall()
-        leads = [_lead_summary(row) for row in rows[:limit]]
+            leads = [_lead_summary(row, **self._standing(read, row)) for row in rows[:limit]]
         return LeadPage(leads=leads, next=leads[-1].lead_id if len(rows) > limit else None)
 
     def lead(self, lead_id: str) -> Lead | None:
@@ -103,7 +118,7 @@ class Queries:
         workflow = correlation_id_of(LeadId(lead_id))
         with self._snapshot() as read:
             journey = store.journey(read, workflow)
-            row = read.execute("SELECT content FROM lead WHERE workflow = ?", (workflow,)).fetchone()
+            row = read.execute("SELECT * FROM lead WHERE workflow = ?", (workflow,)).fetchone()
         if journey.captured is None and not journey.letters:
             return None
         content = json.loads(row["content"]) if row and row["content"] else None
@@ -112,7 +127,20 @@ class Queries:
             status=journey.status,
             timeline=_timeline(journey),
             lead=content.get("lead", content) if content else None,
+            stalled=self._is_stalled(journey.status, journey.updated_at),
+            waiting_for=self._patience.waits_of(journey),
         )
+
+    def _standing(self, read: sqlite3.Connection, row: sqlite3.Row) -> dict[str, Any]:
+        if row["status"] != Status.IN_FLIGHT.value:
+            return {}
+        return {
+            "stalled": self._is_stalled(Status.IN_FLIGHT, row["updated_at"]),
+            "waiting_for": self._patience.waits_of(store.journey(read, row["workflow"])),
+        }
+
+    def _is_stalled(self, status: Status, updated_at: int) -> bool:
+        return status is Status.IN_FLIGHT and updated_at < self._patience.stalled_before
 
     def dead_letters(
         self,
@@ -274,7 +302,7 @@ def _timeline(journey: Journey) -> list[TimelineEntry]:
     ]
 
 
-def _lead_summary(row: sqlite3.Row) -> LeadSummary:
+def _lead_summary(row: sqlite3.Row, **standing: Any) -> LeadSummary:
     content = json.loads(row["content_redacted"]) if row["content_redacted"] else {}
     shown = content.get("lead", {})
     return LeadSummary(
@@ -283,6 +311,7 @@ def _lead_summary(row: sqlite3.Row) -> LeadSummary:
         captured_at=time_of(row["captured_at"]),
         updated_at=time_of(row["updated_at"]),
         **{name: shown.get(name) for name in ("company_name", "job_title", "lead_source")},
+        **standing,
     )
 
 
@@ -315,8 +344,11 @@ _AT_POSITION: Final = 'WHERE topic = ? AND partition = ? AND "offset" = ?'
 _LEADS: Final = """
     SELECT * FROM lead
     WHERE (:status IS NULL OR status = :status) AND (:id IS NULL OR (captured_at, lead_id) < (:at, :id))
+    AND (:before IS NULL OR (status = 'in_flight' AND updated_at < :before))
     ORDER BY captured_at DESC, lead_id DESC LIMIT :limit
 """
+
+_STALLED: Final = "SELECT count(*) FROM lead WHERE status = 'in_flight' AND updated_at < :before"
 
 _LETTERS: Final = """
     SELECT * FROM letter

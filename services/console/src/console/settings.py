@@ -1,16 +1,45 @@
 """What the console is told by its environment."""
 
+import os
+import re
 from pathlib import Path
+from typing import Final
 
+from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from console.waiting import DEFAULT_STALLED_AFTER_S
+
+_ORCHESTRATOR_PORT: Final = re.compile(r"(ORCHESTRATOR(?:_\d+)?)_PORT")
+
+
+def _local_orchestrators() -> str:
+    """Find the orchestrators of a stack on this machine by the ports that the environment gives them."""
+    named = {
+        match[1]: port for name, port in os.environ.items() if (match := _ORCHESTRATOR_PORT.fullmatch(name))
+    }
+    return ",".join(
+        f"http://127.0.0.1:{port}" for _, port in sorted({"ORCHESTRATOR": "8100", **named}.items())
+    )
 
 
 class ConsoleSettings(BaseSettings):
-    """``DATA_DIR``: the projection is kept in ``console/`` below it, and made anew at each start."""
+    """``DATA_DIR``: the projection is kept in ``console/`` below it, and made anew at each start.
+
+    ``ORCHESTRATOR_URLS``: where orchestrators answer, with commas between; they know which agents are away.
+    ``STALLED_AFTER_S``: a lead in flight that was not heard of for so long is shown as stalled, in seconds.
+    """
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True)
 
     data_dir: Path = Path(".run/data")
+    orchestrator_urls: str = Field(default_factory=_local_orchestrators)
+    stalled_after_s: float = Field(default=DEFAULT_STALLED_AFTER_S, gt=0)
+
+    @property
+    def orchestrators(self) -> list[str]:
+        """The orchestrators' addresses."""
+        return [url.strip() for url in self.orchestrator_urls.split(",") if url.strip()]
 
     @property
     def projection(self) -> Path:

@@ -30,7 +30,7 @@ GROUPS: Final[Mapping[str, Group]] = {
         "can_i_deploy",
     ),
     "agents": Group("signalbox.cli.agents", "See the agents that announced themselves; remove one."),
-    "topics": Group("signalbox.cli.topics", "Create the catalog's topics."),
+    "topics": Group("signalbox.cli.topics", "Create the catalog's topics, and say who may use them."),
     "status": Group("signalbox.cli.status", "Show the processes of the local stack.", "status"),
 }
 """The words in the order of ``--help``. Only the module of the word that was given is imported."""

@@ -73,11 +73,37 @@ def show(lead_id: str, console_url: ConsoleUrl = None, json: AsJson = False) -> 
     print_rows(steps, ("at", "stage", "record_type", "agent", "what"), "nothing happened yet")
 
 
+@app.command()
+def resume(lead_id: str, console_url: ConsoleUrl = None, json: AsJson = False) -> None:
+    """Let a lead that stands still go on from its last durable record.
+
+    That record is written once more as it is, so the command may be given at any time and any number of
+    times: what was decided or answered before is not decided or answered again.
+
+    Exits with 0 when there was something to go on from.
+
+    Example: signalbox leads resume 0198c7d2-6a55-7f3c-9a44-3f6d1f0c2b11
+    """
+    from signalbox.cli.resuming import resume_lead
+
+    lead = console(console_url).find(f"/api/leads/{quote(lead_id, safe='')}")
+    if lead is None:
+        raise SignalboxError(f"the console has not seen a lead {lead_id!r} (yet)")
+    resumed = resume_lead(lead)
+    if json:
+        print_json(resumed)
+    else:
+        print_rows(resumed, ("stage", "position", "reason"), f"nothing to resume: it is {lead['status']}")
+    if not resumed:
+        raise typer.Exit(1)
+
+
 @app.command("list")
 def list_leads(
     status: Annotated[
         str | None, typer.Option(help="Only in_flight, dead_lettered, scheduled or ended ones.")
     ] = None,
+    stalled: Annotated[bool, typer.Option("--stalled", help="Only those that stand still.")] = False,
     limit: Annotated[int, typer.Option(help="How many at most.", min=1)] = 100,
     console_url: ConsoleUrl = None,
     json: AsJson = False,
@@ -86,11 +112,13 @@ def list_leads(
 
     Example: signalbox leads list --status dead_lettered
     """
-    leads = list(console(console_url).pages("/api/leads", "leads", limit, status=status))
+    wanted = {"status": status, "stalled": "true" if stalled else None}
+    leads = list(console(console_url).pages("/api/leads", "leads", limit, **wanted))
     if json:
         print_json(leads)
     else:
-        print_rows(leads, ("lead_id", "status", "captured_at", "company_name"), "no leads")
+        rows = [lead | {"waiting_for": _reasons(lead)} for lead in leads]
+        print_rows(rows, ("lead_id", "status", "captured_at", "company_name", "waiting_for"), "no leads")
 
 
 def _follow(console_url: str | None, sent: Sent, deadline_s: float, *, quiet: bool) -> dict[str, Any]:
@@ -114,6 +142,10 @@ def _print_summary(summary: Mapping[str, Any]) -> None:
             )
     if summary["unfinished"]:
         typer.echo(f"  not final within the deadline: {len(summary['unfinished'])}", err=True)
+
+
+def _reasons(lead: Mapping[str, Any]) -> str:
+    return "; ".join(str(wait["reason"]) for wait in lead.get("waiting_for", ()))
 
 
 def _what(detail: Mapping[str, Any]) -> str:

@@ -6,9 +6,11 @@ from typing import Any, Final
 
 from confluent_kafka import Consumer, TopicPartition
 
-from signalbox.errors import SignalboxError
+from signalbox.errors import Fatal, SignalboxError
 from signalbox.kafka.client_thread import ClientThread
+from signalbox.kafka.credentials import CredentialWatch
 from signalbox.kafka.faults import split
+from signalbox.kafka.positions import OnLost, lost, starts
 from signalbox.kafka.settings import KafkaSettings
 from signalbox.records import Record
 
@@ -39,15 +41,27 @@ class GroupConsumer:
     themselves: the owner commits them, here or in a transaction.
     """
 
-    def __init__(self, settings: KafkaSettings, group: str, topics: Sequence[str], client_id: str) -> None:
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        group: str,
+        topics: Sequence[str],
+        client_id: str,
+        on_lost: OnLost = "stop",
+    ) -> None:
+        self._credentials = CredentialWatch()
         self._client = Consumer(
-            settings.consumer(client_id)
+            self._credentials.added_to(settings.consumer(client_id))
             | {
                 "group.id": group,
                 "max.poll.interval.ms": _MAX_POLL_INTERVAL_MS,
                 "partition.assignment.strategy": "range",
+                # The client's own way out of range is to skip what is gone, and to say nothing.
+                "auto.offset.reset": "error" if on_lost == "stop" else "earliest",
             }
         )
+        self._group = group
+        self._on_lost = on_lost
         self._thread = ClientThread(client_id)
         self._topics = list(topics)
         self._assigned: set[Partition] = set()
@@ -75,7 +89,9 @@ class GroupConsumer:
 
         Raises:
             Unavailable: the broker can't be reached; the client goes on trying, so poll again.
+            OffsetsLost: the broker deleted records that this group had not read yet.
             Fatal: this member can't go on.
+            ConfigurationError: the broker refuses its credentials, or it may not read a topic.
         """
         return await self._thread.call(self._poll, limit, timeout_s)
 
@@ -108,8 +124,10 @@ class GroupConsumer:
             fault, self._fault = self._fault, None
             raise fault
         first = self._client.poll(timeout_s)
+        self._credentials.check()
         messages = [] if first is None else [first, *self._client.consume(limit - 1, 0)]
-        records, self._fault = split(messages)
+        records, passing = split(messages)
+        self._fault = self._fault or lost(messages, self._group) or passing
         assigned, self._assigned = frozenset(self._assigned), set()
         revoked, self._revoked = frozenset(self._revoked), set()
         # A rebalance may have come in the midst: what was fetched before it belongs to somebody else now.
@@ -122,8 +140,12 @@ class GroupConsumer:
         self._client.unsubscribe()
 
     def _on_assign(self, client: Consumer, partitions: list[TopicPartition]) -> None:
-        client.assign(partitions)
-        client.pause(partitions)
+        try:
+            positions = starts(client, self._group, partitions, self._on_lost)
+        except Fatal as error:  # raised by the next poll: in here, the client would only log it
+            self._fault, positions = error, []
+        client.assign(positions)
+        client.pause(partitions if positions else [])
         came = {Partition(at.topic, at.partition) for at in partitions}
         self._assigned |= came
         self._owned |= came

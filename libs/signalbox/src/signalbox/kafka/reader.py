@@ -9,13 +9,16 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, Top
 
 from signalbox.errors import SignalboxError, Unavailable
 from signalbox.kafka.client_thread import ClientThread
-from signalbox.kafka.faults import kafka_errors, split
+from signalbox.kafka.credentials import CredentialWatch, connection_errors
+from signalbox.kafka.faults import converted, kafka_errors, record_of, split
 from signalbox.kafka.settings import KafkaSettings
+from signalbox.names import READER_GROUPS
 from signalbox.records import Record
 
 _METADATA_S: Final = 5.0
 _POLL_S: Final = 0.2
 _BATCH: Final = 500
+_FORBIDDEN: Final = KafkaError.TOPIC_AUTHORIZATION_FAILED
 _NORMAL: Final = 6
 _SILENT: Final = 0
 """librdkafka's log level where the error that is raised says it all; syslog's numbers."""
@@ -41,6 +44,7 @@ class Reader:
 
         Raises:
             Unavailable: the broker can't be reached or a topic does not exist; iterate again.
+            ConfigurationError: it refuses the credentials, or they don't allow to read a topic.
         """
         while not self._closed:
             yield await self._thread.call(self._positions.poll, _POLL_S)
@@ -68,6 +72,7 @@ def read_to_end(
     Raises:
         Unavailable: the broker can't be reached, a topic is missing, or nothing came for
             ``patience_s`` seconds.
+        ConfigurationError: the broker refuses the credentials, or they don't allow to read a topic.
     """
     client_id = f"read-{uuid.uuid4().hex[:8]}"
     positions = _Positions(settings, topics, client_id, starting, partitions, log_level=_SILENT)
@@ -85,6 +90,31 @@ def read_to_end(
         positions.close()
 
 
+def read_at(settings: KafkaSettings, topic: str, partition: int, offset: int) -> Record | None:
+    """Read the one record that lies there; None when there is none, or none any more.
+
+    Raises:
+        Unavailable: the broker can't be reached, or does not answer in time.
+    """
+    client_id = f"read-{uuid.uuid4().hex[:8]}"
+    alone = {"group.id": f"{READER_GROUPS}{client_id}", "enable.partition.eof": True, "log_level": _SILENT}
+    client = Consumer(settings.consumer(client_id) | alone)
+    try:
+        with kafka_errors():
+            at = TopicPartition(topic, partition, offset)
+            client.assign([at])
+            message = client.poll(_METADATA_S)
+            if message is None:  # beyond the end, unless the broker is away, which this raises
+                client.get_watermark_offsets(at, _METADATA_S)
+    finally:
+        client.close()
+    error = None if message is None else message.error()
+    if message is None or (error is not None and error.code() == KafkaError._PARTITION_EOF):
+        return None
+    record = record_of(message)
+    return record if record.offset == offset else None
+
+
 class _Positions:
     """A consumer that is assigned every partition of the topics, once they exist."""
 
@@ -98,9 +128,10 @@ class _Positions:
         log_level: int = _NORMAL,
     ) -> None:
         # A group id is compulsory, but the group is never joined and nothing is ever committed.
-        group = {"group.id": f"{client_id}-{uuid.uuid4().hex[:8]}", "enable.partition.eof": True}
-        group |= {"log_level": log_level}
-        self._client = Consumer(settings.consumer(client_id) | group)
+        group_id = f"{READER_GROUPS}{client_id}-{uuid.uuid4().hex[:8]}"
+        group = {"group.id": group_id, "enable.partition.eof": True, "log_level": log_level}
+        self._credentials = CredentialWatch()
+        self._client = Consumer(self._credentials.added_to(settings.consumer(client_id)) | group)
         self._topics = list(topics)
         self._starting = starting or (lambda _: None)
         self._only = partitions
@@ -118,6 +149,7 @@ class _Positions:
         if self._unfinished is None:
             self._assign()
         first = self._client.poll(timeout_s)
+        self._credentials.check()
         messages = [] if first is None else [first, *self._client.consume(_BATCH, 0)]
         records, self._fault = split(message for message in messages if not self._is_end(message))
         return records
@@ -136,7 +168,10 @@ class _Positions:
         self._unfinished = {(at.topic, at.partition) for at in wanted}
 
     def _partitions_of(self, topic: str) -> list[int]:
-        found = self._client.list_topics(topic, _METADATA_S).topics.get(topic)
+        with connection_errors(self._client, self._credentials):
+            found = self._client.list_topics(topic, _METADATA_S).topics.get(topic)
+        if found is not None and found.error is not None and found.error.code() == _FORBIDDEN:
+            raise converted(found.error)
         if found is None or found.error is not None or not found.partitions:
             raise Unavailable("broker", f"the topic {topic} does not exist (yet)")
         return sorted(found.partitions)

@@ -14,6 +14,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 from signalbox.errors import Fatal, SignalboxError, Unavailable
 from signalbox.kafka.client_thread import ClientThread
 from signalbox.kafka.consumer import GroupConsumer, Partition
+from signalbox.kafka.credentials import CredentialWatch
 from signalbox.kafka.faults import converted
 from signalbox.kafka.producer import enqueue
 from signalbox.kafka.settings import KafkaSettings
@@ -54,9 +55,12 @@ class TransactionalProducer:
 
         Raises:
             Unavailable: the broker can't be reached now; call again.
+            ConfigurationError: it refuses the credentials, or they don't allow this id.
         """
         if self._client is None:
-            self._client = _Client(Producer(self._properties), ClientThread(self._id))
+            credentials = CredentialWatch()
+            producer = Producer(credentials.added_to(self._properties))
+            self._client = _Client(producer, ClientThread(self._id), credentials)
         try:
             await self._client.begin_with_this_id()
         except Fatal as error:
@@ -98,6 +102,7 @@ class _Client:
 
     producer: Producer
     thread: ClientThread
+    credentials: CredentialWatch
 
     async def begin_with_this_id(self) -> None:
         await self._called(self.producer.init_transactions, TRANSACTION_TIMEOUT_S)
@@ -134,10 +139,15 @@ class _Client:
         try:
             async with asyncio.timeout(_STUCK_AFTER_S):
                 return await self.thread.call(function, *args, **kwargs)
+        except Unavailable as error:
+            await self.thread.call(self.producer.poll, 0)  # the callbacks' turn
+            self.credentials.check()
+            raise self.credentials.explained(error) from error
         except TimeoutError as error:
             raise Fatal(f"the client did not answer within {_STUCK_AFTER_S} s") from error
 
     def _write(self, drafts: list[Draft], positions: list[TopicPartition], metadata: Any) -> None:
+        self.producer.poll(0)  # the callbacks' turn: a token may have to be renewed
         self.producer.begin_transaction()
         for draft in drafts:
             enqueue(self.producer, draft)

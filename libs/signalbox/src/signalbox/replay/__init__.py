@@ -2,6 +2,6 @@
 
 from signalbox.replay.closings import Closing, Closings
 from signalbox.replay.desk import Desk, Prepared, open_desk
-from signalbox.replay.renewal import Mending
+from signalbox.replay.renewal import REPLAY_OF, Mending
 
-__all__ = ["Closing", "Closings", "Desk", "Mending", "Prepared", "open_desk"]
+__all__ = ["REPLAY_OF", "Closing", "Closings", "Desk", "Mending", "Prepared", "open_desk"]

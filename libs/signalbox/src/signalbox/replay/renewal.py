@@ -9,13 +9,23 @@ from typing import Final
 from signalbox.dead_letters import DeadLetter, Position
 from signalbox.envelope import CONTENT_TYPE, SPEC_VERSION, Envelope, correlation_id_of, replay_id, text
 from signalbox.errors import Refusal
-from signalbox.names import AGENT_ROUTES, INCOMING_LEADS, Headers, LeadId, MessageId, RecordType
+from signalbox.names import (
+    AGENT_MESSAGES,
+    AGENT_ROUTES,
+    INCOMING_LEADS,
+    Headers,
+    LeadId,
+    MessageId,
+    RecordType,
+)
 from signalbox.reasons import Reason
 from signalbox.records import Draft
 
 GUARDS: Final = frozenset(
     {Reason.HOP_LIMIT, Reason.VISIT_LIMIT, Reason.BUDGET_EXCEEDED, Reason.DEADLINE_EXCEEDED}
 )
+REPLAY_OF: Final = "replay_of"
+"""The header of a replay that names its dead letter: with it a workflow's guards count as the replay says."""
 _SOURCE: Final = "dead-letters"
 
 
@@ -80,6 +90,8 @@ def retyped(headers: Headers, record_type: RecordType) -> Headers:
 
 def _identity(letter: DeadLetter) -> dict[str, str]:
     own = {"ce_id": str(replay_id_of(letter.position))}
+    if letter.topic == AGENT_MESSAGES:
+        own[REPLAY_OF] = str(letter.position)
     # A route's cause is the message that it decided on, and stays so.
     return own if letter.topic == AGENT_ROUTES else own | {"ce_causationid": _cause(letter)}
 

@@ -1,0 +1,153 @@
+"""What each workflow has used up, as the decisions on it say: headers may be dropped on the way."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from prometheus_client import Gauge
+
+from orchestrator.outcomes import AFRESH, ROUTE_AGENT
+from signalbox.dead_letters import Position
+from signalbox.envelope import Envelope, replay_id
+from signalbox.errors import ConfigurationError, Refusal
+from signalbox.governance import Accepted
+from signalbox.names import AGENT_MESSAGES, AgentId, CorrelationId, dead_letter_topic
+from signalbox.records import Record
+from signalbox.replay import REPLAY_OF
+
+WINDOW_S: Final = 24 * 3600.0
+"""How far back decisions are read, and how long a workflow without a decision is remembered, in seconds."""
+LIMIT: Final = 50_000
+"""Workflows remembered at once, some 700 bytes each; the one that was silent longest is forgotten first."""
+
+_REMEMBERED = Gauge("signalbox_workflows_remembered", "Workflows whose use of the guards' limits is known")
+_LETTERS: Final = dead_letter_topic(AGENT_MESSAGES)
+
+ReadLetter = Callable[[str, int, int], Record | None]
+"""Reads the record at a topic, partition and offset; None when there is none (any more)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What a workflow has used up over all its branches, and when it began."""
+
+    hop: int
+    tokens: int
+    visits: Mapping[AgentId, int]
+    began: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    used: Used
+    at: float
+
+
+def at_least(envelope: Envelope, used: Used) -> Envelope:
+    """Return ``envelope`` with the higher counts of the two, and the earlier beginning."""
+    visits = {
+        agent: max(envelope.visits.get(agent, 0), used.visits.get(agent, 0))
+        for agent in (*envelope.visits, *used.visits)
+    }
+    return replace(
+        envelope,
+        hop=max(envelope.hop, used.hop),
+        tokens=max(envelope.tokens, used.tokens),
+        visits=visits,
+        workflow_time=min(_began(envelope), used.began),
+    )
+
+
+def used_with(route: Record) -> Used:
+    """Read what a workflow had used up with the decision that ``route`` is the record of.
+
+    Raises:
+        Refusal: ``HEADER_INVALID``; it is no route of ours.
+    """
+    said = Envelope.parse(route.headers)
+    return Used(said.hop, said.tokens, said.visits, _began(said))
+
+
+def _began(envelope: Envelope) -> datetime:
+    return envelope.workflow_time or envelope.time
+
+
+class Workflows:
+    """Counts per workflow and partition what decisions used up; the higher of this and the headers counts.
+
+    An agent or a foreign producer that drops or lowers the carried headers can't start a workflow's guards
+    afresh. A person can: a replay that names its dead letter counts from what it carries itself.
+    """
+
+    def __init__(self, limit: int = LIMIT) -> None:
+        self._limit = limit
+        self._entries: OrderedDict[tuple[int, CorrelationId], _Entry] = OrderedDict()
+
+    def counted(self, message: Accepted) -> Accepted:
+        """Return ``message`` with what its workflow is known to have used up."""
+        entry = self._entries.get((message.record.partition, message.envelope.correlation_id))
+        return message if entry is None else replace(message, envelope=at_least(message.envelope, entry.used))
+
+    def decided(self, route: Record) -> None:
+        """Count a decision, by the headers of its route: they say what was used up with it."""
+        try:
+            said = Envelope.parse(route.headers)
+        except Refusal:  # nothing that an orchestrator wrote
+            return
+        key = (route.partition, said.correlation_id)
+        known = self._entries.pop(key, None)
+        if known is not None and route.header(AFRESH) is None:
+            said = at_least(said, known.used)
+        # The answer of the agent that takes the message is one hop on, whatever it says of itself.
+        taken = route.header(ROUTE_AGENT) is not None
+        used = Used(said.hop + taken, said.tokens, said.visits, _began(said))
+        # What was read back is older than now, and decisions come in order: the front is the oldest.
+        self._entries[key] = _Entry(
+            used, route.timestamp_ms / 1000 if route.timestamp_ms > 0 else time.time()
+        )
+        self._forget_old()
+
+    def replace(self, partitions: Iterable[int], used: "Workflows") -> None:
+        """Replace what is known of ``partitions`` by what was read back of them."""
+        mine = set(partitions)
+        for key in [key for key in self._entries if key[0] in mine]:
+            del self._entries[key]
+        self._entries = OrderedDict({**used._entries, **self._entries})
+
+    def _forget_old(self) -> None:
+        oldest = time.time() - WINDOW_S
+        while len(self._entries) > self._limit or next(iter(self._entries.values())).at < oldest:
+            self._entries.popitem(last=False)
+            if not self._entries:
+                break
+        _REMEMBERED.set(len(self._entries))
+
+
+def names_its_letter(message: Accepted, read: ReadLetter) -> bool:
+    """Say whether ``message`` is the replay of a dead letter of its own workflow, as its header claims.
+
+    The id of a replay follows from the dead letter's position, and an id is decided once, so each dead
+    letter can start its workflow's counts afresh once.
+
+    Raises:
+        Unavailable: the broker can't be reached.
+    """
+    claimed = message.record.header(REPLAY_OF)
+    if claimed is None:
+        return False
+    try:
+        at = Position.parse(claimed.decode(errors="replace"))
+    except ConfigurationError:
+        return False
+    # A dead letter lies in its message's own partition, and so does what came from it.
+    if (at.topic, at.partition) != (_LETTERS, message.record.partition):
+        return False
+    if message.envelope.id != replay_id(*at):
+        return False
+    letter = read(*at)
+    return (
+        letter is not None and letter.header("ce_correlationid") == message.envelope.correlation_id.encode()
+    )

@@ -1,0 +1,106 @@
+"""A group reads on where it was left; what it can't read any more is told, and never skipped in silence."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+
+import pytest
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from signalbox.errors import Fatal
+from signalbox.kafka import GroupConsumer, KafkaSettings, Partition, Producer, TopicSpec, apply
+from signalbox.kafka.positions import OffsetsLost
+from signalbox.records import Draft
+
+
+@pytest.fixture
+async def topic(kafka: KafkaSettings) -> AsyncIterator[str]:
+    """A topic with ten records."""
+    name = f"t-{uuid.uuid4().hex[:8]}"
+    await apply(kafka, [TopicSpec(name, 1)])
+    producer = Producer(kafka, "lost-offsets")
+    for number in range(10):
+        await producer.publish(Draft(name, b"key", str(number).encode()))
+    yield name
+    await producer.close()
+
+
+async def read(consumer: GroupConsumer, count: int, deadline_s: float = 60) -> list[bytes | None]:
+    got: list[bytes | None] = []
+    async with asyncio.timeout(deadline_s):
+        while len(got) < count:
+            batch = await consumer.poll(count - len(got), 0.1)
+            await consumer.resume(batch.assigned)
+            got += [record.value for record in batch.records]
+    return got
+
+
+async def read_four_and_leave(kafka: KafkaSettings, topic: str, group: str) -> None:
+    consumer = GroupConsumer(kafka, group, [topic], group)
+    await consumer.start()
+    assert (await read(consumer, 4))[:4] == [b"0", b"1", b"2", b"3"]
+    await consumer.commit({Partition(topic, 0): 4})
+    await consumer.close()
+
+
+def delete_before(kafka: KafkaSettings, topic: str, offset: int) -> None:
+    admin = AdminClient(kafka.client("lost-offsets-admin"))
+    for deleted in admin.delete_records([TopicPartition(topic, 0, offset)]).values():
+        deleted.result(30)
+
+
+async def test_a_group_that_never_committed_begins_at_the_beginning_and_then_goes_on_where_it_was(
+    kafka: KafkaSettings, topic: str
+) -> None:
+    group = f"g-{uuid.uuid4().hex[:8]}"
+    await read_four_and_leave(kafka, topic, group)
+    consumer = GroupConsumer(kafka, group, [topic], group)
+    await consumer.start()
+    assert await read(consumer, 6) == [b"4", b"5", b"6", b"7", b"8", b"9"]
+    await consumer.close()
+
+
+@pytest.mark.real_kafka
+async def test_records_that_were_deleted_before_they_were_read_stop_the_group_and_are_named(
+    kafka: KafkaSettings, topic: str
+) -> None:
+    group = f"g-{uuid.uuid4().hex[:8]}"
+    await read_four_and_leave(kafka, topic, group)
+    await asyncio.to_thread(delete_before, kafka, topic, 7)
+
+    consumer = GroupConsumer(kafka, group, [topic], group)
+    await consumer.start()
+    with pytest.raises(OffsetsLost, match=f"{topic}/0: offsets 4 to 6 were deleted.*ON_LOST_OFFSETS"):
+        await read(consumer, 1)
+    await consumer.close()
+
+
+@pytest.mark.real_kafka
+async def test_records_that_are_deleted_under_a_running_group_stop_it(
+    kafka: KafkaSettings, topic: str
+) -> None:
+    group = f"g-{uuid.uuid4().hex[:8]}"
+    await read_four_and_leave(kafka, topic, group)
+    consumer = GroupConsumer(kafka, group, [topic], group)
+    await consumer.start()
+    async with asyncio.timeout(60):
+        while not (batch := await consumer.poll(1, 0.1)).assigned:
+            pass
+    await asyncio.to_thread(delete_before, kafka, topic, 7)
+    await consumer.resume(batch.assigned)
+    with pytest.raises(Fatal, match=topic):
+        await read(consumer, 10)
+    await consumer.close()
+
+
+@pytest.mark.real_kafka
+async def test_a_group_goes_on_without_them_when_it_is_told_to(kafka: KafkaSettings, topic: str) -> None:
+    group = f"g-{uuid.uuid4().hex[:8]}"
+    await read_four_and_leave(kafka, topic, group)
+    await asyncio.to_thread(delete_before, kafka, topic, 7)
+
+    consumer = GroupConsumer(kafka, group, [topic], group, on_lost="earliest")
+    await consumer.start()
+    assert await read(consumer, 3) == [b"7", b"8", b"9"]
+    await consumer.close()

@@ -1,0 +1,45 @@
+"""A stage whose process dies of a record that says so: ``mortal_stage.py FOLDER TOPIC``."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from orchestrator.poison import Deaths
+from orchestrator.stage import Stage
+from signalbox import reasons
+from signalbox.dead_letters import dead_letter
+from signalbox.errors import Refusal
+from signalbox.kafka import GroupConsumer, KafkaSettings, TransactionalProducer
+from signalbox.records import Draft, Record
+from signalbox.telemetry import Readiness
+
+
+async def decide(record: Record) -> Sequence[Draft]:
+    await asyncio.sleep(0)  # others are in flight beside it
+    if record.value == b"deadly":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return [Draft(f"{record.topic}_out", record.key, record.value)]
+
+
+def refuse(record: Record, why: Refusal) -> Sequence[Draft]:
+    return [dead_letter(record, reasons.Stage.GATE, why)]
+
+
+async def main(folder: Path, topic: str) -> None:
+    kafka = KafkaSettings()
+    stage = Stage(
+        "mortal",
+        GroupConsumer(kafka, f"{topic}-group", [topic], topic),
+        TransactionalProducer(kafka, topic),
+        Deaths(folder, limit=3).watching("mortal", decide, refuse),
+        Readiness(),
+        limit=64,
+    )
+    await stage.run(asyncio.Event())
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))
