@@ -71,7 +71,7 @@ def test_no_secret_is_in_an_image_or_in_the_settings_of_a_container(
     known = secrets(composed)
     assert {"llm_api_key", "tokens/lead_scoring"} <= set(known)
     assert not [secret_name for secret_name, secret in known.items() if secret in told]
-    assert executed(composed, name, "sh", "-c", "cat /etc/pip.conf /root/.config/pip/pip.conf").stdout == ""
+    assert executed(composed, name, "sh", "-c", "cat /etc/pip.conf").stdout == ""
 
 
 @pytest.mark.parametrize("name", AGENTS)
