@@ -71,6 +71,14 @@ async def test_truncated_tool_arguments_and_answers_in_words_are_corrected_too(
     assert (await ask(model)).calls == 3
 
 
+async def test_an_answer_of_a_megabyte_is_not_sent_back_with_the_retry(model: Model, chat: Any) -> None:
+    endless = "eighty " * 150_000
+    chat.says(chat.tool_call({"score": 80, "why": endless}), chat.text(endless), chat.tool_call(GOOD))
+    completion = await ask(model)
+    assert (completion.output, completion.calls) == (Verdict(**GOOD), 3)
+    assert max(len(json.dumps(request)) for request in chat.requests) < 10_000
+
+
 async def test_answers_that_stay_invalid_are_refused_with_what_they_cost(model: Model, chat: Any) -> None:
     chat.says(*[chat.tool_call({"score": 900, "why": "x"})] * 3)
     with pytest.raises(ModelRefused) as refused:

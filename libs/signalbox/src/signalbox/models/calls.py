@@ -2,12 +2,13 @@
 
 import asyncio
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from prometheus_client import Counter
-from pydantic_ai.messages import ModelMessage, ModelResponse
+from pydantic_ai.messages import ModelMessage, ModelResponse, ModelResponsePart, TextPart, ToolCallPart
 from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
@@ -16,6 +17,10 @@ _CALLS = Counter(
     "signalbox_model_calls_total", "Requests sent to a model, retries included", ["model", "task"]
 )
 _TOKENS = Counter("signalbox_model_tokens_total", "Tokens of model requests", ["model", "task", "direction"])
+
+_LONGEST_ANSWER: Final = 256 * 1024
+"""In characters: no message of ours may be longer, so no answer that is longer is of use."""
+_KEPT: Final = 1000
 
 
 class CallLog:
@@ -76,10 +81,19 @@ class RecordedModel(WrapperModel):
         async with asyncio.timeout(self._timeout_s):
             response = await self.wrapped.request(messages, model_settings, model_request_parameters)
         self._count(response)
-        return response
+        return replace(response, parts=[_bounded(part) for part in response.parts])
 
     def _count(self, response: ModelResponse) -> None:
         self.spent.input_tokens += response.usage.input_tokens
         self.spent.output_tokens += response.usage.output_tokens
         _TOKENS.labels(self._name, self._task, "input").inc(response.usage.input_tokens)
         _TOKENS.labels(self._name, self._task, "output").inc(response.usage.output_tokens)
+
+
+def _bounded(part: ModelResponsePart) -> ModelResponsePart:
+    """Return ``part``, cut when it is too long: the retry sends it back, and it is kept until then."""
+    if isinstance(part, TextPart) and len(part.content) > _LONGEST_ANSWER:
+        return replace(part, content=part.content[:_KEPT])
+    if isinstance(part, ToolCallPart) and isinstance(part.args, str) and len(part.args) > _LONGEST_ANSWER:
+        return replace(part, args=part.args[:_KEPT])
+    return part
