@@ -20,6 +20,7 @@ def struck(stack: Stack, tmp_path: Path) -> World:
     return World(run_dir=tmp_path, running=stack)
 
 
+@pytest.mark.real_kafka
 async def test_the_leaders_of_the_message_topic_are_brokers_of_the_stack(struck: World, stack: Stack) -> None:
     supervisor = Supervisor(stack.run_dir, struck.run_dir / "restarts.jsonl")
     leaders = await asyncio.to_thread(message_leaders, struck, supervisor)
