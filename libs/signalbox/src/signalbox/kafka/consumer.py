@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from confluent_kafka import Consumer, TopicPartition
 
-from signalbox.errors import Fatal, SignalboxError
+from signalbox.errors import Fatal, SignalboxError, Unavailable
 from signalbox.kafka.client_thread import ClientThread
 from signalbox.kafka.credentials import CredentialWatch
 from signalbox.kafka.faults import split
@@ -68,16 +68,11 @@ class GroupConsumer:
         self._revoked: set[Partition] = set()
         self._owned: set[Partition] = set()
         self._fault: SignalboxError | None = None
+        self._unplaced = False
 
     async def start(self) -> None:
         """Join the group; the first :meth:`poll` calls bring the assignment."""
-        await self._thread.call(
-            self._client.subscribe,
-            self._topics,
-            on_assign=self._on_assign,
-            on_revoke=self._on_revoke,
-            on_lost=self._on_revoke,
-        )
+        await self._thread.call(self._join)
 
     async def rejoin(self) -> None:
         """Leave the group and join it anew: every partition goes, and comes with its committed offset."""
@@ -123,6 +118,9 @@ class GroupConsumer:
         if self._fault is not None:
             fault, self._fault = self._fault, None
             raise fault
+        if self._unplaced:
+            self._leave()
+            self._join()
         first = self._client.poll(timeout_s)
         self._credentials.check()
         messages = [] if first is None else [first, *self._client.consume(limit - 1, 0)]
@@ -135,6 +133,15 @@ class GroupConsumer:
         kept = [record for record in records if Partition(record.topic, record.partition) in owned]
         return Batch(kept, assigned, revoked)
 
+    def _join(self) -> None:
+        self._unplaced = False
+        self._client.subscribe(
+            self._topics,
+            on_assign=self._on_assign,
+            on_revoke=self._on_revoke,
+            on_lost=self._on_revoke,
+        )
+
     def _leave(self) -> None:
         self._owned = set()  # what was fetched and not polled yet is not to be seen any more
         self._client.unsubscribe()
@@ -142,10 +149,15 @@ class GroupConsumer:
     def _on_assign(self, client: Consumer, partitions: list[TopicPartition]) -> None:
         try:
             positions = starts(client, self._group, partitions, self._on_lost)
-        except Fatal as error:  # raised by the next poll: in here, the client would only log it
-            self._fault, positions = error, []
+        except (
+            Fatal,
+            Unavailable,
+        ) as error:  # raised by the next poll: in here, the client would only log it
+            self._fault, self._unplaced = error, isinstance(error, Unavailable)
+            client.assign([])
+            return
         client.assign(positions)
-        client.pause(partitions if positions else [])
+        client.pause(partitions)
         came = {Partition(at.topic, at.partition) for at in partitions}
         self._assigned |= came
         self._owned |= came

@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
-from signalbox.errors import Fatal
+from signalbox.errors import Fatal, Unavailable
 from signalbox.telemetry.logs import logger
 
 OnLost = Literal["stop", "earliest"]
@@ -14,7 +14,7 @@ OnLost = Literal["stop", "earliest"]
 
 _log = logger(__name__)
 _ASK_S: Final = 10.0
-_ASK_FOR_S: Final = 60.0
+_ASK_FOR_S: Final = 20.0
 _PAUSE_S: Final = 0.5
 
 
@@ -29,7 +29,7 @@ def starts(
 
     Raises:
         OffsetsLost: the broker deleted records that come after a committed offset.
-        Fatal: the broker did not say within a minute.
+        Unavailable: the broker did not say in time.
     """
     return [
         _start(client, group, at, on_lost)
@@ -75,5 +75,6 @@ def _asked(ask: Any) -> Any:
             return ask()
         except KafkaException as error:
             if time.monotonic() > deadline:
-                raise Fatal(f"the broker does not say where the group is: {error}") from error
+                detail = f"it does not say where the group is: {error}"
+                raise Unavailable("broker", detail) from error
             time.sleep(_PAUSE_S)
