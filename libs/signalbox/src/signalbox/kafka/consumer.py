@@ -149,10 +149,8 @@ class GroupConsumer:
     def _on_assign(self, client: Consumer, partitions: list[TopicPartition]) -> None:
         try:
             positions = starts(client, self._group, partitions, self._on_lost)
-        except (
-            Fatal,
-            Unavailable,
-        ) as error:  # raised by the next poll: in here, the client would only log it
+        except (Fatal, Unavailable) as error:
+            # Raised by the next poll: in here, the client would only log it.
             self._fault, self._unplaced = error, isinstance(error, Unavailable)
             client.assign([])
             return
