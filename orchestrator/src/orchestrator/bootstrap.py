@@ -46,6 +46,8 @@ from signalbox.telemetry import Readiness, operations_routes
 
 SERVICE: Final = "orchestrator"
 PORT: Final = 8100
+INTAKE: Final = "intake"
+ROUTING: Final = "routing"
 
 
 class Admission:
@@ -78,7 +80,7 @@ class Orchestrator:
 
 def bootstrap(settings: OrchestratorSettings, closing: AsyncExitStack) -> Orchestrator:
     """Wire the real parts; ``closing`` releases what they hold."""
-    kafka, readiness = KafkaSettings(), Readiness("contracts", "directory")
+    kafka, readiness = KafkaSettings(), Readiness("contracts", "directory", INTAKE, ROUTING)
     registry = Registry(RegistrySettings())
     closing.push_async_callback(registry.close)
 
@@ -156,7 +158,7 @@ def bootstrap(settings: OrchestratorSettings, closing: AsyncExitStack) -> Orches
         contracts=contracts,
         directory=directory,
         intake=Stage(
-            "intake",
+            INTAKE,
             consumer("orchestrator.intake", INCOMING_LEADS, "orchestrator-intake"),
             transactions("intake"),
             watched(Intake(gate, taken_in, rejections, readiness).decide, reasons.Stage.INTAKE, "intake"),
@@ -165,7 +167,7 @@ def bootstrap(settings: OrchestratorSettings, closing: AsyncExitStack) -> Orches
             read_back=taken_in.read_back,
         ),
         routing=Stage(
-            "routing",
+            ROUTING,
             consumer("orchestrator.routing", AGENT_MESSAGES, "orchestrator-routing"),
             transactions("routing"),
             watched(routing.decide, reasons.Stage.GATE, "routing"),

@@ -92,7 +92,7 @@ class Stage:
         Raises:
             Fatal: its transactions are lost again and again.
         """
-        self._readiness.wait(self.name, "joining its consumer group")
+        self._joining()
         await patiently(self._producer.start, self._readiness)
         await self._consumer.start()
         try:
@@ -110,6 +110,16 @@ class Stage:
             await self._consumer.close()
             await self._producer.close()
 
+    def _joining(self) -> None:
+        # A stage that comes while the process works, for an agent that is new, takes nothing from the others.
+        report = self._readiness.degraded if self._readiness.ready else self._readiness.wait
+        report(self.name, "joining its consumer group")
+
+    def _joined(self) -> None:
+        self._readiness.degraded(self.name, None)
+        self._readiness.done(self.name)
+        self._readiness.done(f"{self.name} broker")
+
     async def _polled(self) -> Batch:
         timeout = _BUSY_POLL_S if self._ledger.in_flight else _IDLE_POLL_S
         try:
@@ -126,8 +136,7 @@ class Stage:
         self._awaited |= batch.assigned
         await self._take_up()
         if batch.records:
-            self._readiness.done(self.name)
-            self._readiness.done(f"{self.name} broker")
+            self._joined()
 
     def _give_up(self, partitions: frozenset[Partition]) -> None:
         self._ledger.drop(partitions)
@@ -154,8 +163,7 @@ class Stage:
         self._assigned |= partitions
         if not self._paused:
             await self._consumer.resume(partitions)
-        self._readiness.done(self.name)
-        self._readiness.done(f"{self.name} broker")
+        self._joined()
         _log.info("assigned", stage=self.name, partitions=_names(partitions))
 
     def _begin(self, records: Sequence[Record]) -> None:

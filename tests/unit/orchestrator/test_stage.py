@@ -103,9 +103,46 @@ async def run_until(stage: Stage, condition: Any) -> None:
         await running
 
 
-def stage_of(consumer: FakeConsumer, producer: FakeProducer, decide: Any, **options: Any) -> Stage:
+def stage_of(
+    consumer: FakeConsumer,
+    producer: FakeProducer,
+    decide: Any,
+    readiness: Readiness | None = None,
+    **options: Any,
+) -> Stage:
     options = {"limit": 10, "fault_pause_s": 0.01, **options}
-    return Stage("test", consumer, producer, decide, Readiness(), **options)  # type: ignore[arg-type]
+    return Stage("test", consumer, producer, decide, readiness or Readiness(), **options)  # type: ignore[arg-type]
+
+
+async def test_a_stage_of_a_process_that_starts_is_waited_for_until_it_has_partitions() -> None:
+    readiness, consumer = Readiness("test"), FakeConsumer()
+    stage = stage_of(consumer, FakeProducer(), routed, readiness)
+    stopping = asyncio.Event()
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        group.create_task(stage.run(stopping))
+        await asyncio.sleep(0.02)
+        assert readiness.waiting_for == ["test: joining its consumer group"]
+        consumer.batches = [Batch(assigned=frozenset({HERE}))]
+        while not readiness.ready:
+            await asyncio.sleep(0.005)
+        stopping.set()
+
+
+async def test_a_stage_that_comes_while_the_process_works_takes_no_readiness_from_the_others() -> None:
+    readiness, consumer = Readiness("others"), FakeConsumer()
+    readiness.done("others")
+    stage = stage_of(consumer, FakeProducer(), routed, readiness)
+    stopping = asyncio.Event()
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        group.create_task(stage.run(stopping))
+        await asyncio.sleep(0.02)
+        assert readiness.ready
+        assert readiness.impaired == ["test: joining its consumer group"]
+        consumer.batches = [Batch(assigned=frozenset({HERE}))]
+        while readiness.impaired:
+            await asyncio.sleep(0.005)
+        assert readiness.ready
+        stopping.set()
 
 
 async def test_outcomes_are_committed_in_the_order_of_their_records_whatever_finishes_first() -> None:
