@@ -3,14 +3,15 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from signalbox.errors import Fatal
+from signalbox.errors import Fatal, Unavailable
 from signalbox.kafka import GroupConsumer, KafkaSettings, Partition, Producer, TopicSpec, apply
-from signalbox.kafka.positions import OffsetsLost
+from signalbox.kafka.positions import OffsetsLost, starts
 from signalbox.records import Draft
 
 
@@ -57,6 +58,28 @@ async def test_a_group_that_never_committed_begins_at_the_beginning_and_then_goe
     await read_four_and_leave(kafka, topic, group)
     consumer = GroupConsumer(kafka, group, [topic], group)
     await consumer.start()
+    assert await read(consumer, 6) == [b"4", b"5", b"6", b"7", b"8", b"9"]
+    await consumer.close()
+
+
+async def test_a_broker_that_does_not_say_where_the_group_is_is_asked_again_by_joining_anew(
+    kafka: KafkaSettings, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silent = iter(["just restarted", "not yet"])
+
+    def asked(*question: Any) -> list[TopicPartition]:
+        if why := next(silent, None):
+            raise Unavailable("broker", why)
+        return starts(*question)
+
+    group = f"g-{uuid.uuid4().hex[:8]}"
+    await read_four_and_leave(kafka, topic, group)
+    monkeypatch.setattr("signalbox.kafka.consumer.starts", asked)
+    consumer = GroupConsumer(kafka, group, [topic], group)
+    await consumer.start()
+    for why in ("just restarted", "not yet"):
+        with pytest.raises(Unavailable, match=why):
+            await read(consumer, 1)
     assert await read(consumer, 6) == [b"4", b"5", b"6", b"7", b"8", b"9"]
     await consumer.close()
 

@@ -1,4 +1,4 @@
-"""A broker of the stack's own kind, alone, for tests of the Kafka wrappers."""
+"""A broker of the stack's own kind, alone, for tests that need nothing else."""
 
 from collections.abc import Iterator
 from pathlib import Path
