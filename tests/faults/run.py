@@ -7,6 +7,7 @@ import logging
 import os
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -215,11 +216,16 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main() -> int:
-    """Run once; 0 when it passed."""
+    """Run once; 0 when it passed, 130 when it was told to end and has stopped what it started."""
     arguments = _parser().parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     logging.getLogger("httpx").setLevel(logging.WARNING)
     run_dir = Path(tempfile.mkdtemp(prefix="signalbox-faults-"))
-    verdict = asyncio.run(Run(options_of(arguments, run_dir)).verdict())
+    try:
+        verdict = asyncio.run(Run(options_of(arguments, run_dir)).verdict())
+    except KeyboardInterrupt:
+        print(f"interrupted; history, logs and stores are in {run_dir}", file=sys.stderr)
+        return 130
     (run_dir / "verdict.json").write_text(json.dumps(verdict.as_json(), indent=1))
     print(json.dumps(verdict.as_json(), indent=1) if arguments.json else verdict.as_text())
     if verdict.passed and not arguments.keep:
