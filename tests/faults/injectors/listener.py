@@ -47,7 +47,18 @@ def streams(
     limit: int = 64 * 1024,
 ) -> Callable[[], asyncio.BaseProtocol]:
     """Make protocols that hand each connection to ``serve``, a coroutine function, as a pair of streams."""
-    return lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader(limit=limit), serve)
+    # The loop forgets a connection that it does not watch just now, and with it the task that serves it.
+    kept: set[asyncio.Task[None] | None] = set()
+
+    async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        kept.add(task)
+        try:
+            await serve(reader, writer)
+        finally:
+            kept.discard(task)
+
+    return lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader(limit=limit), served)
 
 
 def reset(transport: asyncio.WriteTransport) -> None:
