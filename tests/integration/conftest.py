@@ -1,4 +1,4 @@
-"""A broker of the stack's own kind, alone, for tests that need nothing else."""
+"""What several suites share: broker and registry of the stack's own kind, and nothing else."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,12 +9,18 @@ from local_stack import Stack
 from signalbox.kafka import KafkaSettings
 
 
-@pytest.fixture(scope="session")
-def kafka(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[KafkaSettings]:
-    """Settings of a broker that runs for this test session only."""
-    broker = Stack(root, tmp_path_factory.mktemp("broker"), ports="free", services=["broker"])
-    broker.up()
+@pytest.fixture(scope="package")
+def governed(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[Stack]:
+    """A broker with its topics and a registry with its contracts."""
+    running = Stack(root, tmp_path_factory.mktemp("governed"), ports="free", services=["broker", "registry"])
     try:
-        yield KafkaSettings(bootstrap_servers=broker.addresses["broker"])
+        running.up()
+        yield running
     finally:
-        broker.down()
+        running.down()
+
+
+@pytest.fixture
+def kafka(governed: Stack) -> KafkaSettings:
+    """Settings of a broker that runs for these suites only."""
+    return KafkaSettings(bootstrap_servers=governed.addresses["broker"])

@@ -42,14 +42,14 @@ class StackBehindADoor(Stack):
         self._running.door = door
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def door() -> Iterator[BrokerDoor]:
     opened = BrokerDoor()
     yield opened
     opened.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def governed(tmp_path_factory: pytest.TempPathFactory, root: Path, door: BrokerDoor) -> Iterator[Stack]:
     """A broker with its topics and a registry with its contracts, and nothing else."""
     if (os.environ.get(STACK_VARIABLE) or DEFAULT_STACK) != LOCAL:

@@ -17,7 +17,6 @@ import httpx
 import pytest
 
 import mongo_server
-from local_stack import Stack
 
 
 @dataclass
@@ -52,17 +51,6 @@ class Process:
 Start = Callable[[Mapping[str, str]], Process]
 
 
-@pytest.fixture(scope="session")
-def foundation(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[Stack]:
-    """Broker and registry, with topics and contracts."""
-    stack = Stack(root, tmp_path_factory.mktemp("foundation"), ports="free", services=["broker", "registry"])
-    stack.up()
-    try:
-        yield stack
-    finally:
-        stack.down()
-
-
 @pytest.fixture
 def nowhere() -> dict[str, str]:
     """Settings of a broker and a registry that refuse connections."""
@@ -95,7 +83,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
             process.kill()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def mongo_process(
     root: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[mongo_server.MongoServer | None]:

@@ -30,9 +30,9 @@ def own_mongodb(mongo_process: MongoServer | None) -> MongoServer:
 
 
 def test_while_the_store_is_away_leads_are_refused_for_now_and_none_that_was_taken_is_lost(
-    foundation: Stack, start: Any, own_mongodb: MongoServer, mongodb: Callable[[], str]
+    governed: Stack, start: Any, own_mongodb: MongoServer, mongodb: Callable[[], str]
 ) -> None:
-    process = start({**foundation.env, "LEAD_STORE_URL": mongodb()})
+    process = start({**governed.env, "LEAD_STORE_URL": mongodb()})
     process.wait_for("/readyz", 200)
     taken = [process.client.post("/leads", json=lead(n)).json()["lead_id"] for n in range(5)]
     own_mongodb.stop()
@@ -52,11 +52,11 @@ def test_while_the_store_is_away_leads_are_refused_for_now_and_none_that_was_tak
 
 
 def test_a_store_that_is_away_from_the_start_is_waited_for_and_its_password_is_not_in_the_logs(
-    foundation: Stack, start: Any, nowhere: dict[str, str], tmp_path: Path
+    governed: Stack, start: Any, nowhere: dict[str, str], tmp_path: Path
 ) -> None:
     away = nowhere["KAFKA_BOOTSTRAP_SERVERS"]
     url = f"mongodb://leads:{PASSWORD}@{away}/crm?timeoutMS=500"
-    process = start({**foundation.env, "LEAD_STORE_URL": url, "LOG_LEVEL": "DEBUG"})
+    process = start({**governed.env, "LEAD_STORE_URL": url, "LOG_LEVEL": "DEBUG"})
     ready = process.wait_for("/readyz", 503, seconds=60)
     deadline = time.monotonic() + 60
     while "MongoDB does not answer" not in ready.text:

@@ -34,13 +34,13 @@ def published(stack: Stack, ids: Sequence[str], seconds: float = 40) -> list[Rec
         time.sleep(0.1)
 
 
-def test_leads_are_published_once_in_order_and_as_the_contract_says(foundation: Stack, start: Any) -> None:
-    process = start(foundation.env)
+def test_leads_are_published_once_in_order_and_as_the_contract_says(governed: Stack, start: Any) -> None:
+    process = start(governed.env)
     process.wait_for("/readyz", 200)
     answers = [process.client.post("/leads", json={**LEAD, "name": f"Lead {n}"}) for n in range(30)]
     assert {answer.status_code for answer in answers} == {202}
     ids = [answer.json()["lead_id"] for answer in answers]
-    records = published(foundation, ids)
+    records = published(governed, ids)
     assert len(records) == 30
     for partition in {record.partition for record in records}:
         keys = [(record.key or b"").decode() for record in records if record.partition == partition]
@@ -55,24 +55,24 @@ def test_leads_are_published_once_in_order_and_as_the_contract_says(foundation: 
 
 
 def test_leads_survive_a_kill_while_everything_else_is_away(
-    foundation: Stack, start: Any, nowhere: dict[str, str]
+    governed: Stack, start: Any, nowhere: dict[str, str]
 ) -> None:
-    process = start({**foundation.env, **nowhere})
+    process = start({**governed.env, **nowhere})
     ids = [process.client.post("/leads", json=LEAD).json()["lead_id"] for _ in range(10)]
     assert "registry" in process.wait_for("/readyz", 503).json()["waiting_for"][0]
     process.kill()
 
-    again = start(foundation.env)
-    assert len(published(foundation, ids)) == 10
+    again = start(governed.env)
+    assert len(published(governed, ids)) == 10
     again.wait_for("/readyz", 200)
     assert again.client.get(f"/leads/{ids[0]}").json()["published_at"]
 
 
 def test_a_broker_that_is_away_is_named_while_leads_are_accepted(
-    foundation: Stack, start: Any, nowhere: dict[str, str]
+    governed: Stack, start: Any, nowhere: dict[str, str]
 ) -> None:
     bootstrap = {"KAFKA_BOOTSTRAP_SERVERS": nowhere["KAFKA_BOOTSTRAP_SERVERS"]}
-    process = start({**foundation.env, **bootstrap})
+    process = start({**governed.env, **bootstrap})
     process.wait_for("/readyz", 200)
     assert process.client.post("/leads", json=LEAD).status_code == 202
     assert "broker" in process.wait_for("/readyz", 503).json()["waiting_for"][0]
@@ -80,12 +80,12 @@ def test_a_broker_that_is_away_is_named_while_leads_are_accepted(
     assert process.end() in (0, -15)
 
 
-def test_the_example_leads_are_imported_and_published(foundation: Stack, start: Any, root: Path) -> None:
-    process = start(foundation.env)
+def test_the_example_leads_are_imported_and_published(governed: Stack, start: Any, root: Path) -> None:
+    process = start(governed.env)
     with (root / "examples" / "leads.csv").open("rb") as file:
         result = process.client.post("/leads/import", files={"file": file}).json()
     assert result["errors"] == []
-    assert len(published(foundation, result["lead_ids"])) == result["accepted"] >= 240
+    assert len(published(governed, result["lead_ids"])) == result["accepted"] >= 240
 
 
 def test_a_body_that_is_too_large_is_refused_over_a_real_connection(

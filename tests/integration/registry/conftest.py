@@ -71,7 +71,7 @@ def free_port() -> int:
     return _free_port()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def registry_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if OTHER_REGISTRY:
         yield OTHER_REGISTRY.rstrip("/")
@@ -88,7 +88,7 @@ def own_registry(registry_url: str) -> str:
     return registry_url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def http(registry_url: str) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=registry_url, timeout=30) as client:
         yield client

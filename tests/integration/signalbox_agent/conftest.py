@@ -106,17 +106,6 @@ class Starter:
         return Process(process, f"http://127.0.0.1:{port}", self._folder)
 
 
-@pytest.fixture(scope="session")
-def governed(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[Stack]:
-    """A broker with its topics and a registry with its contracts, and nothing else."""
-    running = Stack(root, tmp_path_factory.mktemp("governed"), ports="free", services=["broker", "registry"])
-    try:
-        running.up()
-        yield running
-    finally:
-        running.down()
-
-
 @pytest.fixture
 def agents(governed: Stack, tmp_path: Path) -> Iterator[Starter]:
     with ExitStack() as afterwards:
