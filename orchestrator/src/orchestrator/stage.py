@@ -252,7 +252,9 @@ class Stage:
 
     def _due(self, prefix: Prefix) -> bool:
         # Offsets alone lose nothing by waiting: a second reading of these records writes nothing either.
-        return bool(prefix.drafts) or asyncio.get_running_loop().time() >= self._next_quiet_commit
+        # But they take room until then, and no record may wait for that.
+        waited = asyncio.get_running_loop().time() >= self._next_quiet_commit
+        return bool(prefix.drafts) or waited or self._full
 
     async def _commit(self, prefix: Prefix) -> None:
         self._next_quiet_commit = asyncio.get_running_loop().time() + _QUIET_COMMIT_S
@@ -262,12 +264,16 @@ class Stage:
             await self._consumer.commit(prefix.offsets)
 
     async def _hold_back(self) -> None:
-        full = self._ledger.in_flight >= self._limit or self._ledger.size >= BYTES_IN_FLIGHT
+        full = self._full
         if full and not self._paused:
             await self._consumer.pause(self._assigned)
         elif self._paused and not full:
             await self._consumer.resume(self._assigned)
         self._paused = full
+
+    @property
+    def _full(self) -> bool:
+        return self._ledger.in_flight >= self._limit or self._ledger.size >= BYTES_IN_FLIGHT
 
     async def _finish(self) -> None:
         # Inside the grace period decisions end by themselves; later ones go back to the group undone.

@@ -174,6 +174,21 @@ async def test_records_without_drafts_move_the_offset_without_a_transaction() ->
     assert producer.transactions == []
 
 
+async def test_records_without_drafts_make_room_for_the_next_ones_without_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # A dispatcher passes every route of the other agents: it must not pass `limit` of them each quiet second.
+    monkeypatch.setattr("orchestrator.stage._QUIET_COMMIT_S", 3600.0)
+
+    async def skipped(_: Record) -> Sequence[Draft]:
+        return []
+
+    batches = [Batch([record(10 * number + one) for one in range(10)]) for number in range(20)]
+    consumer = FakeConsumer(Batch(assigned=frozenset({HERE})), *batches)
+    stage = stage_of(consumer, FakeProducer(), skipped, limit=10)
+    await run_until(stage, lambda: consumer.committed == {HERE: 200})
+
+
 async def test_a_decision_that_fails_unexpectedly_is_tried_again_and_stops_nobody_else() -> None:
     failures = iter([True, True])
     readiness_seen: list[bool] = []
