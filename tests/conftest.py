@@ -92,15 +92,11 @@ def model_call_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory, model_call_log: Path) -> Iterator[Stack]:
     """The whole stack, with the offline model; ``stack.env`` is the environment of commands that use it."""
-    running = Stack(
+    with Stack(
         ROOT,
         tmp_path_factory.mktemp("stack"),
         ports="free",
         extra_env={**OFFLINE, "MODEL_CALL_LOG": str(model_call_log)},
         services=SERVICES,
-    )
-    try:
-        running.up()
+    ) as running:
         yield running
-    finally:
-        running.down()

@@ -36,19 +36,15 @@ SCHEMA = parse(schema_text("sdr.LeadCaptured"))
 @pytest.fixture(scope="module")
 def small_stack(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack without agents, whose orchestrator is stopped."""
-    stack = Stack(
+    with Stack(
         root,
         tmp_path_factory.mktemp("backlog"),
         ports="free",
         services=["broker", "registry", "orchestrator"],
         extra_env={"LLM_MODEL": "offline"},
-    )
-    stack.up()
-    stack.kill("orchestrator")
-    try:
+    ) as stack:
+        stack.kill("orchestrator")
         yield stack
-    finally:
-        stack.down()
 
 
 def message(number: int, schema_id: SchemaId | None) -> Draft:

@@ -53,18 +53,14 @@ OFFLINE = {"LLM_MODEL": "offline", "ROUTER_LLM_MODEL": "offline", "AGENT_LLM_MOD
 @pytest.fixture(scope="module")
 def stack(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack of this file's own: what is registered, and what the services are built with, changes."""
-    running = Stack(
+    with Stack(
         root,
         tmp_path_factory.mktemp("evolving"),
         ports="free",
         # Neither what a test registers nor a message that nobody takes should take its time.
         extra_env={**OFFLINE, "CONTRACT_REFRESH_S": "2", "NO_CANDIDATE_WAIT_S": "2"},
-    )
-    try:
-        running.up()
+    ) as running:
         yield running
-    finally:
-        running.down()
 
 
 @pytest.fixture(scope="module")

@@ -36,18 +36,14 @@ LEFT_S = 10
 
 @pytest.fixture(scope="module")
 def cluster(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    stack = Stack(
+    with Stack(
         root,
         tmp_path_factory.mktemp("cluster"),
         ports="free",
         instances={"broker": 3, "orchestrator": 2},
         extra_env={"LLM_MODEL": "offline", "KAFKA_SESSION_TIMEOUT_MS": str(SESSION_S * 1000)},
-    )
-    try:
-        stack.up()
+    ) as stack:
         yield stack
-    finally:
-        stack.down()
 
 
 @pytest.fixture

@@ -20,18 +20,14 @@ NO_CANDIDATE_WAIT_S = 2.0
 
 @pytest.fixture
 def stack_without_agents(tmp_path: Path, root: Path) -> Iterator[Stack]:
-    stack = Stack(
+    with Stack(
         root,
         tmp_path / "run",
         ports="free",
         services=[name for name in SERVICES if name not in AGENTS],
         extra_env={"LLM_MODEL": "offline", "NO_CANDIDATE_WAIT_S": str(NO_CANDIDATE_WAIT_S)},
-    )
-    stack.up()
-    try:
+    ) as stack:
         yield stack
-    finally:
-        stack.down()
 
 
 @pytest.fixture

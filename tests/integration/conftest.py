@@ -12,12 +12,10 @@ from signalbox.kafka import KafkaSettings
 @pytest.fixture(scope="package")
 def governed(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[Stack]:
     """A broker with its topics and a registry with its contracts."""
-    running = Stack(root, tmp_path_factory.mktemp("governed"), ports="free", services=["broker", "registry"])
-    try:
-        running.up()
+    with Stack(
+        root, tmp_path_factory.mktemp("governed"), ports="free", services=["broker", "registry"]
+    ) as running:
         yield running
-    finally:
-        running.down()
 
 
 @pytest.fixture

@@ -160,8 +160,8 @@ def bootstrap(settings: OrchestratorSettings, closing: AsyncExitStack) -> Orches
         intake=Stage(
             INTAKE,
             consumer("orchestrator.intake", INCOMING_LEADS, "orchestrator-intake"),
-            transactions("intake"),
-            watched(Intake(gate, taken_in, rejections, readiness).decide, reasons.Stage.INTAKE, "intake"),
+            transactions(INTAKE),
+            watched(Intake(gate, taken_in, rejections, readiness).decide, reasons.Stage.INTAKE, INTAKE),
             readiness,
             limit=settings.in_flight_limit,
             read_back=taken_in.read_back,
@@ -169,8 +169,8 @@ def bootstrap(settings: OrchestratorSettings, closing: AsyncExitStack) -> Orches
         routing=Stage(
             ROUTING,
             consumer("orchestrator.routing", AGENT_MESSAGES, "orchestrator-routing"),
-            transactions("routing"),
-            watched(routing.decide, reasons.Stage.GATE, "routing"),
+            transactions(ROUTING),
+            watched(routing.decide, reasons.Stage.GATE, ROUTING),
             readiness,
             limit=settings.in_flight_limit,
             read_back=decided.read_back,

@@ -128,19 +128,18 @@ class Operator:
 @pytest.fixture(scope="module")
 def foundation(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Broker and registry, with the topics and contracts that `up` makes, and two agents announced."""
-    stack = Stack(root, tmp_path_factory.mktemp("governed"), ports="free", services=("broker", "registry"))
-    stack.up()
-    operator = Operator(stack, root / "contracts")
-    asyncio.run(
-        operator.publish(
-            operator.announced("lead_scoring", ["sdr.LeadProfiled"], ["sdr.LeadScored"]),
-            operator.announced("nurture_campaign", ["sdr.LeadScored"], ["sdr.CampaignDrafted"]),
-            *(operator.decided(f"message-{score}", operator.scored(score)) for score in (10, 40, 70)),
-            Draft(AGENT_MESSAGES, b"lead-1", operator.scored(70)),
+    folder = tmp_path_factory.mktemp("governed")
+    with Stack(root, folder, ports="free", services=("broker", "registry")) as stack:
+        operator = Operator(stack, root / "contracts")
+        asyncio.run(
+            operator.publish(
+                operator.announced("lead_scoring", ["sdr.LeadProfiled"], ["sdr.LeadScored"]),
+                operator.announced("nurture_campaign", ["sdr.LeadScored"], ["sdr.CampaignDrafted"]),
+                *(operator.decided(f"message-{score}", operator.scored(score)) for score in (10, 40, 70)),
+                Draft(AGENT_MESSAGES, b"lead-1", operator.scored(70)),
+            )
         )
-    )
-    yield stack
-    stack.down()
+        yield stack
 
 
 @pytest.fixture

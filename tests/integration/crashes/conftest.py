@@ -54,12 +54,8 @@ def governed(tmp_path_factory: pytest.TempPathFactory, root: Path, door: BrokerD
     """A broker with its topics and a registry with its contracts, and nothing else."""
     if (os.environ.get(STACK_VARIABLE) or DEFAULT_STACK) != LOCAL:
         pytest.skip(f"what is killed here is an agent: that is tested on STACK={LOCAL}")
-    running = StackBehindADoor(root, tmp_path_factory.mktemp("crashes"), door)
-    try:
-        running.up()
+    with StackBehindADoor(root, tmp_path_factory.mktemp("crashes"), door) as running:
         yield running
-    finally:
-        running.down()
 
 
 @pytest.fixture(scope="module")

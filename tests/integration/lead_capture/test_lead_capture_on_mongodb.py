@@ -97,12 +97,8 @@ def stack_on_mongodb(
         "LEAD_LEASE_S": "2",
     }
     folder = tmp_path_factory.mktemp("stack_on_mongodb")
-    running = Stack(root, folder, ports="free", extra_env=settings, services=SERVICES)
-    try:
-        running.up()
+    with Stack(root, folder, ports="free", extra_env=settings, services=SERVICES) as running:
         yield running
-    finally:
-        running.down()
 
 
 @pytest.fixture

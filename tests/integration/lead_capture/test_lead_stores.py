@@ -14,8 +14,8 @@ from lead_capture.relay import Relay
 from lead_capture.sql_store import SqlLeadStore
 from lead_capture.store import LeadStore, OutboxState, Outcome
 from postgres_server import text_of
-from signalbox.errors import Unavailable
 from signalbox.names import LeadId
+from signalbox.patience import patiently
 from signalbox.telemetry import Readiness
 
 NOW = datetime(2031, 5, 6, 7, 8, 9, 123000, UTC)
@@ -201,13 +201,7 @@ async def relaying(*stores: LeadStore, broker: Broker) -> AsyncIterator[list[Rel
 async def added(store: LeadStore, leads: list[CapturedLead]) -> None:
     """Add leads as a website does: again, when the store has a bad moment."""
     async with asyncio.timeout(30):
-        while True:
-            try:
-                await store.add(leads)
-            except Unavailable:
-                await asyncio.sleep(0.05)
-            else:
-                return
+        await patiently(lambda: store.add(leads), Readiness())
 
 
 async def test_relays_that_share_a_store_publish_each_lead_once(

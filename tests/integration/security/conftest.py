@@ -21,15 +21,11 @@ OFFLINE = {"LLM_MODEL": "offline", "ROUTER_LLM_MODEL": "offline", "AGENT_LLM_MOD
 def secured(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[SecuredStack]:
     """The whole stack with ``STACK=kafka-secured``, every process at ``LOG_LEVEL=DEBUG``."""
     run_dir = tmp_path_factory.mktemp("secured")
-    stack = Stack(
+    with Stack(
         root, run_dir, ports="free", kind="kafka-secured", extra_env={**OFFLINE, "LOG_LEVEL": "DEBUG"}
-    )
-    try:
-        stack.up()
+    ) as stack:
         secrets = run_dir / "secrets"
         yield SecuredStack(stack, Authority(secrets), Issuer(secrets))
-    finally:
-        stack.down()
 
 
 @pytest.fixture(scope="package")

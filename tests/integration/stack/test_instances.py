@@ -19,19 +19,15 @@ RunCommand = Callable[..., "subprocess.CompletedProcess[str]"]
 @pytest.fixture(scope="module")
 def pair(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Two orchestrators, and what they need."""
-    stack = Stack(
+    with Stack(
         root,
         tmp_path_factory.mktemp("pair"),
         ports="free",
         services=("broker", "registry", "orchestrator"),
         extra_env={"LLM_MODEL": "offline"},
         instances={"orchestrator": 2},
-    )
-    try:
-        stack.up()
+    ) as stack:
         yield stack
-    finally:
-        stack.down()
 
 
 def own_environment(stack: Stack, name: str) -> Mapping[str, str]:

@@ -19,16 +19,14 @@ RunCommand = Callable[..., "subprocess.CompletedProcess[str]"]
 @pytest.fixture(scope="module")
 def foundation(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Broker and registry, for the tests of this file."""
-    stack = Stack(
+    with Stack(
         root,
         tmp_path_factory.mktemp("foundation"),
         ports="free",
         services=("broker", "registry"),
         extra_env={"A_SETTING": "of this stack"},
-    )
-    stack.up()
-    yield stack
-    stack.down()
+    ) as stack:
+        yield stack
 
 
 def running(process: StackProcess) -> bool:

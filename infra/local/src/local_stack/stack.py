@@ -4,7 +4,7 @@ import os
 import signal
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, Self
 
 from local_stack import processes
 from local_stack.foundation import (
@@ -33,6 +33,8 @@ _NOTHING_UP: Final = "no stack is up: `make up` starts it"
 
 class Stack:
     """The processes of one stack, known by its folder ``run_dir``; another process may have started them.
+
+    As a context manager it is up inside the block, and down after it.
 
     ``kind`` is the broker and registry to start, ``STACK`` of the environment by default; a stack that is up
     keeps its own. ``ports`` moves services by name; ``"free"`` finds free ones. ``services`` is a subset to
@@ -63,6 +65,13 @@ class Stack:
         if self.root.is_relative_to(self.run_dir) or Path.home().is_relative_to(self.run_dir):
             raise ConfigurationError(f"RUN_DIR is {self.run_dir}, expected a folder of the stack's own")
         self._running = Running(self.root, self.run_dir, self._progress)
+
+    def __enter__(self) -> Self:
+        self.up()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.down()
 
     @property
     def processes(self) -> list[StackProcess]:

@@ -76,8 +76,7 @@ class GroupConsumer:
 
     async def rejoin(self) -> None:
         """Leave the group and join it anew: every partition goes, and comes with its committed offset."""
-        await self._thread.call(self._leave)
-        await self.start()
+        await self._thread.call(self._rejoin)
 
     async def poll(self, limit: int, timeout_s: float) -> Batch:
         """Return up to ``limit`` records, as soon as there is one, at the latest after ``timeout_s``.
@@ -119,8 +118,7 @@ class GroupConsumer:
             fault, self._fault = self._fault, None
             raise fault
         if self._unplaced:
-            self._leave()
-            self._join()
+            self._rejoin()
         first = self._client.poll(timeout_s)
         self._credentials.check()
         messages = [] if first is None else [first, *self._client.consume(limit - 1, 0)]
@@ -142,9 +140,10 @@ class GroupConsumer:
             on_lost=self._on_revoke,
         )
 
-    def _leave(self) -> None:
+    def _rejoin(self) -> None:
         self._owned = set()  # what was fetched and not polled yet is not to be seen any more
         self._client.unsubscribe()
+        self._join()
 
     def _on_assign(self, client: Consumer, partitions: list[TopicPartition]) -> None:
         try:
