@@ -4,6 +4,7 @@ import os
 import re
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
@@ -60,6 +61,12 @@ class AgentSettings(Settings):
 def variable_prefix(agent: AgentId) -> str:
     """Return what the agent's own variables begin with: ``lead_scoring`` listens at ``LEAD_SCORING_PORT``."""
     return re.sub(r"[^a-z0-9]", "_", agent)
+
+
+def own_names() -> frozenset[str]:
+    """Return the host name by which ``AGENT_ENDPOINT`` says that others reach this service, if it does."""
+    host = urlsplit(AgentSettings().endpoint).hostname
+    return frozenset({host}) if host else frozenset()
 
 
 def own_address(agent: AgentId, default_port: int) -> str:

@@ -70,7 +70,7 @@ def operations_routes(readiness: Readiness) -> APIRouter:
         return JSONResponse(body, status_code=200 if readiness.ready else 503)
 
     @routes.get("/metrics")
-    async def metrics() -> Response:
+    def metrics() -> Response:  # in a thread: some figures are read from a database
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     return routes

@@ -7,6 +7,7 @@ import sys
 import structlog
 from structlog.typing import FilteringBoundLogger
 
+from signalbox.printable import visible_json
 from signalbox.telemetry.personal import blot_personal
 
 
@@ -25,7 +26,7 @@ def configure_logging(service: str) -> None:
         blot_personal,
     ]
     structlog.configure(
-        processors=[*shared, structlog.processors.JSONRenderer(ensure_ascii=False)],
+        processors=[*shared, structlog.processors.JSONRenderer(visible_json)],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stdout),
         cache_logger_on_first_use=False,
@@ -37,7 +38,7 @@ def configure_logging(service: str) -> None:
             foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.JSONRenderer(ensure_ascii=False),
+                structlog.processors.JSONRenderer(visible_json),
             ],
         )
     )

@@ -3,13 +3,15 @@
 import asyncio
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import uvicorn
 from fastapi import FastAPI
 
 from signalbox.errors import ConfigurationError
+from signalbox.telemetry.head import HeadLikeGet
+from signalbox.telemetry.hosts import KnownHosts, known_names
 
 GRACEFUL_SHUTDOWN_S = 20
 """How long work in flight may take after SIGTERM, in seconds."""
@@ -34,15 +36,20 @@ class _QuietServer(uvicorn.Server):
 
 
 class Server:
-    """Serves ``app`` at ``<SERVICE>_HOST``:``<SERVICE>_PORT``; loopback unless told otherwise."""
+    """Serves ``app`` at ``<SERVICE>_HOST``:``<SERVICE>_PORT``; loopback unless told otherwise.
 
-    def __init__(self, app: FastAPI, service: str, default_port: int) -> None:
+    It answers to ``localhost``, to IP addresses, to the service's name, to ``names`` and to ``ALLOWED_HOSTS``.
+    """
+
+    def __init__(self, app: FastAPI, service: str, default_port: int, names: Iterable[str] = ()) -> None:
         prefix = service.upper()
+        known = known_names(service, os.environ.get("ALLOWED_HOSTS", "")) | frozenset(names)
         self.host = os.environ.get(f"{prefix}_HOST", "127.0.0.1")
         self.port = _port(f"{prefix}_PORT", default_port)
+        self.app = KnownHosts(HeadLikeGet(app), known)
         self._server = _QuietServer(
             uvicorn.Config(
-                app,
+                self.app,
                 host=self.host,
                 port=self.port,
                 log_config=None,
