@@ -162,3 +162,22 @@ def test_a_registry_that_is_away_is_one_clear_line_and_exit_1(signalbox, monkeyp
     outcome = signalbox("dead-letters", command[0], POSITION, *command[1:])
     assert (outcome.status, outcome.out) == (1, "")
     assert outcome.err.startswith("error: registry is unavailable")
+
+
+@pytest.mark.parametrize("steering", ["\x1b[31m", "\x9b31m", "\u202e", "\u2066", "\U000e0041"])
+def test_nothing_in_a_dead_letter_steers_the_terminal(signalbox, service, steering):
+    hostile = f"a{steering}b"
+    letter = LETTER | {
+        "detail": hostile,
+        "field": hostile,
+        "lead_id": hostile,
+        "source_topic": hostile,
+        "decoded": {"name": hostile, hostile: [hostile]},
+        "headers": [{"name": hostile, "text": hostile, "base64": ""}],
+    }
+    service.answers[f"/api/dead-letters/{POSITION}"] = lambda _: (200, letter)
+    for words in (["show", POSITION], ["show", POSITION, "--json"]):
+        outcome = signalbox("dead-letters", *words)
+        assert outcome.status == 0
+        assert (outcome.out + outcome.err).replace("\n", "").isprintable()
+    assert outcome.json["decoded"]["name"] == hostile

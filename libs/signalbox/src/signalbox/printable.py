@@ -1,6 +1,34 @@
-"""Text that can be written anywhere: models and agents may answer with what UTF-8 can't hold."""
+"""Text that can be written anywhere: what UTF-8 can't hold, or would steer a terminal, becomes an escape."""
+
+import json
+import re
+from typing import Any, Final
+
+_UNSEEN: Final = re.compile(r"[^ -~]")
+_LINES: Final = frozenset("\n\t")
 
 
 def printable(text: str) -> str:
     """Return ``text`` with each lone surrogate written as its escape, so that it can be encoded."""
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def visible(text: str) -> str:
+    """Return ``text`` with every character that is not seen written as its escape, but line ends and tabs.
+
+    Control characters of both sets, and those that reorder or hide text, are Unicode's categories C and Z.
+    """
+    return _UNSEEN.sub(lambda found: _escaped(found[0], ascii), text)
+
+
+def visible_json(value: object, **options: Any) -> str:
+    """Write ``value`` as JSON that is safe on a terminal and is read back as the same value."""
+    text = json.dumps(value, ensure_ascii=False, **options)
+    return _UNSEEN.sub(lambda found: _escaped(found[0], json.dumps), text)
+
+
+def _escaped(character: str, quoted: Any) -> str:
+    if character.isprintable() or character in _LINES:
+        return character
+    escape: str = quoted(character)[1:-1]
+    return escape

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from signalbox.cli.output import AsJson, print_json, print_rows
+from signalbox.cli.output import AsJson, print_json, print_rows, say
 
 if TYPE_CHECKING:
     from signalbox.contracts.acls import Acl
@@ -70,7 +70,7 @@ def acls(
         print_rows([asdict(grant) for grant in _grants(wanted)], _COLUMNS, "no ACLs")
     else:
         commands = confluent_commands if format is Format.CONFLUENT else kafka_acls_commands
-        typer.echo("\n".join(commands(wanted)))
+        say("\n".join(commands(wanted)))
 
 
 def _applied(wanted: "Sequence[Acl]", *, prune: bool, json: bool) -> None:
@@ -82,7 +82,7 @@ def _applied(wanted: "Sequence[Acl]", *, prune: bool, json: bool) -> None:
         print_json(asdict(changes))
         return
     print_rows(_told(changes), ("change", *_COLUMNS), "nothing to change")
-    typer.echo(
+    say(
         f"{len(changes.added)} added, {len(changes.removed)} removed, {len(changes.unchanged)} unchanged,"
         f" {len(changes.surplus)} beyond the catalog" + (" (--prune removes them)" if changes.surplus else "")
     )

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from signalbox.cli.console_client import console
-from signalbox.cli.output import AsJson, print_json, print_rows
+from signalbox.cli.output import AsJson, print_json, print_rows, say
 from signalbox.errors import SignalboxError
 
 app = typer.Typer()
@@ -50,7 +50,7 @@ def remove(
     if json:
         print_json({"removed": agent_id})
     else:
-        typer.echo(f"removed {agent_id}")
+        say(f"removed {agent_id}")
 
 
 async def _remove(settings: Any, agent_id: str) -> None:

@@ -8,6 +8,7 @@ from typing import Final
 
 import typer
 
+from signalbox.cli.output import say
 from signalbox.errors import SignalboxError
 
 
@@ -62,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         assemble(word)(given, prog_name="signalbox")
     except SignalboxError as error:
-        typer.echo(f"error: {error}", err=True)
+        say(f"error: {error}", err=True)
         sys.exit(1)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from signalbox.cli.output import AsJson, print_json
+from signalbox.cli.output import AsJson, print_json, say
 from signalbox.errors import ConfigurationError, SignalboxError, Unavailable
 
 if TYPE_CHECKING:
@@ -52,9 +52,7 @@ def can_i_deploy(
             os.environ.update(_settings(to, contracts))
         judgement = _judged(service, contracts)
     except SignalboxError as error:
-        typer.echo(
-            f"could not find out: {error}" if isinstance(error, Unavailable) else f"error: {error}", err=True
-        )
+        say(f"could not find out: {error}" if isinstance(error, Unavailable) else f"error: {error}", err=True)
         raise typer.Exit(_EXIT["unknown"]) from error
     if json:
         print_json(judgement.as_dict())
@@ -90,14 +88,14 @@ def _show(judgement: "Judgement") -> None:
         "no": f"NO: {judgement.service} may not be deployed",
         "unknown": f"could not find out whether {judgement.service} may be deployed",
     }
-    typer.echo(heads[judgement.answer])
+    say(heads[judgement.answer])
     for verb, versions in (("reads", judgement.reads), ("writes", judgement.writes)):
         for record_type, version in versions.items():
-            typer.echo(f"  {verb:<6} {record_type} {f'version {version}' if version else '(not registered)'}")
+            say(f"  {verb:<6} {record_type} {f'version {version}' if version else '(not registered)'}")
     for objection in judgement.objections:
-        typer.echo(f"  {objection.record_type}: {objection.reason}\n      {objection.advice}")
+        say(f"  {objection.record_type}: {objection.reason}\n      {objection.advice}")
     for unknown in judgement.unknown:
-        typer.echo(f"  {unknown}")
+        say(f"  {unknown}")
 
 
 def _settings(to: str, catalog: "Catalog") -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import typer
 
-from signalbox.cli.output import print_json, print_rows
+from signalbox.cli.output import print_json, print_rows, say
 from signalbox.dead_letters import DeadLetter, Position
 from signalbox.errors import ConfigurationError
 from signalbox.replay.audit import lead_of
@@ -57,7 +57,7 @@ def report(outcomes: Sequence[Outcome], *, json: bool) -> None:
     print_rows([one.as_dict() for one in outcomes], _COLUMNS, "no dead letter matches")
     if len(outcomes) > 1:
         counts = Counter(one.outcome.replace("_", " ") for one in outcomes)
-        typer.echo(", ".join(f"{outcome} {count}" for outcome, count in sorted(counts.items())))
+        say(", ".join(f"{outcome} {count}" for outcome, count in sorted(counts.items())))
 
 
 def confirm(count: int, what: str, show: Callable[[], None], *, json: bool) -> None:

@@ -1,6 +1,5 @@
 """What the commands of ``signalbox contracts`` have in common: their options, and how they end."""
 
-import json as json_format
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from signalbox.cli.output import print_json, say
 from signalbox.errors import SignalboxError
 
 if TYPE_CHECKING:
@@ -35,13 +35,13 @@ def failures_told() -> Iterator[None]:
     try:
         yield
     except SignalboxError as error:
-        typer.echo(f"signalbox contracts: {error}", err=True)
+        say(f"signalbox contracts: {error}", err=True)
         raise typer.Exit(FAILED) from error
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] not in _EXTRA:
             raise
         what = f"this needs the package {error.name} (signalbox-lib[contracts])"
-        typer.echo(f"signalbox contracts: {what}", err=True)
+        say(f"signalbox contracts: {what}", err=True)
         raise typer.Exit(FAILED) from error
 
 
@@ -55,7 +55,10 @@ def registry_at(url: str | None = None) -> "RegistryApi":
 
 def show(values: Any, lines: Sequence[str], *, json: bool) -> None:
     """Print ``values`` as JSON, or else ``lines``."""
-    typer.echo(json_format.dumps(values, indent=2, ensure_ascii=False) if json else "\n".join(lines))
+    if json:
+        print_json(values)
+    else:
+        say("\n".join(lines))
 
 
 def exit_unless(good: bool, status: int = FOUND) -> None:

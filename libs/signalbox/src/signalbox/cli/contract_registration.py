@@ -17,6 +17,7 @@ from signalbox.cli.contract_options import (
     registry_at,
     show,
 )
+from signalbox.cli.output import say
 from signalbox.contracts.catalog import Catalog
 from signalbox.errors import ConfigurationError
 from signalbox.names import RecordType
@@ -85,7 +86,7 @@ def plan(
         lines = [line for step in outlook.steps for line in _planned_lines(step, outlook)]
         show([_planned(step, outlook) for step in outlook.steps], lines, json=json)
         for unknown in outlook.unknown:
-            typer.echo(f"signalbox contracts: {unknown}", err=True)
+            say(f"signalbox contracts: {unknown}", err=True)
         exit_unless(all(step.preview().outcome != "refused" for step in outlook.steps))
         exit_unless(not outlook.unknown or not replay, FAILED)
 
@@ -143,7 +144,7 @@ def deregister(
             lines = [*lines, "deleted for good" if permanently else "deregistered; `register` brings it back"]
         show({**considered.as_dict(), "done": yes}, lines, json=json)
         if not yes:
-            typer.echo("nothing was changed; say --yes to do it", err=True)
+            say("nothing was changed; say --yes to do it", err=True)
         exit_unless(yes)
 
 

@@ -14,8 +14,10 @@ from signalbox.cli.contract_options import (
     registry_at,
     show,
 )
+from signalbox.cli.output import say
 from signalbox.contracts.catalog import Catalog
 from signalbox.names import AGENT_MESSAGES, RecordType
+from signalbox.printable import visible_json
 
 
 def generate(
@@ -38,7 +40,7 @@ def generate(
             _report_stale(stale(files, contracts))
         else:
             changed = write(files, contracts)
-            typer.echo("\n".join(map(str, changed)) or "everything is current")
+            say("\n".join(map(str, changed)) or "everything is current")
 
 
 def lint(catalog: CatalogOption = None, json: JsonOption = False) -> None:
@@ -76,10 +78,8 @@ def new(
 
         said = doc or f"{name.rpartition('.')[2]}: say in one sentence what happened."
         written = create(NewContract(RecordType(name), owner, said, topic), Catalog.load(catalog))
-        typer.echo("\n".join(f"wrote {path}" for path in written))
-        typer.echo(
-            "next: fill in fields, producers and consumers, then `signalbox contracts lint`, `generate`"
-        )
+        say("\n".join(f"wrote {path}" for path in written))
+        say("next: fill in fields, producers and consumers, then `signalbox contracts lint`, `generate`")
 
 
 def diff(
@@ -122,9 +122,9 @@ def docs(
         from signalbox.contracts.pages import write_pages
 
         index, unknown = write_pages(Catalog.load(catalog), registry, out)
-        typer.echo(f"wrote {index}")
+        say(f"wrote {index}")
         if unknown:
-            typer.echo(f"signalbox contracts: the pages have no versions: {unknown}", err=True)
+            say(f"signalbox contracts: the pages have no versions: {unknown}", err=True)
 
 
 def asyncapi(
@@ -137,31 +137,29 @@ def asyncapi(
     Example: signalbox contracts asyncapi --out build/asyncapi.yaml
     """
     with failures_told():
-        import json as json_format
-
         import yaml
 
         from signalbox.contracts.asyncapi import asyncapi as document_of
 
         document = document_of(Catalog.load(catalog))
         text = (
-            json_format.dumps(document, indent=2, ensure_ascii=False) + "\n"
+            visible_json(document, indent=2) + "\n"
             if json
             else yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=110)
         )
         if out is None:
-            typer.echo(text, nl=False)
+            say(text, nl=False)
             return
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(text, encoding="utf-8")
-        typer.echo(f"wrote {out}")
+        say(f"wrote {out}")
 
 
 def _report_stale(diffs: dict[Path, str]) -> None:
     if not diffs:
-        typer.echo("everything is current")
+        say("everything is current")
         return
     for diff in diffs.values():
-        typer.echo(diff)
-    typer.echo(f"{len(diffs)} files are stale; run: signalbox contracts generate", err=True)
+        say(diff)
+    say(f"{len(diffs)} files are stale; run: signalbox contracts generate", err=True)
     raise typer.Exit(FOUND)

@@ -5,8 +5,7 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-import typer
-
+from signalbox.cli.output import say
 from signalbox.dead_letters import DeadLetter
 from signalbox.errors import Refusal, SignalboxError
 from signalbox.governance import Rejected
@@ -35,7 +34,7 @@ def verdict_on(letter: Mapping[str, Any]) -> dict[str, Any]:
 
 def warn_of_version(record_type: RecordType, version: int, why: str) -> None:
     """Say on standard error that a registered version does not hold."""
-    typer.echo(f"note: version {version} of {record_type} is not held to: {why}", err=True)
+    say(f"note: version {version} of {record_type} is not held to: {why}", err=True)
 
 
 def rejected_as_dict(verdict: object) -> dict[str, str] | None:

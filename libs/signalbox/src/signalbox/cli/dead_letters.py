@@ -1,7 +1,6 @@
 """``signalbox dead-letters``: what was refused, and why; send it in again, or give it up."""
 
 import base64
-import json as json_format
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -21,7 +20,7 @@ from signalbox.cli.dead_letter_selection import (
     named,
     position_of,
 )
-from signalbox.cli.output import AsJson, hex_lines, print_json, print_rows, visible
+from signalbox.cli.output import AsJson, hex_lines, print_json, print_rows, say, visible
 from signalbox.errors import SignalboxError
 
 app = typer.Typer()
@@ -85,24 +84,22 @@ def show(
 
 
 def _print(letter: Mapping[str, Any]) -> None:
-    typer.echo(f"dead letter  {letter['position']} ({_state(letter)})")
+    say(f"dead letter  {letter['position']} ({_state(letter)})")
     for name in ("reason", "detail", "field", "stage", "at", "record_type", "lead_id", "message_id"):
         if letter[name]:
-            typer.echo(f"{name:<12} {visible(letter[name])}")
-    typer.echo(
-        f"came from    {letter['source_topic']}/{letter['source_partition']}/{letter['source_offset']}"
-    )
+            say(f"{name:<12} {visible(letter[name])}")
+    say(f"came from    {letter['source_topic']}/{letter['source_partition']}/{letter['source_offset']}")
     _print_held_against(letter["held_against"])
-    typer.echo("\nheaders")
+    say("\nheaders")
     for header in letter["headers"]:
-        typer.echo(f"  {visible(header['name'])}: {_header_text(header)}")
+        say(f"  {visible(header['name'])}: {_header_text(header)}")
     _print_bytes("key", letter["key_base64"])
     _print_bytes("value", letter["value_base64"], _failing_byte(letter["detail"]))
-    typer.echo("\ndecoded by its writer's schema")
+    say("\ndecoded by its writer's schema")
     if letter["decoded"] is None:
-        typer.echo(f"  not possible: {visible(letter['decode_error'])}")
+        say(f"  not possible: {visible(letter['decode_error'])}")
     else:
-        typer.echo(json_format.dumps(letter["decoded"], indent=2, ensure_ascii=False))
+        print_json(letter["decoded"])
 
 
 def _state(letter: Mapping[str, Any]) -> str:
@@ -114,20 +111,20 @@ def _state(letter: Mapping[str, Any]) -> str:
 
 def _print_held_against(held: Mapping[str, Any]) -> None:
     if held["unknown"]:
-        typer.echo(f"held against not known now: {visible(held['unknown'])}")
+        say(f"held against not known now: {visible(held['unknown'])}")
         return
     written, contract, verdict = held["written_with"], held["contract"], held["verdict"]
-    typer.echo(f"written with {_written(written)}")
+    say(f"written with {_written(written)}")
     if contract is None:
-        typer.echo("held against no contract that holds now")
+        say("held against no contract that holds now")
     else:
         text = f"{contract['record_type']} version {contract['version']} (schema id {contract['schema_id']})"
-        typer.echo(f"held against {text}, the version in force now")
+        say(f"held against {text}, the version in force now")
     if verdict is None:
-        typer.echo("gate now     would let it pass")
+        say("gate now     would let it pass")
     else:
         field = f" (at {verdict['field']})" if verdict["field"] else ""
-        typer.echo(f"gate now     {verdict['reason']}: {visible(verdict['detail'] + field)}")
+        say(f"gate now     {verdict['reason']}: {visible(verdict['detail'] + field)}")
 
 
 def _written(written: Mapping[str, Any] | None) -> str:
@@ -155,7 +152,7 @@ def _failing_byte(detail: str) -> int | None:
 def _print_bytes(name: str, encoded: str | None, failing: int | None = None) -> None:
     data = None if encoded is None else base64.b64decode(encoded)
     at = "" if failing is None else f", failing at byte {failing} (0x{failing:06x})"
-    typer.echo(f"\n{name}, " + ("null" if data is None else f"{len(data)} bytes{at}"))
+    say(f"\n{name}, " + ("null" if data is None else f"{len(data)} bytes{at}"))
     for number, line in enumerate(hex_lines(data or b"")):
         marked = failing is not None and failing // 16 == number
-        typer.echo(f"{'>' if marked else ' '} {line}")
+        say(f"{'>' if marked else ' '} {line}")

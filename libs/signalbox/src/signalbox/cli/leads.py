@@ -8,7 +8,7 @@ from urllib.parse import quote
 import typer
 
 from signalbox.cli.console_client import console, lead_capture
-from signalbox.cli.output import AsJson, print_json, print_rows, visible
+from signalbox.cli.output import AsJson, print_json, print_rows, say, visible
 from signalbox.cli.sending import Sent, send_file
 from signalbox.errors import SignalboxError
 
@@ -64,11 +64,11 @@ def show(lead_id: str, console_url: ConsoleUrl = None, json: AsJson = False) -> 
     if json:
         print_json(lead)
         return
-    typer.echo(f"lead    {visible(lead['lead_id'])}\nstatus  {lead['status']}")
+    say(f"lead    {visible(lead['lead_id'])}\nstatus  {lead['status']}")
     for name, value in (lead.get("lead") or {}).items():
         if value is not None:
-            typer.echo(f"  {name}: {visible(value)}")
-    typer.echo()
+            say(f"  {name}: {visible(value)}")
+    say()
     steps = [step | {"what": _what(step["detail"])} for step in lead["timeline"]]
     print_rows(steps, ("at", "stage", "record_type", "agent", "what"), "nothing happened yet")
 
@@ -128,20 +128,18 @@ def _follow(console_url: str | None, sent: Sent, deadline_s: float, *, quiet: bo
 
 
 def _print_sent(sent: Sent) -> None:
-    typer.echo(f"accepted {len(sent.lead_ids)}, refused {len(sent.errors)}")
+    say(f"accepted {len(sent.lead_ids)}, refused {len(sent.errors)}")
     for error in sent.errors:
         for problem in error["problems"]:
-            typer.echo(f"  line {error['line']}: {visible(problem['field'])}: {visible(problem['detail'])}")
+            say(f"  line {error['line']}: {visible(problem['field'])}: {visible(problem['detail'])}")
 
 
 def _print_summary(summary: Mapping[str, Any]) -> None:
     for name in ("statuses", "reasons"):
         for key, count in summary[name].items():
-            typer.echo(
-                f"  {visible(key):<20} {count:>6}" + ("  (dead-letter reason)" if name == "reasons" else "")
-            )
+            say(f"  {visible(key):<20} {count:>6}" + ("  (dead-letter reason)" if name == "reasons" else ""))
     if summary["unfinished"]:
-        typer.echo(f"  not final within the deadline: {len(summary['unfinished'])}", err=True)
+        say(f"  not final within the deadline: {len(summary['unfinished'])}", err=True)
 
 
 def _reasons(lead: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ import typer
 
 from signalbox.cli.closing_outcomes import Outcome, confirm, report, succeeded
 from signalbox.cli.dead_letter_verdict import rejected_as_dict, warn_of_version
-from signalbox.cli.output import visible
+from signalbox.cli.output import say, visible
 from signalbox.dead_letters import DeadLetter, Position
 from signalbox.errors import Refusal
 from signalbox.governance import Accepted, Rejected
@@ -146,7 +146,7 @@ class _Run:
         wanted = None if request.record_type is None else RecordType(request.record_type)
         form = await self._desk.editable(letter, wanted, request.contract_version)
         if form.problem:
-            typer.echo(f"note: the bytes do not say it all: {visible(form.problem)}", err=True)
+            say(f"note: the bytes do not say it all: {visible(form.problem)}", err=True)
         text = form.text
         while True:
             text = await asyncio.to_thread(in_editor, text)

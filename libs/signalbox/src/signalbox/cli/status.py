@@ -21,6 +21,7 @@ from typing import Annotated, Final
 import typer
 from pydantic import TypeAdapter, ValidationError
 
+from signalbox.cli.output import say
 from signalbox.errors import ConfigurationError
 
 STACK_FILE: Final = "stack.json"
@@ -138,14 +139,14 @@ def status(
     try:
         processes = read_stack(find_run_dir())
     except ConfigurationError as error:
-        typer.echo(f"error: {error}", err=True)
+        say(f"error: {error}", err=True)
         raise typer.Exit(1) from error
     pids = [pid_of(process) for process in processes]
     answers = [
         answer if pid else Readiness(False, "not running")
         for pid, answer in zip(pids, probe_all(processes), strict=True)
     ]
-    typer.echo(_as_json(processes, pids, answers) if json else _as_lines(processes, pids, answers))
+    say(_as_json(processes, pids, answers) if json else _as_lines(processes, pids, answers))
     if not (answers and all(answer.ready for answer in answers)):
         raise typer.Exit(1)
 

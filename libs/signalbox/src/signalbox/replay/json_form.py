@@ -14,12 +14,13 @@ from typing import Any, Final
 from signalbox.avro import types
 from signalbox.avro.types import Logical, Node, RecordNode
 from signalbox.errors import Refusal
+from signalbox.printable import visible_json
 from signalbox.reasons import Reason
 
 
 def as_json(datum: object) -> str:
     """Write a datum, or a part of one, as indented JSON."""
-    return json.dumps(datum, indent=2, ensure_ascii=False, default=_plain)
+    return visible_json(datum, indent=2, default=_plain)
 
 
 def from_json(node: Node, value: Any, path: str = "") -> Any:
