@@ -1,4 +1,6 @@
+import asyncio
 import base64
+import sqlite3
 from collections.abc import AsyncIterator
 from datetime import datetime
 
@@ -190,7 +192,16 @@ async def test_a_parameter_without_a_value_counts_as_not_given(http, desk, paper
     assert (await http.get("/api/dead-letters?reason=")).status_code == 200
 
 
-@pytest.mark.parametrize("position", ["99999999999999999999999/0", "0/99999999999999999999999", "-1/0"])
+@pytest.mark.parametrize(
+    "position",
+    [
+        "99999999999999999999999/0",
+        "0/99999999999999999999999",
+        "-1/0",
+        "-99999999999999999999/0",
+        "0/-99999999999999999999",
+    ],
+)
 async def test_a_position_that_no_topic_has_is_not_there(http, position):
     answer = await http.get(f"/api/dead-letters/agent_messages_dlt/{position}")
     assert answer.status_code == 404
@@ -201,3 +212,46 @@ async def test_what_is_not_offered_is_refused_with_a_problem(http):
     for answer in (await http.get("/api/nothing"), await http.post("/api/stats")):
         assert answer.status_code in {404, 405}
         assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_store_that_is_locked_is_waited_for_and_said(desk, paper, tmp_path):
+    class Topics:
+        caught_up = True
+
+        async def records(self):
+            yield paper.records
+
+    paper.scheduled("lead-1")
+    readiness = Readiness("registry", "topics")
+    desk.projection._writer.execute("PRAGMA busy_timeout = 10")
+    other = sqlite3.connect(desk.queries._path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    following = asyncio.create_task(follow(Topics(), desk.schemas, desk.projection, readiness))
+    async with asyncio.timeout(20):
+        while not any("locked" in part for part in readiness.waiting_for):
+            await asyncio.sleep(0.01)
+        other.execute("ROLLBACK")
+        await following
+    assert readiness.ready
+    assert desk.status("lead-1") == "scheduled"
+
+
+async def test_a_disk_that_is_full_is_waited_for_and_nothing_is_left_out(desk, paper):
+    for number in range(300):
+        paper.captured(f"lead-{number}")
+    await desk.schemas.prepare(paper.records)
+    pages = desk.projection._writer.execute("PRAGMA page_count").fetchone()[0]
+    desk.projection._writer.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(Unavailable, match="full"):
+        desk.projection.apply(*paper.records)
+    desk.projection._writer.execute("PRAGMA max_page_count = 100000")
+    desk.projection.apply(*paper.records)
+    assert desk.queries.stats().captured == 300
+
+
+async def test_a_store_that_can_not_be_read_is_answered_with_503(http, desk):
+    desk.queries._path.rename(desk.queries._path.with_name("moved.db"))
+    answer = await http.get("/api/stats")
+    assert answer.status_code == 503
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert (await http.get("/metrics")).status_code == 200

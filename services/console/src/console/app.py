@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import prometheus_client
@@ -22,7 +23,9 @@ from console.settings import ConsoleSettings
 from console.waiting import Patience
 from signalbox.governance.registry import SchemaRegistry
 from signalbox.kafka import KafkaSettings, Reader, Registry, RegistrySettings
-from signalbox.telemetry import Readiness, Server, configure_logging, operations_routes
+from signalbox.patience import patiently
+from signalbox.process import begin
+from signalbox.telemetry import Readiness, Server, operations_routes
 
 SERVICE = "console"
 PORT = 8080
@@ -54,12 +57,13 @@ def bootstrap(settings: ConsoleSettings, topics: Topics, registry: SchemaRegistr
     """Put the console together around an empty projection."""
     readiness = Readiness(REGISTRY, TOPICS)
     projection = settings.projection
-    writer = store.create(projection)
     presence = Presence(settings.orchestrators)
     queries, schemas = Queries(projection, Patience(presence, settings.stalled_after_s)), Schemas(registry)
     app = create_app(queries, registry, schemas, readiness, presence)
 
     async def following() -> None:
+        # Made here and not before, so that a disk that is full is waited for, in sight.
+        writer = await patiently(partial(asyncio.to_thread, store.create, projection), readiness)
         async with asyncio.TaskGroup() as group:
             group.create_task(presence.follow())
             group.create_task(follow(topics, schemas, Projection(writer, schemas.decode), readiness))
@@ -87,5 +91,5 @@ async def run() -> None:
 
 def main() -> None:
     """Run the console."""
-    configure_logging(SERVICE)
+    begin(SERVICE)
     asyncio.run(run())

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Final, Protocol
 
 from console.decoding import Schemas
@@ -32,9 +33,9 @@ async def follow(topics: Topics, schemas: Schemas, projection: Projection, readi
     async def read() -> None:
         async for records in topics.records():
             readiness.done(_BROKER)
-            # A batch is read only once, so it is this that waits for the registry, not the loop around it.
-            await patiently(lambda: schemas.prepare(records), readiness)  # noqa: B023 - awaited at once
-            await asyncio.to_thread(projection.apply, *records)
+            # A batch is read only once, so these wait for registry and store, not the loop around them.
+            await patiently(partial(schemas.prepare, records), readiness)
+            await patiently(partial(asyncio.to_thread, projection.apply, *records), readiness)
             if topics.caught_up:
                 readiness.done(TOPICS)
 

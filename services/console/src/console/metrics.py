@@ -8,6 +8,7 @@ from prometheus_client.registry import Collector
 
 from console.journey import Status
 from console.queries import Queries
+from signalbox.errors import Unavailable
 
 _COUNTS: Final = {
     "unattributed": "Messages whose workflow belongs to no captured lead",
@@ -24,13 +25,16 @@ class Counts(Collector):
         self._queries = queries
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Yield the counts, all of the same snapshot."""
-        stats = self._queries.stats().model_dump()
+        """Yield the counts, all of the same snapshot; none while the store can't be read."""
+        try:
+            stats, stalled = self._queries.stats().model_dump(), self._queries.stalled()
+        except Unavailable:
+            return
         leads = GaugeMetricFamily("signalbox_console_leads", "Captured leads by status", labels=["status"])
         for status in Status:
             leads.add_metric([status.value], stats[status.value])
         yield leads
         for name, meaning in _COUNTS.items():
             yield GaugeMetricFamily(f"signalbox_console_{name}", meaning, value=stats[name])
-        stalled = "Leads in flight without progress for STALLED_AFTER_S"
-        yield GaugeMetricFamily("signalbox_console_leads_stalled", stalled, value=self._queries.stalled())
+        meaning = "Leads in flight without progress for STALLED_AFTER_S"
+        yield GaugeMetricFamily("signalbox_console_leads_stalled", meaning, value=stalled)

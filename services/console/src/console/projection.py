@@ -5,7 +5,7 @@ the result is the same in whatever order the topics are read, and however often.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, TypeAlias
 
 from console import store
@@ -37,20 +37,29 @@ class Projection:
         self._decode = decode
 
     def apply(self, *records: Record) -> None:
-        """Take in ``records``; one that was taken in before changes nothing."""
+        """Take in ``records``; one that was taken in before changes nothing.
+
+        Raises:
+            Unavailable: the store can't be written now; nothing was changed.
+        """
         facts = [fact for record in records if (fact := fact_of(record, self._decode(record))) is not None]
         if not facts:
             return
-        self._writer.execute("BEGIN IMMEDIATE")
+        with store.reached():
+            self._write(facts)
+
+    def _write(self, facts: Sequence[Fact]) -> None:
         try:
+            self._writer.execute("BEGIN IMMEDIATE")
             for fact in facts:
                 store.insert(self._writer, fact)
             for workflow in self._touched(facts):
                 self._derive(workflow)
+            self._writer.execute("COMMIT")
         except BaseException:
-            self._writer.execute("ROLLBACK")
+            if self._writer.in_transaction:  # a full disk ends a transaction by itself
+                self._writer.execute("ROLLBACK")
             raise
-        self._writer.execute("COMMIT")
 
     def _touched(self, facts: Iterable[Fact]) -> set[str]:
         # Asked after all facts are written, so that it does not matter which of two linked ones came first.

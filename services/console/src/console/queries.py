@@ -5,7 +5,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -183,7 +183,7 @@ class Queries:
 
     def dead_letter(self, topic: str, partition: int, offset: int) -> Letter | None:
         """Return the dead letter at a position, or None."""
-        if max(partition, offset) > _LAST_OFFSET:
+        if min(partition, offset) < 0 or max(partition, offset) > _LAST_OFFSET:
             return None
         with self._snapshot() as read:
             row = read.execute(f"SELECT * FROM letter {_AT_POSITION}", (topic, partition, offset)).fetchone()
@@ -211,12 +211,9 @@ class Queries:
 
     @contextmanager
     def _snapshot(self) -> Iterator[sqlite3.Connection]:
-        connection = store.reader(self._path)
-        try:
+        with store.reached(), closing(store.reader(self._path)) as connection:
             connection.execute("BEGIN")
             yield connection
-        finally:
-            connection.close()
 
 
 def letter_position(text: str | None) -> tuple[str, int, int] | None:

@@ -3,7 +3,8 @@
 import base64
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
@@ -22,13 +23,23 @@ from console.facts import (
 )
 from console.journey import Journey, Letter
 from signalbox.envelope import correlation_id_of
+from signalbox.errors import Unavailable
 from signalbox.names import INCOMING_LEADS, Headers, LeadId
 
 _BUSY_S: Final = 10.0
 
 
 def create(path: Path) -> sqlite3.Connection:
-    """Make an empty projection at ``path``, in place of one that is there, and return its writer."""
+    """Make an empty projection at ``path``, in place of one that is there, and return its writer.
+
+    Raises:
+        Unavailable: it can't be made now.
+    """
+    with reached():
+        return _created(path)
+
+
+def _created(path: Path) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
     for leftover in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
         leftover.unlink(missing_ok=True)
@@ -49,6 +60,19 @@ def reader(path: Path) -> sqlite3.Connection:
     )
     connection.row_factory = sqlite3.Row
     return connection
+
+
+@contextmanager
+def reached() -> Iterator[None]:
+    """Convert what SQLite says when the file can't be used now: locked, on a full disk, not readable.
+
+    Raises:
+        Unavailable: it may be well again later; nothing was changed.
+    """
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise Unavailable("projection", f"the console's store can't be used: {error}") from error
 
 
 def insert(connection: sqlite3.Connection, fact: Fact) -> None:
