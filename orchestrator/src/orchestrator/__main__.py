@@ -9,7 +9,8 @@ from orchestrator.bootstrap import PORT, SERVICE, Orchestrator, bootstrap
 from orchestrator.settings import OrchestratorSettings
 from signalbox.errors import SignalboxError
 from signalbox.patience import patiently
-from signalbox.telemetry import Server, configure_logging, logger
+from signalbox.process import begin
+from signalbox.telemetry import Server, logger
 
 _log = logger(__name__)
 _PATIENCE_S: Final = 18.0
@@ -71,7 +72,7 @@ async def _main() -> None:
 
 def main() -> int:
     """Run the orchestrator; 0 after a clean stop, 1 when it could not go on."""
-    configure_logging(SERVICE)
+    begin(SERVICE)
     status = 0
     try:
         asyncio.run(_main())

@@ -2,8 +2,10 @@ from pathlib import Path
 
 import pytest
 
+from local_stack.lock import exclusive
+from local_stack.processes import start
 from local_stack.progress import Progress
-from local_stack.stores import make_stores
+from local_stack.stores import make_stores, write_environment_file
 from signalbox.errors import ConfigurationError
 
 QUIET = Progress(quiet=True)
@@ -44,3 +46,29 @@ def test_a_folder_that_does_not_say_how_many_was_made_by_one_broker(tmp_path: Pa
     (tmp_path / "data" / "kept-with").write_text("kafka")
     make_stores(tmp_path, QUIET, "kafka", 1, kept=True)
     assert record.exists()
+
+
+def modes(folder: Path) -> dict[str, int]:
+    return {str(path.relative_to(folder)): path.stat().st_mode & 0o777 for path in folder.rglob("*")}
+
+
+def test_what_a_stack_keeps_is_its_users_alone_also_in_a_folder_that_others_may_enter(tmp_path: Path) -> None:
+    run_dir = tmp_path / "run"
+    (run_dir / "data" / "old").mkdir(mode=0o755, parents=True)
+    run_dir.chmod(0o755)
+    (run_dir / "data" / "kept-with").write_text("kafka 1")
+    (run_dir / "data" / "old" / "leads.db").touch(mode=0o644)
+    (run_dir / "env").touch(mode=0o644)
+
+    with exclusive(run_dir, "up"):
+        make_stores(run_dir, QUIET, "kafka", 1, kept=True)
+        write_environment_file(run_dir, {"A": "b"})
+        started = start(
+            ["sh", "-c", "mkdir data/new; : > data/new/x"], {}, run_dir, run_dir / "logs" / "sh.log"
+        )
+        assert started.wait() == 0
+
+    assert run_dir.stat().st_mode & 0o777 == 0o700
+    folders = {"data", "data/old", "data/new", "logs"}
+    assert modes(run_dir) == {name: 0o700 if name in folders else 0o600 for name in modes(run_dir)}
+    assert {"env", "lock", "data/old/leads.db", "data/new/x", "logs/sh.log"} <= set(modes(run_dir))

@@ -30,6 +30,7 @@ def start(
         return subprocess.Popen(
             command,
             env=dict(environment),
+            umask=0o077,  # what it writes is its user's alone
             cwd=cwd,
             stdin=subprocess.DEVNULL,
             stdout=output,

@@ -35,14 +35,26 @@ def make_stores(run_dir: Path, progress: Progress, foundation: str, brokers: int
             " with that, choose another RUN_DIR, or remove the folder (records and stores are lost then)"
         )
     for folder in _FOLDERS:
-        (run_dir / folder).mkdir(exist_ok=True)
+        (run_dir / folder).mkdir(mode=0o700, exist_ok=True)
+        _close_to_others(run_dir / folder)
     kept_with.write_text(f"{foundation} {brokers}")
 
 
 def write_environment_file(run_dir: Path, settings: Mapping[str, str]) -> None:
     """Write settings as a file that a shell reads with ``.``."""
     lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(settings.items())]
-    (run_dir / ENVIRONMENT_FILE).write_text("\n".join(lines) + "\n")
+    path = run_dir / ENVIRONMENT_FILE
+    path.touch(mode=0o600)
+    path.chmod(0o600)
+    path.write_text("\n".join(lines) + "\n")
+
+
+def _close_to_others(folder: Path) -> None:
+    """Take from others what an earlier version left readable to them."""
+    folder.chmod(0o700)
+    for path in folder.rglob("*"):
+        if not path.is_symlink():
+            path.chmod(0o700 if path.is_dir() else 0o600)
 
 
 def _text_of(path: Path) -> str:

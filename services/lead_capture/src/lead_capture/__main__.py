@@ -1,12 +1,13 @@
 """``python -m lead_capture``: serve until SIGTERM."""
 
 from lead_capture.composition import bootstrap
-from signalbox.telemetry import Server, configure_logging
+from signalbox.process import begin
+from signalbox.telemetry import Server
 
 
 def main() -> None:
     """Run the service."""
-    configure_logging("lead_capture")
+    begin("lead_capture")
     Server(bootstrap(), "lead_capture", 8000).run()
 
 

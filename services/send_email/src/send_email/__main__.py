@@ -3,9 +3,11 @@
 from send_email.agent import make_agent, make_store
 from send_email.settings import MailSettings
 from signalbox.agent import serve
+from signalbox.process import begin
 
 
 def main() -> None:
+    begin("send_email")  # the store is made before the service
     settings = MailSettings()
     store = make_store(settings)
     try:

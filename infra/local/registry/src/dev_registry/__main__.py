@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import socket
 import sys
 
@@ -13,6 +14,7 @@ from dev_registry.settings import Settings
 
 def main() -> None:
     """Serve until SIGINT or SIGTERM. A setting or port that can't be used ends it with what to change."""
+    os.umask(0o077)  # what it keeps is its user's alone
     try:
         settings = Settings.from_environment()
         listener = _listen(settings)

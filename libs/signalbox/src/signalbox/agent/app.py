@@ -15,9 +15,10 @@ from signalbox.agent.parts import Parts, parts_from_environment
 from signalbox.agent.problems import answer_with_problems
 from signalbox.agent.routes import agent_routes
 from signalbox.agent.service import Service
-from signalbox.agent.settings import own_address, variable_prefix
+from signalbox.agent.settings import own_address, own_names, variable_prefix
 from signalbox.agent.startup import ANNOUNCEMENT, CONTRACTS, forget_old_answers, until_ready
-from signalbox.telemetry import Readiness, Server, configure_logging, logger, operations_routes
+from signalbox.process import begin
+from signalbox.telemetry import Readiness, Server, logger, operations_routes
 
 _log = logger(__name__)
 _DRAIN_S: Final = 20.0
@@ -70,8 +71,8 @@ def create_app(agent: Agent, parts: Callable[[], Parts] | None = None) -> FastAP
 def serve(agent: Agent) -> None:
     """Run the agent's service until SIGTERM, then finish what is in flight."""
     identity = agent.definition.id
-    configure_logging(identity)
-    server = Server(create_app(agent), variable_prefix(identity), agent.port)
+    begin(identity)
+    server = Server(create_app(agent), variable_prefix(identity), agent.port, own_names())
     # Modules, models and schemas live as long as the process: a few hundred thousand objects that every full
     # collection would look through in vain, while a message waits.
     gc.collect()
