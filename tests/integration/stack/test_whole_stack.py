@@ -27,6 +27,26 @@ def test_every_service_is_ready_and_listed_by_the_command_signalbox(stack: Stack
     assert all(process["ready"] and process["pid"] for process in processes)
 
 
+def test_every_file_of_a_stack_is_its_users_alone(stack: Stack) -> None:
+    modes = {path: path.lstat().st_mode for path in stack.run_dir.rglob("*") if not path.is_symlink()}
+    open_to_others = {str(path): oct(mode) for path, mode in modes.items() if mode & 0o077}
+    assert not open_to_others
+    assert any(path.suffix == ".db" for path in modes)
+
+
+@pytest.mark.parametrize("service", [service.name for service in APPLICATIONS])
+def test_every_process_answers_to_its_own_host_and_to_head(stack: Stack, service: str) -> None:
+    address = urlsplit(stack.addresses[service])
+    asked = {"127.0.0.1": 200, "rebound.evil.example": 421}
+    for method, path in (("GET", "/no-such-path"), ("HEAD", "/no-such-path"), ("HEAD", "/readyz")):
+        for host, status in asked.items():
+            connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=5)
+            connection.request(method, path, headers={"Host": host})
+            wanted = 404 if (host, path) == ("127.0.0.1", "/no-such-path") else status
+            assert connection.getresponse().status == (200 if path == "/readyz" else wanted), (method, host)
+            connection.close()
+
+
 @pytest.mark.parametrize("service", [service.name for service in APPLICATIONS])
 def test_every_process_answers_to_the_three_health_paths(stack: Stack, service: str) -> None:
     address = urlsplit(stack.addresses[service])

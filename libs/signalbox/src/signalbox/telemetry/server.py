@@ -38,7 +38,7 @@ class _QuietServer(uvicorn.Server):
 class Server:
     """Serves ``app`` at ``<SERVICE>_HOST``:``<SERVICE>_PORT``; loopback unless told otherwise.
 
-    It answers to ``localhost``, to IP addresses, to the service's name, to ``names`` and to ``ALLOWED_HOSTS``.
+    It answers to ``localhost``, IP addresses, the service's name, ``names`` and ``ALLOWED_HOSTS``.
     """
 
     def __init__(self, app: FastAPI, service: str, default_port: int, names: Iterable[str] = ()) -> None:
