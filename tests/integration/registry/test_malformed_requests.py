@@ -1,5 +1,6 @@
 """What is no schema or no request is refused, and the registry goes on."""
 
+import gzip
 import json
 
 import pytest
@@ -107,3 +108,73 @@ def test_lone_surrogates_are_refused(own_registry, subject, register, refused):
 
 def test_a_default_of_another_type_is_refused(own_registry, subject, record, register, refused):
     refused(register(subject, record({"name": "a", "type": "int", "default": "seven"})), 42201)
+
+
+SCHEMA = json.dumps({"schema": '"int"'}).encode()
+
+
+@pytest.mark.parametrize(
+    "content_type", [None, "text/plain", "application/octet-stream", "multipart/form-data; boundary=x", "a"]
+)
+def test_a_body_that_a_web_page_may_send_unasked_is_refused(http, own_registry, subject, content_type):
+    headers = {"content-type": content_type} if content_type else {}
+    for method, path in (("POST", f"/subjects/{subject}/versions"), ("POST", f"/subjects/{subject}")):
+        assert http.request(method, path, content=SCHEMA, headers=headers).status_code == 415
+    assert http.put("/config", content=b'{"compatibility": "NONE"}', headers=headers).status_code == 415
+    assert http.get("/subjects", params={"subjectPrefix": subject}).json() == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"compatibilityLevel": "NONE"},
+        {"compatibility": "FULL", "validateFields": True},
+        {"alias": "x"},
+        {"Compatibility": "NONE"},
+        {"defaultRuleSet": {}},
+        {"compatibility": "NONE", "modes": "READONLY"},
+    ],
+)
+def test_a_setting_that_would_be_ignored_is_refused(http, own_registry, subject, body):
+    before = http.get("/config").json()
+    assert http.put(f"/config/{subject}", json=body).status_code == 422
+    assert http.put("/config", json=body).status_code == 422
+    assert http.put(f"/mode/{subject}", json={"mode": "READONLY"} | body).status_code == 422
+    assert http.get("/config").json() == before
+    assert http.get(f"/config/{subject}").status_code == 404
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:18081", "127.0.0.1.evil.example", ""])
+def test_a_page_under_another_name_reads_and_writes_nothing(http, own_registry, subject, host):
+    assert http.get("/subjects", headers={"host": host}).status_code == 421
+    answer = http.post(f"/subjects/{subject}/versions", json={"schema": '"int"'}, headers={"host": host})
+    assert answer.status_code == 421
+    assert http.get("/healthz", headers={"host": host}).status_code == 200
+    assert http.get("/subjects", headers={"host": "localhost:18081"}).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["gzip", "x-gzip", "GZIP"])
+def test_a_packed_body_is_unpacked(http, own_registry, subject, name):
+    headers = {"content-type": "application/json", "content-encoding": name}
+    packed = gzip.compress(SCHEMA)
+    answer = http.post(f"/subjects/{subject}/versions", content=packed, headers=headers)
+    assert answer.status_code == 200
+    assert http.get(f"/subjects/{subject}/versions/1/schema").json() == "int"
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding", "status"),
+    [
+        (gzip.compress(b" " * 50_000_000), "gzip", 413),
+        (gzip.compress(SCHEMA)[:-3], "gzip", 400),
+        (gzip.compress(SCHEMA) + b"more", "gzip", 400),
+        (SCHEMA, "gzip", 400),
+        (SCHEMA, "br", 415),
+        (SCHEMA, "gzip, gzip", 415),
+    ],
+    ids=["a bomb", "cut off", "with more behind it", "not packed", "another encoding", "packed twice"],
+)
+def test_a_packed_body_is_bounded_and_whole(http, own_registry, subject, body, encoding, status):
+    headers = {"content-type": "application/json", "content-encoding": encoding}
+    answer = http.post(f"/subjects/{subject}/versions", content=body, headers=headers)
+    assert answer.status_code == status

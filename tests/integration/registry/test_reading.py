@@ -115,3 +115,38 @@ def test_all_schemas_are_listed_and_only_the_latest_on_request(http, subject, re
 def test_what_is_no_address_has_an_error_body(http, refused):
     refused(http.get("/no/such/address"), 404, 404)
     refused(http.patch("/subjects"), 405, 405)
+
+
+def test_the_default_context_may_be_named(http, own_registry, subject, record, registered):
+    registered(f":.:{subject}", record(a="int"))
+    assert http.get(f"/subjects/{subject}/versions").json() == [1]
+    assert http.get(f"/subjects/:.:{subject}/versions/1").json()["subject"] == subject
+    for prefix in (f":*:{subject}", f":.:{subject}", subject):
+        assert http.get("/subjects", params={"subjectPrefix": prefix}).json() == [subject]
+        [found] = http.get("/schemas", params={"subjectPrefix": prefix}).json()
+        assert found["subject"] == subject
+    everything = http.get("/schemas", params={"subjectPrefix": ":*:"}).json()
+    assert subject in {one["subject"] for one in everything}
+    assert http.get("/contexts").json() == ["."]
+
+
+def test_another_context_is_refused_and_holds_nothing(http, own_registry, subject, record, register, refused):
+    for other in (f":staging:{subject}", f":.x:{subject}", ":staging:"):
+        refused(register(other, record(a="int")), 42208)
+        refused(http.get(f"/subjects/{other}/versions"), 42208)
+        assert http.get("/subjects", params={"subjectPrefix": other}).json() == []
+        assert http.get("/schemas", params={"subjectPrefix": other}).json() == []
+
+
+@pytest.mark.parametrize(
+    "path", ["/subjects", "/schemas/types", "/config", "/subjects/{}/versions", "/schemas/ids/{}"]
+)
+def test_a_slash_at_the_end_and_head_are_answered(http, own_registry, subject, record, registered, path):
+    schema_id = registered(subject, record(a="int"))
+    path = path.format(schema_id if "ids" in path else subject)
+    answer = http.get(path)
+    assert answer.status_code == 200
+    assert http.get(f"{path}/").json() == answer.json()
+    head = http.head(path)
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-type"] == answer.headers["content-type"]

@@ -12,7 +12,8 @@ from dev_registry.settings import Settings
 from dev_registry.settings_in_force import SettingsInForce
 from dev_registry.store import Store
 from dev_registry.web.health import health_routes
-from dev_registry.web.protocol import AsSent, Requests, answer_errors, body_reader
+from dev_registry.web.protocol import answer_errors, body_reader
+from dev_registry.web.requests import AsSent, KnownHosts, Requests
 from dev_registry.web.rules import compatibility_routes, config_routes, mode_routes
 from dev_registry.web.schemas import schema_routes
 from dev_registry.web.subjects import reading_routes, writing_routes
@@ -40,4 +41,4 @@ def create_app(settings: Settings) -> ASGIApp:
         health_routes(store, catalogue, metrics),
     ):
         app.include_router(routes)
-    return AsSent(app, Requests(metrics))
+    return KnownHosts(AsSent(app, Requests(metrics)), settings.hosts)

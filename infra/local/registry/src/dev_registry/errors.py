@@ -113,6 +113,11 @@ def invalid_subject(subject: str) -> RegistryError:
     return RegistryError(UNPROCESSABLE, 42208, f"The specified subject '{subject}' is not a valid.")
 
 
+def other_context(subject: str) -> RegistryError:
+    text = f"The specified subject '{subject}' is of another context; this registry has the default one only."
+    return RegistryError(UNPROCESSABLE, 42208, text)
+
+
 def unsupported_setting(name: str) -> RegistryError:
     return RegistryError(
         UNPROCESSABLE, UNPROCESSABLE, f"The setting '{name}' is not supported by this registry"

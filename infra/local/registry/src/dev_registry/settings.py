@@ -14,16 +14,23 @@ class Settings:
     data_dir: Path = Path(".run/data")
     log_level: str = "INFO"
     body_limit: int = 1024 * 1024
+    allowed_hosts: tuple[str, ...] = ()
 
     @classmethod
     def from_environment(cls) -> "Settings":
-        """Read REGISTRY_HOST, REGISTRY_PORT, DATA_DIR and LOG_LEVEL; raises ValueError for a bad port."""
+        """Read REGISTRY_HOST and _PORT, DATA_DIR, LOG_LEVEL, ALLOWED_HOSTS; raises ValueError (port)."""
         return cls(
             host=os.environ.get("REGISTRY_HOST") or cls.host,
             port=_port(os.environ.get("REGISTRY_PORT") or str(cls.port)),
             data_dir=Path(os.environ.get("DATA_DIR") or cls.data_dir),
             log_level=(os.environ.get("LOG_LEVEL") or cls.log_level).upper(),
+            allowed_hosts=tuple(os.environ.get("ALLOWED_HOSTS", "").lower().replace(",", " ").split()),
         )
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """The names under which it is asked, besides localhost and addresses."""
+        return frozenset({"registry", self.host.lower(), *self.allowed_hosts})
 
     @property
     def database(self) -> Path:

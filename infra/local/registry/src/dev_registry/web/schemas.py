@@ -1,11 +1,16 @@
 """/ and /schemas: what is registered, by global id."""
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import AfterValidator
 
 from dev_registry.catalogue import Catalogue
 from dev_registry.model import Seen
-from dev_registry.web.parameters import Count, Flag, SchemaNumber
+from dev_registry.web.parameters import Count, Flag, SchemaNumber, SubjectPrefix, unqualified
 from dev_registry.web.protocol import Json
+
+Named = Annotated[str | None, AfterValidator(lambda name: name and unqualified(name)), Query()]
 
 
 def schema_routes(catalogue: Catalogue) -> APIRouter:
@@ -16,6 +21,10 @@ def schema_routes(catalogue: Catalogue) -> APIRouter:
     def root() -> Json:
         return Json({})
 
+    @routes.get("/contexts")
+    def contexts() -> Json:
+        return Json(["."])
+
     @routes.get("/schemas/types")
     def types() -> Json:
         return Json(["AVRO"])
@@ -24,7 +33,7 @@ def schema_routes(catalogue: Catalogue) -> APIRouter:
     def schemas(
         deleted: Flag = False,
         latestOnly: Flag = False,
-        subjectPrefix: str = "",
+        subjectPrefix: SubjectPrefix = "",
         offset: Count = 0,
         limit: Count = -1,
     ) -> Json:
@@ -44,7 +53,7 @@ def schema_routes(catalogue: Catalogue) -> APIRouter:
     @routes.get("/schemas/ids/{schema_id}/subjects")
     def subjects(
         schema_id: SchemaNumber,
-        subject: str | None = None,
+        subject: Named = None,
         deleted: Flag = False,
         offset: Count = 0,
         limit: Count = -1,
@@ -56,7 +65,7 @@ def schema_routes(catalogue: Catalogue) -> APIRouter:
     @routes.get("/schemas/ids/{schema_id}/versions")
     def versions(
         schema_id: SchemaNumber,
-        subject: str | None = None,
+        subject: Named = None,
         deleted: Flag = False,
         offset: Count = 0,
         limit: Count = -1,

@@ -9,7 +9,7 @@ from dev_registry.catalogue import Catalogue
 from dev_registry.deletion import Deletion
 from dev_registry.model import Seen
 from dev_registry.registration import Registration
-from dev_registry.web.parameters import Count, Flag, Subject, submission
+from dev_registry.web.parameters import Count, Flag, Subject, SubjectPrefix, submission
 from dev_registry.web.protocol import Json
 
 Body = Callable[[Request], Any]
@@ -21,13 +21,13 @@ def reading_routes(catalogue: Catalogue) -> APIRouter:
 
     @routes.get("")
     def subjects(
-        subjectPrefix: str = "",
+        subjectPrefix: SubjectPrefix = "",
         deleted: Flag = False,
         deletedOnly: Flag = False,
         offset: Count = 0,
         limit: Count = -1,
     ) -> Json:
-        seen = Seen(deleted, deletedOnly, _unqualified(subjectPrefix), offset, limit)
+        seen = Seen(deleted, deletedOnly, subjectPrefix, offset, limit)
         return Json(seen.page(catalogue.subjects(seen)))
 
     @routes.get("/{subject}/versions")
@@ -87,8 +87,3 @@ def writing_routes(
         return Json(deletion.delete_version(subject, version, permanent=permanent))
 
     return routes
-
-
-def _unqualified(prefix: str) -> str:
-    """Return a prefix without the marks of the default context, the only one there is."""
-    return "" if prefix == ":*:" else prefix.removeprefix(":.:")
