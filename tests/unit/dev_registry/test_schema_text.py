@@ -23,6 +23,11 @@ def record(**rest):
         (record(namespace="n"), record(name="n.R")),
         (record(name="n.R", namespace="ignored"), record(name="n.R")),
         (record(namespace=""), record()),
+        (record(namespace=None), record()),
+        (
+            record(namespace="n", fields=[{"name": "a", "type": record(name="I", namespace=None)}]),
+            record(namespace="n", fields=[{"name": "a", "type": record(name="n.I")}]),
+        ),
         (record(namespace="n", aliases=["Old"]), record(namespace="n", aliases=["n.Old"])),
         (
             record(fields=[{"name": "a", "type": "int", "order": "ascending"}]),

@@ -262,3 +262,21 @@ def test_a_rule_that_does_not_compile_breaks_at_every_level(contracts: Contracts
         judged = verdict(contracts, broken, level)
         assert not judged.compatible
         assert any("never adopt it" in finding.detail for finding in judged.findings)
+
+
+@pytest.mark.parametrize(
+    "unusable",
+    [
+        {**BASE, "x-notes": "n" * 128 * 1024},
+        {**BASE, "fields": [{"name": "more", "type": "shop.Placed", "doc": "More."}]},
+        {**BASE, "fields": [{"name": "none", "type": {"type": "array", "items": "null"}, "doc": "None."}]},
+        {**BASE, "fields": [{"name": "n", "type": "int", "doc": "N.", "default": "many"}]},
+    ],
+    ids=["too long", "recursive", "items without width", "a default of another type"],
+)
+def test_a_first_version_that_the_gate_would_never_adopt_is_refused(
+    unusable: dict[str, Any], contracts: Contracts
+) -> None:
+    verdict = judge(PLACED, json.dumps(unusable), (), contracts(shop__Placed=BASE))
+    assert not verdict.compatible
+    assert "the gate would never adopt it" in verdict.findings[0].detail

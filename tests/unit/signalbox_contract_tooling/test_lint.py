@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
+from signalbox.avro import parse
 from signalbox.contracts.catalog import Catalog
 from signalbox.contracts.lint import CATALOG_RULES, SOURCE_RULES, lint
+from signalbox.contracts.sources import Sources
+from signalbox.names import RecordType
 
 from .conftest import CATALOG
 
@@ -31,6 +34,15 @@ def enum(**properties: Any) -> dict[str, Any]:
         "default": "UNKNOWN",
     }
     return {**complete, **properties}
+
+
+def record(name: str, **types: str) -> dict[str, Any]:
+    fields = [field(named, schema) for named, schema in types.items()]
+    return {"type": "record", "name": name, "doc": "A part.", "fields": fields}
+
+
+def fixed(name: str, size: int) -> dict[str, Any]:
+    return {"type": "fixed", "name": name, "doc": "A code.", "size": size}
 
 
 NOTHING = {"type": "record", "name": "Nothing", "namespace": "shop", "doc": "Empty.", "fields": []}
@@ -73,6 +85,17 @@ MISTAKES: list[tuple[str, dict[str, Any]]] = [
     ("SB020", field("part", NOTHING, default=[])),
     ("SB020", field("codes", {"type": "array", "items": "bytes"}, default=["€"])),
     ("SB019", field("size", "int", default=0, **{"confluent:rules": [rule("this > 0")]})),
+    ("SB021", field("size", enum(symbols=[*(f"SIZE_{n}" for n in range(2_500)), "UNKNOWN"]))),
+    ("SB021", field("size", "int", **{"x-notes": "n" * 128 * 1024})),
+    ("SB021", field("voids", {"type": "map", "values": "null"}, default={})),
+    ("SB021", field("fault", {"type": "error", "name": "Fault", "doc": "Fault.", "fields": []})),
+    ("SB021", field("size", "int", default=2**31 - 1, aliases="wide")),
+    ("SB022", field("paid", [record("Cash", sum="int"), record("Card", sum="int")])),
+    ("SB022", field("paid", [record("Cash", sum="int"), record("Card", sum="int", number="string")])),
+    ("SB022", field("paid", [record("Cash", sum="int"), {"type": "map", "values": "int"}])),
+    ("SB022", field("size", ["string", enum()])),
+    ("SB022", field("code", [fixed("Short", 4), fixed("Long", 4)])),
+    ("SB022", field("code", ["bytes", fixed("Long", 4)])),
 ]
 
 
@@ -86,6 +109,24 @@ def test_a_mistake_in_a_field_is_found_by_its_rule_alone(
 ) -> None:
     placed["fields"].append(mistake)
     assert found(contracts(shop__Placed=placed)) == {expected}
+
+
+@pytest.mark.parametrize(
+    "good",
+    [
+        field("paid", [record("Cash", coins="int"), record("Card", number="string")]),
+        field("code", [fixed("Short", 4), fixed("Long", 8)]),
+        field("size", ["null", {**enum(), "namespace": None}], default=None),
+        field("amount", ["null", "long", "double", "string"], default=None),
+    ],
+)
+def test_what_the_gate_takes_and_can_tell_apart_has_no_findings(
+    good: dict[str, Any], contracts: Contracts, placed: dict[str, Any]
+) -> None:
+    placed["fields"].append(good)
+    catalog = contracts(shop__Placed=placed)
+    assert lint(catalog) == []
+    parse(Sources.load(catalog.directory / "avro").schema_text(RecordType("shop.Placed")))
 
 
 def test_good_contracts_have_no_findings(contracts: Contracts, placed: dict[str, Any]) -> None:

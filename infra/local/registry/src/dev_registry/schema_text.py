@@ -228,10 +228,11 @@ def _declared_name(node: dict[str, Any], space: str) -> str:
     name = node.get("name")
     if not isinstance(name, str) or not name:
         raise SchemaTextError(f"No name in schema: {_brief(node)}")
-    given = node.get("namespace", space)
-    if not isinstance(given, str | None):
+    given = node.get("namespace")
+    given = space if given is None else given  # null counts as absent, as Avro's Java parser has it
+    if not isinstance(given, str):
         raise SchemaTextError(f"The namespace of {_brief(name)} is not a string")
-    full = _full_name(name, given or "")
+    full = _full_name(name, given)
     for part in full.split("."):
         _refuse_bad_name(part)
     if full in PRIMITIVES:

@@ -163,7 +163,8 @@ class _Parser:
         return types.Union(branches, height, min(branch.parts for branch in branches))
 
     def _declare(self, source: Mapping[str, Any], namespace: str, place: str) -> str:
-        name, own = source.get("name"), source.get("namespace", namespace)
+        name, own = source.get("name"), source.get("namespace")
+        own = namespace if own is None else own  # null counts as absent, as Avro's Java parser has it
         if not (isinstance(name, str) and isinstance(own, str)):
             raise _invalid("a named type has no name", place)
         full_name = name if "." in name or not own else f"{own}.{name}"

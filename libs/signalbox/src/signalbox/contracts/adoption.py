@@ -9,6 +9,7 @@ from typing import Final
 
 from signalbox.avro import ParsedSchema, parse
 from signalbox.avro.codec import require_readable
+from signalbox.avro.form import reader_form
 from signalbox.contracts.fleet import Parties
 from signalbox.contracts.verdict import CompatibilityFinding, Severity, Version
 from signalbox.errors import ConfigurationError, Refusal
@@ -28,11 +29,12 @@ def adoption(
     readers = parties.listed_readers()
     try:
         new = parse(text)
+        reader_form(new)
         Rules(new)
     except (Refusal, ConfigurationError) as error:
         detail = f"the gate would never adopt it: {error}"
         yield CompatibilityFinding(
-            Severity.BREAKS, "unusable", "", detail, earlier[-1].label, readers, _UNUSABLE
+            Severity.BREAKS, "unusable", "", detail, _held_against(earlier), readers, _UNUSABLE
         )
         return
     level = parties.entry.compatibility
@@ -45,6 +47,10 @@ def adoption(
             yield CompatibilityFinding(
                 severity, "gate", refusal.field, detail, version.label, readers, _NOT_ADOPTED
             )
+
+
+def _held_against(earlier: Sequence[Version]) -> str:
+    return earlier[-1].label if earlier else "the gate's limits"
 
 
 def _unread(new: ParsedSchema, version: Version) -> Refusal | None:

@@ -67,7 +67,8 @@ def judge(
         raise ConfigurationError(f"{catalog.path}: records: does not list {record_type}")
     level = entry.compatibility
     if not earlier:
-        return Verdict(record_type, level, "new")
+        unusable = adoption(text, (), Parties(record_type, entry, fleet), said=())
+        return Verdict(record_type, level, "new", tuple(unusable))
     if json.loads(text) == json.loads(earlier[-1].text):
         return Verdict(record_type, level, "unchanged")
     parties = Parties(record_type, entry, fleet)

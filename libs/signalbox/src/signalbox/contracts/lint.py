@@ -5,7 +5,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from signalbox.contracts import lint_catalog, lint_defaults, lint_history, lint_rules, lint_shape, lint_style
+from signalbox.contracts import (
+    lint_catalog,
+    lint_defaults,
+    lint_gate,
+    lint_history,
+    lint_rules,
+    lint_shape,
+    lint_style,
+    lint_unions,
+)
 from signalbox.contracts.catalog import Catalog
 from signalbox.contracts.lint_subject import Problem, Subject
 from signalbox.contracts.located_json import Position
@@ -77,6 +86,8 @@ SOURCE_RULES: Final = (
     ),
     LintRule("SB019", "a default keeps the field's own rules", lint_rules.defaults_keep_rules),
     LintRule("SB020", "a default fits its field's type", lint_defaults.defaults_fit),
+    LintRule("SB021", "the gate would adopt the contract", lint_gate.gate_takes_it),
+    LintRule("SB022", "the branches of a union can be told apart", lint_unions.branches_are_apart),
 )
 
 CATALOG_RULES: Final = (

@@ -148,5 +148,6 @@ class _Writer:
 def full_name(schema: Mapping[str, Any], enclosing: str = "") -> str:
     """Return a named type's full name. Source: Apache Avro 1.12 specification, *Names*."""
     name = str(schema.get("name", ""))
-    namespace = schema.get("namespace", enclosing)
+    namespace = schema.get("namespace")
+    namespace = enclosing if namespace is None else namespace
     return name if "." in name or not namespace else f"{namespace}.{name}"
