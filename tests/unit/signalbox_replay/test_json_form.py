@@ -13,7 +13,8 @@ from signalbox.avro import decode, encode, parse, unframe
 from signalbox.errors import Refusal
 from signalbox.names import SchemaId
 from signalbox.replay.editing import editable
-from signalbox.replay.json_form import as_json, from_json, skeleton
+from signalbox.replay.json_form import from_json, skeleton
+from signalbox.replay.json_text import as_json
 
 EVERYTHING = parse(
     json.dumps(
@@ -145,3 +146,102 @@ def test_an_edited_text_that_is_no_record_is_refused(text):
     form = editable(None, "", (1, SchemaId(7), EVERYTHING))
     with pytest.raises(Refusal):
         form.encoded(text)
+
+
+MIXED: list[Any] = [
+    "null",
+    "string",
+    "double",
+    "long",
+    {"type": "bytes", "logicalType": "decimal", "precision": 20, "scale": 3},
+    {"type": "fixed", "name": "t.Id", "size": 4},
+    {"type": "int", "logicalType": "date"},
+    {"type": "enum", "name": "t.Kind", "symbols": ["A", "B"]},
+]
+UNIONS = parse(
+    json.dumps(
+        {
+            "type": "record",
+            "name": "t.Unions",
+            "fields": [
+                {"name": "one", "type": MIXED},
+                {
+                    "name": "many",
+                    "type": {"type": "array", "items": ["t.Id", "t.Kind", "null", "string", "long"]},
+                },
+                {
+                    "name": "at",
+                    "type": ["string", "bytes", {"type": "long", "logicalType": "timestamp-micros"}],
+                },
+                {"name": "named", "type": {"type": "map", "values": ["float", "int", "long", "boolean"]}},
+                {"name": "note", "type": "string"},
+            ],
+        }
+    )
+)
+BRANCHES = st.one_of(
+    st.none(),
+    st.text(max_size=5),
+    st.integers(-(2**63), 2**63 - 1),
+    st.floats(allow_nan=False),
+    st.decimals(-(10**9), 10**9, places=3),
+    st.binary(min_size=4, max_size=4),
+    st.dates(),
+    st.sampled_from(["A", "B"]),
+)
+UNION_DATA = st.fixed_dictionaries(
+    {
+        "one": BRANCHES,
+        "many": st.lists(
+            st.one_of(
+                st.none(), st.text(max_size=3), st.binary(min_size=4, max_size=4), st.integers(-9, 2**60)
+            ),
+            max_size=4,
+        ),
+        "at": st.one_of(
+            st.text(max_size=3),
+            st.binary(max_size=3),
+            st.datetimes(datetime(1990, 1, 1), timezones=st.just(UTC)),
+        ),
+        "named": st.dictionaries(
+            st.text(max_size=2), st.one_of(st.booleans(), st.integers(-(2**63), 2**63 - 1)), max_size=3
+        ),
+        "note": st.text(max_size=3),
+    }
+)
+
+
+@given(UNION_DATA)
+def test_an_edit_that_changes_nothing_gives_the_same_bytes(given_datum):
+    value = encode(SchemaId(7), UNIONS, given_datum)
+    form = editable(decode(unframe(value)[1], UNIONS), "", (3, SchemaId(7), UNIONS), value)
+    assert form.encoded(form.text) == value
+    assert form.encoded(json.dumps(json.loads(form.text), indent=7)) == value
+
+
+@given(UNION_DATA)
+def test_an_edit_of_one_field_leaves_every_other_as_it_was(given_datum):
+    value = encode(SchemaId(7), UNIONS, given_datum)
+    datum = decode(unframe(value)[1], UNIONS)
+    form = editable(datum, "", (3, SchemaId(8), UNIONS), value)
+    edited = json.loads(form.text) | {"note": "changed"}
+    edited["many"] = [None, *edited["many"]]
+    wanted = datum | {"note": "changed", "many": [None, *datum["many"]]}
+    assert form.encoded(json.dumps(edited)) == encode(SchemaId(8), UNIONS, wanted)
+
+
+@pytest.mark.parametrize(
+    ("before", "text", "after"),
+    [
+        (Decimal("12.300"), '"12.301"', Decimal("12.301")),
+        (b"abcd", '"abce"', b"abce"),
+        (date(2026, 3, 2), '"2026-03-03"', date(2026, 3, 3)),
+        ("2026-03-02", '"2026-03-03"', "2026-03-03"),
+        (2**62 + 1, "4611686018427387906", 2**62 + 2),
+        (None, "9007199254740993", 2**53 + 1),
+        (1.5, "2", 2.0),
+    ],
+)
+def test_a_changed_value_of_a_union_stays_of_its_branch(before, text, after):
+    found = from_json(UNIONS.root.fields[0].type, json.loads(text), before=before)
+    assert (found, type(found)) == (after, type(after))

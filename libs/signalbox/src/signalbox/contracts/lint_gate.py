@@ -10,9 +10,7 @@ from signalbox.contracts import lint_defaults, lint_shape
 from signalbox.contracts.lint_subject import Problem, Subject
 from signalbox.errors import Refusal
 
-_HINT: Final = (
-    "Registered like this, it would have no effect: the gate goes on with the version before it."
-)
+_HINT: Final = "Registered like this, it would have no effect: the gate goes on with the version before it."
 _TELL_MORE: Final = (
     lint_shape.not_recursive,
     lint_shape.items_have_width,

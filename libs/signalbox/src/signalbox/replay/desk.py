@@ -127,7 +127,7 @@ class Desk:
         wanted = record_type or self._only_type_on(letter.topic) or type_of(letter, written)
         contract = await contract_at(self._registry, self._gate.contracts, wanted, version)
         datum, problem = best_effort(letter.original.value, written, contract[2])
-        return editable(datum, problem, contract)
+        return editable(datum, problem, contract, letter.original.value)
 
     async def prepare(
         self, letter: DeadLetter, mending: Mending, edited: tuple[Editable, bytes] | None = None

@@ -10,18 +10,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from signalbox.avro import ParsedSchema, encode
+from signalbox.avro import ParsedSchema, encode, unframe
 from signalbox.errors import ConfigurationError, Refusal, SignalboxError
 from signalbox.names import RecordType, SchemaId
 from signalbox.reasons import Reason
-from signalbox.replay.json_form import as_json, from_json, skeleton
+from signalbox.replay.json_form import from_json, skeleton
+from signalbox.replay.json_text import as_json, same_json
 
 
 @dataclass(frozen=True, slots=True)
 class Editable:
     """A record that is ready to be edited, as JSON, and the contract that it will be encoded against.
 
-    ``problem`` says why the text is not simply what the bytes say; empty when it is.
+    ``problem`` says why the text is not simply what the bytes say; empty when it is. What JSON can't say,
+    a value's branch of a union for one, is kept from ``datum`` wherever the text is not changed; ``value`` is
+    the whole record, when it was written with this very contract.
     """
 
     text: str
@@ -30,9 +33,11 @@ class Editable:
     version: int
     schema_id: SchemaId
     schema: ParsedSchema
+    datum: Mapping[str, Any] | None = None
+    value: bytes | None = None
 
     def encoded(self, text: str) -> bytes:
-        """Encode what was edited.
+        """Encode what was edited; a text that says the same gives the same bytes.
 
         Raises:
             Refusal: it is no JSON, or no record of this contract; with the path of what does not fit.
@@ -41,18 +46,35 @@ class Editable:
             edited = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise Refusal(Reason.MALFORMED, f"what was edited is no JSON: {error}") from error
-        return encode(self.schema_id, self.schema, from_json(self.schema.root, edited))
+        if self.value is not None and same_json(edited, json.loads(self.text)):
+            return self.value
+        datum = from_json(self.schema.root, edited, before=self.datum)
+        return encode(self.schema_id, self.schema, datum)
 
 
 def editable(
     datum: Mapping[str, Any] | None,
     problem: str,
     contract: tuple[int, SchemaId, ParsedSchema],
+    value: bytes | None = None,
 ) -> Editable:
-    """Make ``datum``, or where there is none the contract's empty form, ready to be edited."""
+    """Make ``datum``, or where there is none the contract's empty form, ready to be edited.
+
+    ``value`` is the framed record that ``datum`` was read from.
+    """
     version, schema_id, schema = contract
     shown = skeleton(schema.root) if datum is None else datum
-    return Editable(as_json(shown), problem, RecordType(schema.name), version, schema_id, schema)
+    exact = datum is not None and not problem
+    return Editable(
+        as_json(shown),
+        problem,
+        RecordType(schema.name),
+        version,
+        schema_id,
+        schema,
+        datum if exact else None,
+        value if exact and value is not None and unframe(value)[0] == schema_id else None,
+    )
 
 
 def in_editor(text: str) -> str:

@@ -6,7 +6,7 @@ Encoding*); a union's value stands for itself, without the branch's name.
 
 import json
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
@@ -14,32 +14,43 @@ from typing import Any, Final
 from signalbox.avro import types
 from signalbox.avro.types import Logical, Node, RecordNode
 from signalbox.errors import Refusal
-from signalbox.printable import visible_json
 from signalbox.reasons import Reason
+from signalbox.replay.json_text import EarlierItems, as_parsed, likely_first, same_json
 
 
-def as_json(datum: object) -> str:
-    """Write a datum, or a part of one, as indented JSON."""
-    return visible_json(datum, indent=2, default=_plain)
-
-
-def from_json(node: Node, value: Any, path: str = "") -> Any:
+def from_json(node: Node, value: Any, path: str = "", *, before: Any = None) -> Any:
     """Read parsed JSON as a value of ``node``.
+
+    ``before`` is the value that stood there: where the JSON still says the same, it is taken as it was.
 
     Raises:
         Refusal: ``MALFORMED``, with the path of the first value that does not fit.
     """
+    if before is not None and same_json(value, as_parsed(before)):
+        return before
+    return _read(node, value, path, before)
+
+
+def _read(node: Node, value: Any, path: str, before: Any) -> Any:
     match node:
         case RecordNode():
-            return _record(node, value, path)
+            return _record(node, value, path, before if isinstance(before, Mapping) else {})
         case types.Union(branches=branches):
-            return _union(branches, value, path)
+            return _union(likely_first(branches, value, before), value, path, before)
         case types.Array(items=items):
             listed = _expected(value, list, "a list", path)
-            return [from_json(items, item, f"{path}[{index}]") for index, item in enumerate(listed)]
+            earlier = EarlierItems(before)
+            return [
+                from_json(items, item, f"{path}[{index}]", before=earlier.of(index, item))
+                for index, item in enumerate(listed)
+            ]
         case types.Map(values=values):
             mapped = _expected(value, dict, "an object", path)
-            return {key: from_json(values, item, f"{path}[{key}]") for key, item in mapped.items()}
+            earlier_of = before if isinstance(before, Mapping) else {}
+            return {
+                key: from_json(values, item, f"{path}[{key}]", before=earlier_of.get(key))
+                for key, item in mapped.items()
+            }
         case types.Enumeration(symbols=symbols):
             if value not in symbols:
                 raise _misfit(f"one of {', '.join(symbols)}", value, path)
@@ -61,17 +72,7 @@ def skeleton(node: Node) -> Any:
             return None
 
 
-def _plain(value: object) -> str:
-    match value:
-        case datetime() | date() | time():
-            return value.isoformat()
-        case bytes():
-            return value.decode("latin-1")
-        case _:
-            return str(value)
-
-
-def _record(node: RecordNode, value: Any, path: str) -> dict[str, Any]:
+def _record(node: RecordNode, value: Any, path: str, before: Mapping[str, Any]) -> dict[str, Any]:
     given = _expected(value, dict, "an object", path)
     fields = {one.name: one for one in node.fields}
     if unknown := [name for name in given if name not in fields]:
@@ -79,14 +80,17 @@ def _record(node: RecordNode, value: Any, path: str) -> dict[str, Any]:
     missing = [one.name for one in node.fields if one.name not in given and not one.has_default]
     if missing:
         raise Refusal(Reason.MALFORMED, "the field is required", _inside(path, missing[0]))
-    return {name: from_json(fields[name].type, item, _inside(path, name)) for name, item in given.items()}
+    return {
+        name: from_json(fields[name].type, item, _inside(path, name), before=before.get(name))
+        for name, item in given.items()
+    }
 
 
-def _union(branches: tuple[Node, ...], value: Any, path: str) -> Any:
+def _union(branches: Sequence[Node], value: Any, path: str, before: Any) -> Any:
     faults: list[tuple[int, bool, Refusal]] = []
     for branch in branches:
         try:
-            return from_json(branch, value, path)
+            return from_json(branch, value, path, before=before)
         except Refusal as refusal:
             faults.append((len(refusal.field), branch.kind != "null", refusal))
     # The branch that got furthest into the value says best what is wrong with it.
