@@ -64,6 +64,14 @@ def parse(text: str, limits: Limits = Limits()) -> ParsedSchema:  # noqa: B008  
     return ParsedSchema(text, _Parser(limits).node(_json(text), "", ""))
 
 
+def is_converted(source: Mapping[str, Any]) -> bool:
+    """Tell whether decoding makes an object of the logical type that ``source``, a type as written, has."""
+    kind, size = source.get("type"), source.get("size")
+    if kind == "fixed":
+        return _is_count(size) and _decimal(source, size) is not None
+    return isinstance(kind, str) and kind in PRIMITIVES and _logical(source, kind) is not None
+
+
 def unsafe(detail: str, place: str = "") -> Refusal:
     return Refusal(Reason.UNSAFE_SCHEMA, detail, place)
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from signalbox.avro.schema import is_converted
 from signalbox.contracts.catalog import Catalog
 from signalbox.contracts.sources import Sources
 from signalbox.errors import ConfigurationError
@@ -107,7 +108,7 @@ def _models(schemas: list[Any]) -> str:
     except ImportError as error:
         raise ConfigurationError("generating models needs the package datamodel-code-generator") from error
     result = generate_models(
-        json.dumps(schemas),
+        json.dumps(_as_decoded(schemas)),
         input_file_type=InputFileType.Avro,
         output_model_type=DataModelType.PydanticV2BaseModel,
         target_python_version=PythonVersion.PY_311,
@@ -127,10 +128,22 @@ def _models(schemas: list[Any]) -> str:
     return _without_union(str(result))
 
 
+def _as_decoded(schema: Any) -> Any:
+    """Drop the logical types that decoding ignores: a model has the types that a datum has."""
+    match schema:
+        case list():
+            return [_as_decoded(one) for one in schema]
+        case dict():
+            ignored = frozenset() if is_converted(schema) else {"logicalType"}
+            return {key: _as_decoded(one) for key, one in schema.items() if key not in ignored}
+        case _:
+            return schema
+
+
 def _without_union(module: str) -> str:
     """Drop the union class, which only held the types together."""
     trimmed = _UNION_CLASS.sub("\n\n\n", module).rstrip() + "\n"
-    return re.sub(r", RootModel\b", "", trimmed)
+    return trimmed if "(RootModel" in trimmed else re.sub(r", RootModel\b", "", trimmed)
 
 
 def _current(path: Path) -> str | None:
