@@ -12,7 +12,9 @@ def table(text: str | bytes) -> LeadTable:
 
 
 def lines_and_names(text: str) -> list[tuple[int, str | None]]:
-    return [(row.line, None if row.fault else row.fields["name"]) for row in table(text).rows()]
+    return [
+        (row.line, None if row.fault else row.fields["name"]) for row in table(text).rows() if not row.blank
+    ]
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
