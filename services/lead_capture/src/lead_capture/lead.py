@@ -111,8 +111,10 @@ def _website(value: str) -> str:
 
 
 def _check_host(host: str) -> None:
+    if "%" in host:
+        raise ValueError("a zone is one machine's own")
     if ":" in host:
-        IPv6Address(host.partition("%")[0])
+        IPv6Address(host)
     elif re.fullmatch(r"[0-9.]+", host):
         IPv4Address(host)
     else:
