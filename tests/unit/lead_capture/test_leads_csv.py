@@ -208,7 +208,12 @@ def test_rows_without_anything_to_see_are_blank(blank: str) -> None:
     if set(blank) & set(";\t"):
         delimiter = ";" if ";" in blank else "\t"
         text = f"{HEADER}{ROW}\n".replace(",", delimiter).replace("\n", f"\n{blank}\n", 1)
-    assert [row.blank for row in table(text).rows()] == [True, False]
+    (row,) = (row for row in table(text).rows() if not row.blank)
+    assert (row.line, row.fault) == (3, None)
+
+
+def test_very_many_blank_rows_are_counted_as_lines() -> None:
+    assert only(HEADER + "\n" * 25_000 + ROW).line == 25_002
 
 
 def test_a_header_alone_has_no_rows() -> None:

@@ -17,6 +17,7 @@ from typing import IO, Final
 from lead_capture.lead import FIELDS, REQUIRED, Problem
 
 _CHUNK: Final = 64 * 1024
+_BLANK_LINES: Final = 10_000
 _NEWLINE: Final = b"\n"
 _DELIMITERS: Final = ",;\t|"
 _SEP: Final = re.compile(r'"?sep=(.)"?[,;\t|]*[\r\n]*', re.IGNORECASE)
@@ -75,6 +76,7 @@ class LeadTable:
         self._unquoted = re.compile(
             rf'(?:^|{re.escape(delimiter)})(?:"(?:[^"]|"")*"|([^{re.escape(delimiter)}]*))'
         )
+        self._nothing = f"{delimiter} \t\xa0\r\n"
         # strict: a stray quote is an error of its row instead of swallowing the rows after it.
         self._reader = csv.reader(self._lines, delimiter=delimiter, strict=True)
         self._columns = self._read_header()
@@ -85,8 +87,11 @@ class LeadTable:
         return [column for column in self._columns if column and column not in FIELDS]
 
     def rows(self) -> Iterator[Row]:
-        """Read the rows. Blank ones are given too, so that whoever reads them can stop in between."""
+        """Read the rows. Of very many blank ones some are given, so that reading can stop in between."""
         while True:
+            if self._lines.skip_blank(self._nothing):
+                yield Row(self._lines.begin_row(), blank=True)
+                continue
             line = self._lines.begin_row()
             try:
                 cells = next(self._reader)
@@ -179,6 +184,21 @@ class _Lines:
         """Return the number of the line on which the next row starts, from 1."""
         self._row = []
         return self._read + 1
+
+    def skip_blank(self, nothing: str) -> bool:
+        """Skip lines of nothing but ``nothing``; True when there were so many that there may be more.
+
+        A sheet has a million rows: where most are empty, they are not worth to be taken apart.
+        """
+        for _ in range(_BLANK_LINES):
+            line = self._waiting[0] if self._waiting else self._text.readline()
+            if not line or line.strip(nothing):
+                if line and not self._waiting:
+                    self._waiting.append(line)
+                return False
+            self._waiting.clear()
+            self._read += 1
+        return True
 
     def row(self) -> str:
         """Return the text of the row in hand."""
