@@ -83,15 +83,15 @@ class Callers:
             return LOCAL
         if peer in self._proxies:
             return Caller(address=self._proxies.client_of(peer, request.headers), stranger=True)
-        if peer.is_loopback and forwarded:
-            self._tell()
+        if forwarded and not peer.is_global:
+            self._tell(peer)
         return Caller(address=peer, stranger=True)
 
-    def _tell(self) -> None:
+    def _tell(self, peer: Address) -> None:
         if not self._told:
             self._told = True
             todo = "list the proxy in TRUSTED_PROXIES, else all its visitors share one limit"
-            _LOG.warning("proxy_not_listed", address="loopback", todo=todo)
+            _LOG.warning("proxy_not_listed", address=str(peer), todo=todo)
 
 
 def unauthorized(detail: str) -> HTTPException:

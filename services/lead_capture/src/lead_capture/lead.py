@@ -82,11 +82,12 @@ def _without_tabs(value: str) -> str:
 def _email(value: str) -> str:
     """Check the address as the mailer does; ``example`` and ``test`` domains are welcome."""
     try:
-        found = mailbox(value)
+        # Written in other scripts, one address has several spellings (full-width dots, say): one is kept.
+        kept = value if value.isascii() else mailbox(value).readable
+        mailbox(kept)
     except ValueError as error:
         _wrong(f"is not an e-mail address: {error}")
-    # Written in other scripts, one address has several spellings (full-width dots, say): one is kept.
-    return value if value.isascii() else found.readable
+    return kept
 
 
 def _website(value: str) -> str:
