@@ -162,6 +162,14 @@ async def test_what_is_no_http_after_an_answer_only_closes_the_connection(serve:
     assert "Fatal error" not in caplog.text
 
 
+@pytest.mark.parametrize("long", [b"X: y\r\n" * 20_000, b"X: " + b"y" * 100_000 + b"\r\n"])
+async def test_headers_have_a_limit_however_they_come(serve: Any, long: bytes) -> None:
+    async with serve() as port:
+        reader, writer = await opened(port, GOOD[:-2] + long + b"\r\n")
+        assert (await until_closed(reader)).startswith(b"HTTP/1.1 400")
+        writer.close()
+
+
 async def test_a_length_that_is_told_twice_is_refused(serve: Any) -> None:
     async with serve() as port:
         reader, writer = await opened(

@@ -18,6 +18,7 @@ from signalbox.telemetry.http_limits import HttpLimits
 
 _LINGER_S: Final = 5.0
 """How long the rest of an answer, or of a body that nobody wants, may take after all was said."""
+_PIECE: Final = 16 * 1024
 _LEAST_READ: Final = 16 * 1024
 """What a client must take of an answer within ``http_unread_s``, in bytes."""
 
@@ -96,9 +97,11 @@ class GuardedProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what came, and see what is waited for now."""
-        if self.transport.is_closing():
-            return
-        super().data_received(data)
+        # In pieces, since h11 limits what is incomplete: headers that came whole would have no limit.
+        for start in range(0, len(data), _PIECE):
+            if self.transport.is_closing():
+                return
+            super().data_received(data[start : start + _PIECE])
         self._watch()
 
     def on_response_complete(self) -> None:
