@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
+from lead_capture.charges import Charge, Limited
 from lead_capture.lead import CapturedLead, read_submission
 from lead_capture.relay import Relay
 from lead_capture.sql_store import SqlLeadStore
 from lead_capture.store import LeadStore, OutboxState, Outcome
 from postgres_server import text_of
+from signalbox.errors import Unavailable
 from signalbox.names import LeadId
 from signalbox.patience import patiently
 from signalbox.telemetry import Readiness
@@ -240,3 +242,82 @@ async def test_after_a_crash_between_publish_and_mark_another_process_publishes_
     async with relaying(staying, broker=after):
         await eventually(none_waits)
     assert broker.ids == after.ids == ["a", "b"]
+
+
+def charges(of: str, limit: int, *, of_poster: bool = False, period: timedelta = LONG) -> list[Charge]:
+    return [Charge(f"{of} counter", limit, period, of_poster)]
+
+
+async def test_a_lead_is_kept_and_counted_together_until_a_counter_is_full(store: LeadStore) -> None:
+    counters = charges("poster", 5, of_poster=True) + charges("recipient", 2)
+    got = [await store.admit(lead(str(n)), counters) for n in range(4)]
+    assert got[:2] == [Outcome.STORED, Outcome.STORED]
+    for one in got[2:]:
+        assert isinstance(one, Limited)
+        assert timedelta(0) < one.retry_after <= LONG
+    assert ids(await store.claim(10)) == ["0", "1"]
+    # The refused posts counted against their poster, but not against another recipient.
+    assert await store.admit(lead("4"), charges("poster", 5, of_poster=True)) is Outcome.STORED
+    assert isinstance(await store.admit(lead("5"), charges("poster", 5, of_poster=True)), Limited)
+    assert await store.admit(lead("6"), charges("other poster", 5, of_poster=True)) is Outcome.STORED
+
+
+async def test_a_refused_post_does_not_count_against_the_recipient(store: LeadStore) -> None:
+    await store.admit(lead("a"), charges("p", 1, of_poster=True))
+    for number in range(5):
+        refused = charges("p", 1, of_poster=True) + charges("r", 3) + charges("d", 3)
+        assert isinstance(await store.admit(lead(str(number)), refused), Limited)
+    for number in range(3):
+        assert await store.admit(lead(f"x{number}"), charges("r", 3) + charges("d", 3)) is Outcome.STORED
+
+
+async def test_a_known_lead_is_not_counted_again_and_another_under_its_id_is_taken(store: LeadStore) -> None:
+    counters = charges("poster", 2, of_poster=True)
+    got = [await store.admit(lead("a"), counters) for _ in range(5)]
+    assert got == [Outcome.STORED] + [Outcome.KNOWN] * 4
+    assert await store.admit(lead("a", "Bob"), counters) is Outcome.TAKEN
+    assert await store.admit(lead("b"), counters) is Outcome.STORED
+    assert isinstance(await store.admit(lead("c"), counters), Limited)
+    assert await store.admit(lead("a"), counters) is Outcome.KNOWN
+
+
+async def test_replicas_count_together_however_their_posts_meet(open_store: Any) -> None:
+    stores = [open_store() for _ in range(3)]
+
+    async def post(number: int) -> object:
+        counters = charges("poster", 100, of_poster=True) + charges("recipient", 7)
+        while True:
+            try:
+                return await stores[number % 3].admit(lead(str(number)), counters)
+            except Unavailable:
+                await asyncio.sleep(0.01)
+
+    got = await asyncio.gather(*map(post, range(30)))
+    assert sum(one is Outcome.STORED for one in got) == 7
+    assert await stores[0].count_waiting() == 7
+
+
+async def test_a_counter_begins_again_when_its_time_has_ended_and_old_ones_are_forgotten(
+    store: LeadStore,
+) -> None:
+    counters = charges("poster", 1, of_poster=True, period=SHORT)
+    assert await store.admit(lead("a"), counters) is Outcome.STORED
+    limited = await store.admit(lead("b"), counters)
+    assert isinstance(limited, Limited)
+    await asyncio.sleep(limited.retry_after.total_seconds() + 0.01)
+    assert await store.admit(lead("b"), counters) is Outcome.STORED
+    await store.purge(datetime.now(UTC) + LONG)
+    assert await store.admit(lead("c"), counters) is Outcome.STORED
+
+
+async def test_counters_outlive_the_process(open_store: Any) -> None:
+    first = open_store()
+    await first.admit(lead("a"), charges("recipient", 1))
+    await first.close()
+    assert isinstance(await open_store().admit(lead("b"), charges("recipient", 1)), Limited)
+
+
+async def test_a_probe_writes_in_the_place_of_the_last_one(store: LeadStore) -> None:
+    for size in (10, 300_000, 10):
+        await store.probe(size)
+    assert await store.count_waiting() == 0

@@ -20,6 +20,7 @@ SECRETS = {
     "AGENT_TOKEN": "agent-token-4d1e",
     "SMTP_URL": "smtp://mailer:smtp-word-5e2f@127.0.0.1:{port}",
     "CRM_TOKEN": "crm-token-6f30",
+    "LEAD_API_KEYS": "crm=lead-key-word-1a2b3c4d5e6f",
     "LEAD_STORE_URL": "sqlite:////{folder}/leads-word-7041.db",
     "STATE_STORE_URL": "sqlite:////{folder}/state-word-8152.db",
     "MAIL_SCHEDULE_URL": "sqlite:////{folder}/mails-word-9263.db",

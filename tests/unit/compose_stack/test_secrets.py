@@ -25,7 +25,7 @@ def test_only_its_user_can_enter_the_folder_and_a_container_can_read_the_files(t
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert stat.S_IMODE((folder / "tokens").stat().st_mode) == 0o755, "the orchestrator has it mounted whole"
     files = [path for path in folder.rglob("*") if path.is_file()]
-    assert len(files) == 5
+    assert len(files) == 6
     assert all(stat.S_IMODE(path.stat().st_mode) == 0o444 for path in files)
 
 

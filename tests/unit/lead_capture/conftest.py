@@ -11,10 +11,14 @@ import httpx
 import pytest
 
 from lead_capture.app import create_app
+from lead_capture.capture import Capture
 from lead_capture.lead import CapturedLead
+from lead_capture.rates import Rates
 from lead_capture.settings import LeadCaptureSettings
 from lead_capture.sql_store import SqlLeadStore
+from lead_capture.store_watch import StoreWatch
 from signalbox.errors import Unavailable
+from signalbox.telemetry import Readiness
 
 GOOD = {
     "name": "Zoë Ångström",
@@ -104,19 +108,26 @@ def silent() -> SilentPublisher:
     return SilentPublisher()
 
 
+@pytest.fixture
+def capture(store: SqlLeadStore, settings: LeadCaptureSettings) -> Capture:
+    watch = StoreWatch(store, Readiness(), settings.store_probe_s)
+    return Capture(store, watch, Rates(settings), lambda: None)
+
+
 Serve = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 
 
 @pytest.fixture
 def serve(store: SqlLeadStore, publisher: FakePublisher, settings: LeadCaptureSettings) -> Serve:
-    """Start the app; keyword arguments change its settings."""
+    """Start the app for requests from ``peer``; other keyword arguments change its settings."""
 
     @asynccontextmanager
-    async def serving(**changes: object) -> AsyncIterator[httpx.AsyncClient]:
+    async def serving(peer: str = "127.0.0.1", **changes: object) -> AsyncIterator[httpx.AsyncClient]:
         app = create_app(store, publisher, settings.model_copy(update=changes))
+        transport = httpx.ASGITransport(app, client=(peer, 4711))
         async with (
             app.router.lifespan_context(app),
-            httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://leads.example") as client,
+            httpx.AsyncClient(transport=transport, base_url="http://leads.example") as client,
         ):
             yield client
 

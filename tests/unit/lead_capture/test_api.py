@@ -294,7 +294,13 @@ async def test_an_import_says_what_it_takes(client: httpx.AsyncClient) -> None:
     }  # fmt: skip
 
 
-async def test_of_very_many_bad_rows_all_are_counted_and_some_listed(client: httpx.AsyncClient) -> None:
-    answer = await client.post("/leads/import", content=(HEADER + "x\n" * 1500).encode(), headers=CSV)
-    assert answer.json()["rejected"] == 1500
-    assert len(answer.json()["errors"]) == 1000
+async def test_after_very_many_bad_rows_reading_stops_and_says_where(
+    client: httpx.AsyncClient, store: SqlLeadStore
+) -> None:
+    rows = "Ann,a@b.example,B,CTO,x\n" + "\n" + "x\n" * 1500 + "Bob,b@b.example,B,CTO,x\n"
+    body = (await client.post("/leads/import", content=(HEADER + rows).encode(), headers=CSV)).json()
+    assert (body["accepted"], body["rejected"], len(body["errors"])) == (1, 1000, 1000)
+    assert body["errors"][-1]["line"] == 1003
+    assert "ended at line 1003" in body["stopped"]
+    whole = await client.post("/leads/import", content=(HEADER + "x\n" * 999).encode(), headers=CSV)
+    assert whole.json()["stopped"] is None

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from lead_capture.callers import LOCAL
 from lead_capture.capture import Capture
 from lead_capture.lead import FIELDS
 from lead_capture.publisher import LEAD_CAPTURED
@@ -23,18 +24,20 @@ def rows() -> list[dict[str, str]]:
         return list(csv.DictReader(file, strict=True))
 
 
-async def test_every_row_is_accepted(store: SqlLeadStore, rows: list[dict[str, str]]) -> None:
+async def test_every_row_is_accepted(
+    capture: Capture, store: SqlLeadStore, rows: list[dict[str, str]]
+) -> None:
     with EXAMPLES.open("rb") as file:
-        result = await Capture(store, lambda: None).import_csv(file)
+        result = await capture.import_csv(file, LOCAL, None, lambda: False)
     assert result.errors == []
     assert result.accepted == len(rows) >= 240
     assert result.ignored_columns == []
     assert [column for column in FIELDS if column != "lead_id"] == list(rows[0])
 
 
-async def test_every_row_passes_the_contract_and_its_rules(store: SqlLeadStore) -> None:
+async def test_every_row_passes_the_contract_and_its_rules(capture: Capture, store: SqlLeadStore) -> None:
     with EXAMPLES.open("rb") as file:
-        await Capture(store, lambda: None).import_csv(file)
+        await capture.import_csv(file, LOCAL, None, lambda: False)
     schema = parse(schema_text(LEAD_CAPTURED))
     rules = Rules(schema)
     for lead in await store.claim(1000):

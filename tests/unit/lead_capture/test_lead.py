@@ -48,6 +48,9 @@ def test_every_bad_field_is_named_at_once() -> None:
         "a@mail.example.org",
         "o'neil@x.example",
         "用户@例え.example",
+        "a@हिन्दी.example",
+        "a@உதாரணம்.example",
+        "a@ตัวอย่าง.example",
         "a@b.test",
     ],
 )
@@ -69,7 +72,17 @@ def test_full_width_dots_of_an_address_become_plain_ones() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["https://a.example", "HTTP://a.example:8080/x?y#z", "https://例え.example/道"]
+    "url",
+    [
+        "https://a.example",
+        "HTTP://a.example:8080/x?y#z",
+        "https://例え.example/道",
+        "https://हिन्दी.example",
+        "http://203.0.113.5/",
+        "http://[2001:db8::1]:8080/",
+        "https://a.example./",
+        "https://a.example/x@y",
+    ],
 )
 def test_web_addresses_are_kept_as_they_were_given(url: str) -> None:
     assert read_submission({**GOOD, "company_website": url}).company_website == url
@@ -78,7 +91,11 @@ def test_web_addresses_are_kept_as_they_were_given(url: str) -> None:
 @pytest.mark.parametrize(
     "url",
     ["www.a.example", "ftp://a.example", "javascript:alert(1)", "https://", "https:///x", "https://a b.test",
-     "https://[::1", "https://a.example:99999"],
+     "https://[::1", "https://a.example:99999", "https://acme.example@evil.example/", "https://u:p@a.example",
+     "https://a.example\\@evil.example", "https://a..example", "https://.example", "https://-a.example",
+     "https://a_b!.example", "https://a.example:0", "https://a\u200b.example", "https://a.example/\u202egnp.x",
+     f"https://{'a' * 64}.example", f"https://{'a.' * 130}example", "https://1.2.3.4.5", "https://999.1.1.1",
+     "https://[fe80::1%eth0]", "https://xn--.example", "https://\uff0f.example"],
 )  # fmt: skip
 def test_what_is_no_web_address_is_refused(url: str) -> None:
     assert "web address" in details_of(company_website=url)["company_website"]

@@ -12,7 +12,9 @@ def table(text: str | bytes) -> LeadTable:
 
 
 def lines_and_names(text: str) -> list[tuple[int, str | None]]:
-    return [(row.line, None if row.fault else row.fields["name"]) for row in table(text).rows()]
+    return [
+        (row.line, None if row.fault else row.fields["name"]) for row in table(text).rows() if not row.blank
+    ]
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
@@ -101,3 +103,143 @@ def test_an_endless_cell_is_a_fault_and_reading_goes_on() -> None:
     rows = list(table(HEADER + f"{'x' * 140_000},a@b.example,B,CTO,x,\nBob,b@b.example,B,CTO,x,\n").rows())
     assert isinstance(rows[0], Row)
     assert [row.fault is None for row in rows] == [False, True]
+
+
+ROW = "Ann,a@b.example,B,CTO,x,hello"
+
+
+def only(text: str | bytes) -> Row:
+    (row,) = (row for row in table(text).rows() if not row.blank)
+    return row
+
+
+@pytest.mark.parametrize("before", [" ", "  ", "\t", "\u00a0", "\u200b", "\u3000", " \ufeff"])
+def test_a_quote_with_something_before_it_is_a_fault_of_its_row(before: str) -> None:
+    text = HEADER + f'Ann,a@b.example,{before}"Doe, Inc",CTO,x,y\nBob,b@b.example,B,CTO,x,\n'
+    rows = list(table(text).rows())
+    assert rows[0].fault is not None
+    assert "before its opening quote" in rows[0].fault.detail
+    assert rows[1].fault is None
+
+
+def test_such_a_quote_in_the_first_cell_or_over_two_lines_shifts_nothing_silently() -> None:
+    text = (
+        HEADER
+        + ' "Ann",a@b.example,B,CTO,x,\nBob,b@b.example,B,CTO,x, "one\ntwo"\nCy,c@b.example,B,CTO,x,y\n'
+    )
+    rows = list(table(text).rows())
+    assert [row.fault is not None for row in rows[:2]] == [True, True]
+    assert rows[-1].fields["name"] == "Cy"
+
+
+def test_quotes_inside_cells_are_no_such_quotes() -> None:
+    text = HEADER + 'Ann "Nan" Doe,a@b.example,"B, ""C""",CTO,"x "" y","one, "" two\n"" three"\n'
+    row = only(text)
+    assert row.fault is None
+    assert row.fields["name"] == 'Ann "Nan" Doe'
+    assert row.fields["company_name"] == 'B, "C"'
+
+
+def test_a_header_with_a_quote_behind_a_space_is_refused() -> None:
+    with pytest.raises(UnreadableCsv, match="before its opening quote"):
+        table(HEADER.replace("email,", '"email", "a,b",'))
+
+
+@pytest.mark.parametrize("sep", ["sep=;", "SEP=;", '"sep=;"', "sep=;;;;;;"])
+@pytest.mark.parametrize("bom", ["", "\ufeff"])
+def test_the_line_that_names_the_separator_is_read_and_counted(sep: str, bom: str) -> None:
+    text = f"{bom}{sep}\r\n" + f"{HEADER}{ROW}\n".replace(",", ";")
+    row = only(text)
+    assert (row.line, row.fields["name"]) == (3, "Ann")
+
+
+def test_a_separator_that_is_none_of_ours_is_said() -> None:
+    with pytest.raises(UnreadableCsv, match="separated by 'x'"):
+        table("sep=x\n" + HEADER)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_utf16_with_its_byte_order_mark_is_read(encoding: str) -> None:
+    text = (HEADER + ROW.replace("Ann", "Zoë 山田") + "\n").replace(",", "\t")
+    if encoding != "utf-16":
+        text = "\ufeff" + text
+    assert only(text.encode(encoding)).fields["name"] == "Zoë 山田"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32"])
+def test_other_encodings_are_said(encoding: str) -> None:
+    with pytest.raises(UnreadableCsv, match="CSV UTF-8"):
+        table((HEADER + ROW).encode(encoding))
+
+
+def test_utf16_that_breaks_off_is_said() -> None:
+    with pytest.raises(UnreadableCsv, match="not UTF-16 text"):
+        table((HEADER + ROW).encode("utf-16")[:-1])
+
+
+@pytest.mark.parametrize("marks", [b"\xef\xbb\xbf" * 2, b"\xef\xbb\xbf" * 3])
+def test_two_byte_order_marks_are_no_part_of_the_first_column(marks: bytes) -> None:
+    assert only(marks + HEADER.encode() + ROW.encode()).fields["name"] == "Ann"
+
+
+def test_a_quoted_header_behind_two_byte_order_marks_is_read() -> None:
+    header = ",".join(f'"{name}"' for name in HEADER.strip().split(","))
+    assert only(b"\xef\xbb\xbf" * 2 + f"{header}\n{ROW}".encode()).fields["name"] == "Ann"
+
+
+@pytest.mark.parametrize("odd", ["\u00a0Name\u00a0", "\u200bName", "Na\u00adme", "NAME\ufeff", "\u2060name "])
+def test_what_can_not_be_seen_is_no_part_of_a_column_name(odd: str) -> None:
+    assert only(HEADER.replace("name", odd, 1) + ROW).fields["name"] == "Ann"
+
+
+def test_company_name_with_a_no_break_space_is_the_column() -> None:
+    assert only(HEADER.replace("company_name", "Company\u00a0name") + ROW).fields["company_name"] == "B"
+
+
+def test_empty_cells_behind_the_last_column_are_nothing() -> None:
+    read = table(HEADER.strip() + ",,\n" + ROW + ",,,,\n" + ROW + ", ,\u00a0,\u200b\n")
+    assert read.ignored_columns == []
+    assert [row.fault for row in read.rows()] == [None, None]
+
+
+@pytest.mark.parametrize("blank", [",,,,,", "", "   ", ";;;;", "\t\t", " , ,\u00a0,", '"","",""', "\u200b"])
+def test_rows_without_anything_to_see_are_blank(blank: str) -> None:
+    text = f"{HEADER}{blank}\n{ROW}\n"
+    if set(blank) & set(";\t"):
+        delimiter = ";" if ";" in blank else "\t"
+        text = f"{HEADER}{ROW}\n".replace(",", delimiter).replace("\n", f"\n{blank}\n", 1)
+    (row,) = (row for row in table(text).rows() if not row.blank)
+    assert (row.line, row.fault) == (3, None)
+
+
+def test_very_many_blank_rows_are_counted_as_lines() -> None:
+    assert only(HEADER + "\n" * 25_000 + ROW).line == 25_002
+
+
+def test_a_header_alone_has_no_rows() -> None:
+    assert list(table(HEADER).rows()) == []
+    assert list(table(HEADER.strip()).rows()) == []
+
+
+def test_a_row_with_another_delimiter_than_the_header_is_told_so() -> None:
+    row = only(HEADER + ROW.replace(",", ";"))
+    assert row.fault is not None
+    assert "separated otherwise" in row.fault.detail
+
+
+def test_a_delimiter_inside_quoted_names_of_columns_does_not_mislead() -> None:
+    header = HEADER.strip() + ',"a;b;c;d;e;f;g;h;i"\n'
+    assert only(header + ROW + ",z").fields["name"] == "Ann"
+
+
+@pytest.mark.parametrize("where", [1, 40, -1])
+def test_a_nul_byte_is_no_text(where: int) -> None:
+    data = bytearray((HEADER + ROW).encode())
+    data[where] = 0
+    with pytest.raises(UnreadableCsv, match=r"CSV UTF-8"):
+        table(bytes(data))
+
+
+@pytest.mark.parametrize("cell", ["=HYPERLINK(1)", "+1-2", "-2+3", "@SUM(1)", "=1+1"])
+def test_formulas_are_text_to_us(cell: str) -> None:
+    assert only(HEADER + f"Ann,a@b.example,B,CTO,x,{cell}").fields["project_description"] == cell

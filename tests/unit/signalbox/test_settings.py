@@ -142,6 +142,7 @@ def test_these_are_the_secrets_of_the_system_and_each_may_come_from_a_file() -> 
         "KAFKA_SASL_OAUTHBEARER_CLIENT_SECRET",
         "KAFKA_SASL_PASSWORD",
         "KAFKA_SSL_KEY_PASSWORD",
+        "LEAD_API_KEYS",
         "LEAD_STORE_URL",
         "LLM_API_KEY",
         "MAIL_SCHEDULE_URL",

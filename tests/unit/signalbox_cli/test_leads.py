@@ -1,5 +1,7 @@
 import json
 
+from signalbox.cli.console_client import console, lead_capture
+
 CSV = "name,email\nZoë,zoe@widgets.example\n"
 
 
@@ -131,3 +133,13 @@ def test_a_status_that_does_not_exist_is_said_by_the_console(signalbox, service)
     service.answers["/api/leads"] = lambda _: (422, {"detail": "status: no such status"})
     outcome = signalbox("leads", "list", "--status", "lost")
     assert (outcome.status, outcome.err) == (1, "error: status: no such status\n")
+
+
+def test_the_first_key_of_lead_captures_own_setting_is_sent_with_the_leads(tmp_path, monkeypatch):
+    keys = tmp_path / "keys"
+    keys.write_text("operator=secret-of-the-operator\nshop=secret-of-the-shop\n")
+    monkeypatch.setenv("LEAD_API_KEYS_FILE", str(keys))
+    assert lead_capture()._client.headers["authorization"] == "Bearer secret-of-the-operator"
+    assert "authorization" not in console()._client.headers
+    monkeypatch.delenv("LEAD_API_KEYS_FILE")
+    assert "authorization" not in lead_capture()._client.headers

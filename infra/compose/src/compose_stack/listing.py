@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from compose_stack.secrets import LEAD_API_KEYS
 from local_stack.foundation import STACK_VARIABLE
 from local_stack.services import APPLICATIONS, BROKER, FOUNDATION, REGISTRY
 from signalbox.cli.status import StackProcess
@@ -19,6 +20,8 @@ def listed(
 ) -> list[StackProcess]:
     """Describe each container as commands on this machine see it; ``settings`` are those of the project."""
     environment = {**settings, **_of_commands(root, ports)}
+    if folder := settings.get("SECRETS_DIR"):
+        environment["LEAD_API_KEYS_FILE"] = str(Path(folder) / LEAD_API_KEYS)
     return [
         StackProcess(
             service=name,

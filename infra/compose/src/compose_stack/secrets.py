@@ -10,6 +10,8 @@ from signalbox.errors import ConfigurationError
 
 _FROM_ENVIRONMENT: Final = {"LLM_API_KEY": "llm_api_key", "SMTP_URL": "smtp_url"}
 _MADE: Final = ("grafana_password",)
+LEAD_API_KEYS: Final = "lead_api_keys"
+"""To a container, who calls it from this machine is somebody in another network: the command has a key."""
 
 
 def prepare_secrets(folder: Path, agents: Iterable[str], environment: Mapping[str, str]) -> dict[str, str]:
@@ -28,6 +30,8 @@ def prepare_secrets(folder: Path, agents: Iterable[str], environment: Mapping[st
     for path in (*(tokens / agent for agent in agents), *(folder / name for name in _MADE)):
         if not path.exists():
             _write(path, secrets.token_urlsafe(32) + "\n")
+    if not (folder / LEAD_API_KEYS).exists():
+        _write(folder / LEAD_API_KEYS, f"operator={secrets.token_urlsafe(32)}\n")
     settings = {"SECRETS_DIR": str(folder)}
     for variable, name in _FROM_ENVIRONMENT.items():
         secret = _secret_of(variable, environment)

@@ -1,11 +1,15 @@
-"""No request body is read past its path's limit."""
+"""No request body is read past its path's limit, and none that is packed: its real length is not told."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lead_capture.problems import BodyTooLarge, problem
+
+_LONGEST_NUMBER: Final = 18
+"""In digits; longer ones are not worth reading."""
 
 
 class BodyLimit:
@@ -25,8 +29,15 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         limit = self._limits.get(scope["path"], self._default)
-        announced = dict(scope["headers"]).get(b"content-length", b"0")
-        if announced.isdigit() and int(announced) > limit:
+        headers = dict(scope["headers"])
+        coding = headers.get(b"content-encoding", b"identity").strip().lower()
+        if coding not in {b"", b"identity"}:
+            packed = problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the body without a Content-Encoding")
+            packed.headers["Accept-Encoding"] = "identity"
+            await packed(scope, receive, send)
+            return
+        announced = headers.get(b"content-length", b"0").strip()
+        if announced.isdigit() and (len(announced) > _LONGEST_NUMBER or int(announced) > limit):
             too_large = problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(BodyTooLarge(limit)))
             await too_large(scope, receive, send)
             return

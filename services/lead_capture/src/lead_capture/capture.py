@@ -8,14 +8,23 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import IO, Final
 
+from lead_capture.callers import Caller
+from lead_capture.charges import Limited, TooManyLeads
 from lead_capture.lead import CapturedLead, InvalidLead, Problem, Submission, read_submission
 from lead_capture.leads_csv import LeadTable, Row
+from lead_capture.rates import Rates
 from lead_capture.store import LeadStore, Outcome
+from lead_capture.store_watch import StoreWatch
 from signalbox.envelope import derived_id
 from signalbox.names import LeadId
 
 _BATCH: Final = 500
-_LISTED_ERRORS: Final = 1000
+_MOST_ERRORS: Final = 1000
+_IMPORTS: Final = 2
+"""So many files are read at once: each keeps a core busy."""
+_NOT_YOURS: Final = (
+    "is given by callers on this machine or with an API key alone: leave it out, and get one of ours"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +37,14 @@ class RowError:
 
 @dataclass(slots=True)
 class ImportResult:
-    """What became of a file. Of very many errors the first thousand are listed, and all are counted."""
+    """What became of a file. ``stopped`` says where and why reading ended early, if it did."""
 
     accepted: int = 0
     rejected: int = 0
     lead_ids: list[LeadId] = field(default_factory=list)
     errors: list[RowError] = field(default_factory=list)
     ignored_columns: list[str] = field(default_factory=list)
+    stopped: str | None = None
 
     def accept(self, lead_id: LeadId) -> None:
         """Count a row that is in the store."""
@@ -44,8 +54,14 @@ class ImportResult:
     def reject(self, error: RowError) -> None:
         """Count a row that was not taken."""
         self.rejected += 1
-        if len(self.errors) < _LISTED_ERRORS:
-            self.errors.append(error)
+        self.errors.append(error)
+
+    def stop_after(self, line: int) -> None:
+        """Note that the rows behind this line were not read."""
+        self.stopped = (
+            f"{self.rejected} rows are bad: reading ended at line {line}, and what follows it was not read. "
+            "Mend the file, and send the rows that were not taken"
+        )
 
 
 _Batch = list[tuple[Row, Submission | tuple[Problem, ...]]]
@@ -54,62 +70,103 @@ _Batch = list[tuple[Row, Submission | tuple[Problem, ...]]]
 class Capture:
     """Takes leads in. ``wake`` is called on the event loop when there is something new to publish."""
 
-    def __init__(self, store: LeadStore, wake: Callable[[], None]) -> None:
+    def __init__(self, store: LeadStore, watch: StoreWatch, rates: Rates, wake: Callable[[], None]) -> None:
         self._store = store
+        self._watch = watch
+        self._rates = rates
         self._wake = wake
+        self._importing = asyncio.Semaphore(_IMPORTS)
 
-    async def submit(self, submission: Submission, idempotency_key: str | None = None) -> LeadId:
+    async def submit(
+        self, submission: Submission, caller: Caller, idempotency_key: str | None = None
+    ) -> LeadId:
         """Keep one lead and return its id; the same submission under the same id or key is one lead.
 
         Raises:
-            InvalidLead: when the id or the key was used before for another lead.
+            InvalidLead: when the id or the key was used before for another lead, or a stranger gives an id.
+            TooManyLeads: a stranger has posted enough; the lead was not taken.
             Unavailable: when the store can't be written; then the lead was not taken.
         """
-        lead = _captured(submission, "lead", idempotency_key)
-        (outcome,) = await self._store.add([lead])
+        if caller.stranger and submission.lead_id:
+            raise InvalidLead(Problem("lead_id", _NOT_YOURS))
+        lead = _captured(submission, "lead", caller, idempotency_key)
+        charges = self._rates.charges(caller, submission.email)
+        outcome = await self._watch.writing(self._store.admit(lead, charges))
+        if isinstance(outcome, Limited):
+            raise TooManyLeads(outcome)
         if outcome is Outcome.TAKEN:
             raise InvalidLead(_taken(submission))
         self._wake()
         return lead.lead_id
 
-    async def import_csv(self, file: IO[bytes], idempotency_key: str | None = None) -> ImportResult:
+    async def import_csv(
+        self, file: IO[bytes], caller: Caller, idempotency_key: str | None, given_up: Callable[[], bool]
+    ) -> ImportResult:
         """Keep the good rows of a CSV file, batch by batch; with a key, a repeat adds nothing.
+
+        It stops after very many bad rows, and after the batch in hand when ``given_up`` says so.
 
         Raises:
             UnreadableCsv: when the file as a whole is no CSV of leads; then nothing was stored.
             Unavailable: when the store can't be written; batches before it may have been stored.
         """
         try:
-            return await self._import(file, idempotency_key)
+            async with self._importing:
+                return await self._import(file, caller, idempotency_key, given_up)
         finally:
             self._wake()
 
-    async def _import(self, file: IO[bytes], key: str | None) -> ImportResult:
+    async def _import(
+        self, file: IO[bytes], caller: Caller, key: str | None, given_up: Callable[[], bool]
+    ) -> ImportResult:
         # Reading and checking rows takes a while: it is done beside the event loop.
         table = await asyncio.to_thread(LeadTable, file)
         try:
             result = ImportResult(ignored_columns=table.ignored_columns)
             rows = table.rows()
-            while batch := await asyncio.to_thread(_read_batch, rows):
-                await self._import_batch(batch, key, result)
+            while not given_up():
+                batch = await asyncio.to_thread(_read_batch, rows, _MOST_ERRORS - result.rejected)
+                if not batch:
+                    break
+                await self._import_batch(batch, caller, key, result)
+                if result.rejected >= _MOST_ERRORS:
+                    result.stop_after(batch[-1][0].line)
+                    break
             return result
         finally:
             table.close()
 
-    async def _import_batch(self, read: _Batch, key: str | None, result: ImportResult) -> None:
-        good = [_captured(lead, str(row.line), key) for row, lead in read if isinstance(lead, Submission)]
-        stored = iter(zip(good, await self._store.add(good), strict=True)) if good else iter(())
+    async def _import_batch(
+        self, read: _Batch, caller: Caller, key: str | None, result: ImportResult
+    ) -> None:
+        good = [
+            _captured(lead, str(row.line), caller, key) for row, lead in read if isinstance(lead, Submission)
+        ]
+        outcomes = await self._watch.writing(self._store.add(good)) if good else []
+        stored = iter(zip(good, outcomes, strict=True))
         for row, lead in read:
+            if row.blank:
+                continue
             problems = lead if isinstance(lead, tuple) else _note(lead, stored, result)
             if problems:
                 result.reject(RowError(row.line, problems))
 
 
-def _read_batch(rows: Iterator[Row]) -> _Batch:
-    return [(row, _read(row)) for row in islice(rows, _BATCH)]
+def _read_batch(rows: Iterator[Row], bad_left: int) -> _Batch:
+    """Read some rows, and no further than the last bad one that is listed."""
+    batch: _Batch = []
+    for row in islice(rows, _BATCH):
+        lead = _read(row)
+        batch.append((row, lead))
+        bad_left -= not row.blank and isinstance(lead, tuple)
+        if bad_left <= 0:
+            break
+    return batch
 
 
 def _read(row: Row) -> Submission | tuple[Problem, ...]:
+    if row.blank:
+        return ()
     if row.fault:
         return (row.fault,)
     try:
@@ -128,17 +185,25 @@ def _note(
     return ()
 
 
-def _captured(submission: Submission, part: str, key: str | None) -> CapturedLead:
+def _captured(submission: Submission, part: str, caller: Caller, key: str | None) -> CapturedLead:
     now = datetime.now(UTC)
     now = now.replace(microsecond=now.microsecond // 1000 * 1000)
-    return CapturedLead(_lead_id(submission, part, key), submission.details(), now)
+    return CapturedLead(_lead_id(submission, part, caller, key), submission.details(), now)
 
 
-def _lead_id(submission: Submission, part: str, key: str | None) -> LeadId:
+def _lead_id(submission: Submission, part: str, caller: Caller, key: str | None) -> LeadId:
     if submission.lead_id:
         return LeadId(submission.lead_id)
-    # The id follows from the key, so the store's unique lead id is all that idempotency needs.
-    return LeadId(derived_id("idempotency", key, part) if key else str(uuid.uuid4()))
+    if not key:
+        return LeadId(str(uuid.uuid4()))
+    # The id follows from the key, so the store's unique lead id is all that idempotency needs. Each caller
+    # has keys of his own. Strangers can't be told apart: theirs count with the contents, so that nobody can
+    # take another's key, or learn from it whether there is a lead.
+    if caller.stranger:
+        return LeadId(derived_id("idempotency of strangers", key, submission.model_dump_json()))
+    if caller.name:
+        return LeadId(derived_id("idempotency of a program", caller.name, key, part))
+    return LeadId(derived_id("idempotency", key, part))
 
 
 def _taken(submission: Submission) -> Problem:

@@ -12,12 +12,18 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from lead_capture.bodies import FORMS, media_type, read_form
+from lead_capture.callers import Callers
 from lead_capture.capture import Capture
+from lead_capture.charges import TooManyLeads
 from lead_capture.lead import InvalidLead, Problem, read_submission
 from lead_capture.metrics import CAPTURED, REJECTED
+from lead_capture.problems import shown
 from signalbox.errors import Unavailable
 
 _TOKEN: Final = "form_token"
+_NOT_OF_THE_LEAD: Final = frozenset({_TOKEN, "lead_id"})
+"""People don't choose ids: what a form posts as one is no part of the lead, whoever posts it."""
+_MOST_ERRORS: Final = 20
 _SECURITY: Final = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'",
@@ -55,8 +61,9 @@ _START: Final = {"lead_source": "Website form"}
 class FormPages:
     """Shows the form, with what is wrong beside each field, and the page that says thank you."""
 
-    def __init__(self, capture: Capture, console_url: str | None) -> None:
+    def __init__(self, capture: Capture, callers: Callers, console_url: str | None) -> None:
         self._capture = capture
+        self._callers = callers
         self._console_url = (console_url or "").rstrip("/")
         self._pages = Environment(
             loader=PackageLoader("lead_capture", "pages"), autoescape=True, undefined=StrictUndefined
@@ -69,17 +76,24 @@ class FormPages:
     async def answer(self, request: Request) -> Response:
         """Take a posted form in, or show it again with its values and what is wrong with them."""
         posted: Mapping[str, str] = {}
+        caller = self._callers.of(request)
         try:
             posted = await read_form(request)
-            fields = {name: value for name, value in posted.items() if name != _TOKEN}
+            fields = {name: value for name, value in posted.items() if name not in _NOT_OF_THE_LEAD}
             submission = read_submission(fields)
             # The token makes a double click, or a reload of the answer, the same lead; what was changed
             # after going back is another one.
             key = f"{posted[_TOKEN]}:{submission.model_dump_json()}" if posted.get(_TOKEN) else None
-            lead_id = await self._capture.submit(submission, key)
+            lead_id = await self._capture.submit(submission, caller, key)
         except InvalidLead as error:
             REJECTED.labels("form").inc()
             return self._form(posted, error.problems, HTTPStatus.UNPROCESSABLE_ENTITY)
+        except TooManyLeads as error:
+            REJECTED.labels("form").inc()
+            sorry = Problem("", "We have had many requests like this one. Please try again later.")
+            page = self._form(posted, (sorry,), HTTPStatus.TOO_MANY_REQUESTS)
+            page.headers["Retry-After"] = str(error.seconds)
+            return page
         except Unavailable:
             sorry = Problem("", "We can't save your request right now. Please try again in a minute.")
             return self._form(posted, (sorry,), HTTPStatus.SERVICE_UNAVAILABLE)
@@ -100,7 +114,11 @@ class FormPages:
             fields=_FIELDS,
             values=values,
             errors={bad.field: bad.detail for bad in problems if bad.field in known},
-            other_errors=[f"{bad.field} {bad.detail}".strip() for bad in problems if bad.field not in known],
+            other_errors=[
+                shown(f"{shown(bad.field)} {bad.detail}".strip(), 500)
+                for bad in problems
+                if bad.field not in known
+            ][:_MOST_ERRORS],
             token=values.get(_TOKEN) or str(uuid.uuid4()),
         )
 

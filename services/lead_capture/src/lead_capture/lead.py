@@ -5,16 +5,20 @@ which field is wrong.
 """
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from ipaddress import IPv4Address, IPv6Address
 from typing import Annotated, Any, Final, NoReturn
 from urllib.parse import urlsplit
 
-from email_validator import EmailNotValidError, validate_email
+import httpx
+import idna
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from signalbox.addresses import mailbox
 from signalbox.names import LeadId
 
 _LEAD_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:~-]{0,99}")
@@ -62,6 +66,8 @@ def _without_controls(value: str) -> str:
                 _wrong(f"has a control character (U+{ord(character):04X})")
         elif "\ud800" <= character <= "\udfff":
             _wrong("is not valid Unicode: it has half of a surrogate pair")
+        elif character == "\ufffd":
+            _wrong("has a replacement character (U+FFFD): it was read in a wrong charset before; send UTF-8")
     return value
 
 
@@ -74,30 +80,57 @@ def _without_tabs(value: str) -> str:
 
 
 def _email(value: str) -> str:
-    """Check the address by syntax alone; ``example`` and ``test`` domains are welcome."""
+    """Check the address as the mailer does; ``example`` and ``test`` domains are welcome."""
     try:
-        found = validate_email(value, check_deliverability=False, test_environment=True, strict=True)
-    except EmailNotValidError as error:
+        # Written in other scripts, one address has several spellings (full-width dots, say): one is kept.
+        kept = value if value.isascii() else mailbox(value).readable
+        mailbox(kept)
+    except ValueError as error:
         _wrong(f"is not an e-mail address: {error}")
-    if "." not in found.domain:
-        _wrong("is not an e-mail address: the part after the @ needs a dot")
-    # Written in other scripts, one address has several spellings (full-width dots, say): one is kept.
-    return value if value.isascii() else found.normalized
+    return kept
 
 
 def _website(value: str) -> str:
+    """Check that tools could fetch it: it has a host that the DNS or an address can name, and no user."""
+    if any(c.isspace() or c == "\\" or unicodedata.category(c) == "Cf" for c in value):
+        _wrong("must be a web address without spaces, backslashes and invisible characters")
     try:
         parts = urlsplit(value)
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError as error:
         _wrong(f"is not a web address: {error}")
-    if not usable or any(c.isspace() for c in value):
+    if not usable:
         _wrong("must be a web address that starts with http:// or https://")
+    if "@" in parts.netloc:
+        _wrong("is a web address with a user name in it: leave it out")
+    try:
+        httpx.URL(value)
+        _check_host(parts.hostname or "")
+    except (httpx.InvalidURL, ValueError) as error:
+        _wrong(f"is not a web address: {error}")
     return value
 
 
+def _check_host(host: str) -> None:
+    if "%" in host:
+        raise ValueError("a zone is one machine's own")
+    if ":" in host:
+        IPv6Address(host)
+    elif re.fullmatch(r"[0-9.]+", host):
+        IPv4Address(host)
+    else:
+        name = idna.encode(host, uts46=True, transitional=False).decode().rstrip(".")
+        if not re.fullmatch(r"(?=.{1,253}\Z)[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*", name, re.IGNORECASE):
+            raise ValueError("its host is no name")
+
+
+def is_lead_id(text: str) -> bool:
+    """Say whether a lead can have this id."""
+    return bool(_LEAD_ID.fullmatch(text))
+
+
 def _id(value: str) -> str:
-    if not _LEAD_ID.fullmatch(value):
+    if not is_lead_id(value):
         _wrong("must be 1 to 100 letters, digits and . _ : ~ - and start with a letter or digit")
     return value
 

@@ -1,8 +1,15 @@
-"""Leads from a CSV file (RFC 4180, UTF-8), row by row, each with the line at which it starts."""
+"""Leads from a CSV file (RFC 4180), row by row, each with the line at which it starts.
+
+What spreadsheets leave is read: byte order marks, UTF-16, ``sep=;``, blank rows, empty cells behind the last
+column, invisible characters in the header. What would shift or change a cell silently is a fault of its row.
+"""
 
 import codecs
 import csv
 import io
+import re
+import unicodedata
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import IO, Final
@@ -10,8 +17,17 @@ from typing import IO, Final
 from lead_capture.lead import FIELDS, REQUIRED, Problem
 
 _CHUNK: Final = 64 * 1024
+_BLANK_LINES: Final = 10_000
 _NEWLINE: Final = b"\n"
-_DELIMITERS: Final = ",;\t"
+_DELIMITERS: Final = ",;\t|"
+_SEP: Final = re.compile(r'"?sep=(.)"?[,;\t|]*[\r\n]*', re.IGNORECASE)
+_LATE_QUOTE: Final = re.compile(r'[^\S\r\n]"|[^\x00-\x7f]"')
+_QUOTED_LATE: Final = (
+    "has a space or something invisible before its opening quote: begin the cell with the quote"
+)
+_INVISIBLE: Final = "".join(
+    one for one in map(chr, range(0x10000)) if one.isspace() or unicodedata.category(one) == "Cf"
+)
 _ROW: Final = "row"
 _FAULTS: Final = {
     "unexpected end of data": "a quoted cell is opened here and never closed",
@@ -36,47 +52,54 @@ class Row:
     line: int
     fields: Mapping[str, str] = field(default_factory=dict)
     fault: Problem | None = None
+    blank: bool = False
 
 
 class LeadTable:
     """The rows of a CSV file that is held in ``file``, read as they are asked for.
 
-    The delimiter is the comma, or what the header uses instead of it: semicolon or tab. Column names
+    The delimiter is the comma, or what the header uses instead of it: semicolon, tab or bar. Column names
     match without regard to case, and ``Company name`` is ``company_name``.
 
     Raises:
-        UnreadableCsv: when the file is not UTF-8, empty, or without a column that each lead needs.
+        UnreadableCsv: when the file is no text, empty, or without a column that each lead needs.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
-        _require_utf8(file)
+        encoding = _encoding(file)
+        _require_encoding(file, encoding)
         file.seek(0)
         # newline="" leaves line ends to the csv module, so that a quoted newline stays in its cell.
-        self._text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
-        first_line = self._text.readline()
-        self._text.seek(0)
-        delimiter = max(_DELIMITERS, key=first_line.count)
+        self._text = io.TextIOWrapper(file, encoding=encoding, newline="")
+        self._lines = _Lines(self._text)
+        delimiter = self._lines.declared_delimiter() or _delimiter(self._lines.first())
+        self._unquoted = re.compile(
+            rf'(?:^|{re.escape(delimiter)})(?:"(?:[^"]|"")*"|([^{re.escape(delimiter)}]*))'
+        )
+        self._nothing = f"{delimiter} \t\xa0\r\n"
         # strict: a stray quote is an error of its row instead of swallowing the rows after it.
-        self._reader = csv.reader(self._text, delimiter=delimiter, strict=True)
+        self._reader = csv.reader(self._lines, delimiter=delimiter, strict=True)
         self._columns = self._read_header()
 
     @property
     def ignored_columns(self) -> list[str]:
         """The columns that are no field of a lead."""
-        return [column for column in self._columns if column not in FIELDS]
+        return [column for column in self._columns if column and column not in FIELDS]
 
     def rows(self) -> Iterator[Row]:
-        """Read the rows; blank lines are skipped."""
+        """Read the rows. Of very many blank ones some are given, so that reading can stop in between."""
         while True:
-            line = self._reader.line_num + 1
+            if self._lines.skip_blank(self._nothing):
+                yield Row(self._lines.begin_row(), blank=True)
+                continue
+            line = self._lines.begin_row()
             try:
                 cells = next(self._reader)
             except StopIteration:
                 return
             except csv.Error as error:
                 yield Row(line, fault=Problem(_ROW, _fault(error)))
-                continue
-            if any(cells):
+            else:
                 yield self._row(line, cells)
 
     def close(self) -> None:
@@ -84,12 +107,15 @@ class LeadTable:
         self._text.detach()
 
     def _read_header(self) -> list[str]:
+        self._lines.begin_row()
         try:
             names = next(self._reader)
         except StopIteration:
             raise UnreadableCsv("the file is empty: its first line must name the columns") from None
         except csv.Error as error:
             raise UnreadableCsv(f"the header can't be read: {_fault(error)}") from error
+        if self._quoted_late():
+            raise UnreadableCsv(f"the header can't be read: a cell {_QUOTED_LATE}")
         columns = [_column(name) for name in names]
         faults = [Problem(name, "is a required column") for name in REQUIRED if name not in columns]
         faults += [Problem(name, "is there more than once") for name in FIELDS if columns.count(name) > 1]
@@ -98,16 +124,117 @@ class LeadTable:
         return columns
 
     def _row(self, line: int, cells: list[str]) -> Row:
-        if len(cells) > len(self._columns):
+        if not any(map(_visible, cells)):
+            return Row(line, blank=True)
+        if self._quoted_late():
+            return Row(line, fault=Problem(_ROW, f"a cell {_QUOTED_LATE}"))
+        if any(map(_visible, cells[len(self._columns) :])):
             detail = f"has {len(cells)} cells, but the header has {len(self._columns)}"
             return Row(line, fault=Problem(_ROW, detail))
+        if len(cells) == 1 and any(one in cells[0] for one in _DELIMITERS):
+            return Row(
+                line, fault=Problem(_ROW, "is one cell: its cells are separated otherwise than the header's")
+            )
         # A short row lacks its last cells: whether that matters, the rules for the fields say.
         pairs = zip(self._columns, cells, strict=False)
         return Row(line, {column: cell for column, cell in pairs if column in FIELDS})
 
+    def _quoted_late(self) -> bool:
+        """Say whether the row has a cell in which something that can't be seen stands before the quote.
+
+        Such a quote does not count as one: a comma inside would begin another cell.
+        """
+        raw = self._lines.row()
+        if not _LATE_QUOTE.search(raw):
+            return False
+        return any(
+            cell.startswith('"')
+            for found in self._unquoted.finditer(raw)
+            if (cell := _visible(found[1] or ""))
+        )
+
+
+class _Lines:
+    """The lines of a file, for the csv module, with what the row in hand is made of."""
+
+    def __init__(self, text: IO[str]) -> None:
+        self._text = text
+        self._waiting = deque([text.readline().lstrip("\ufeff")])
+        self._row: list[str] = []
+        self._read = 0
+
+    def declared_delimiter(self) -> str | None:
+        """Take the line ``sep=;`` away, which spreadsheets write first, and return what it says."""
+        found = _SEP.fullmatch(self._waiting[0])
+        if found is None:
+            return None
+        if found[1] not in _DELIMITERS:
+            raise UnreadableCsv(
+                f"cells are separated by {found[1]!r}: use one of {' '.join(_DELIMITERS[:3])}"
+            )
+        self._waiting[0] = self._text.readline()
+        self._read += 1
+        return found[1]
+
+    def first(self) -> str:
+        """Return the line of the header."""
+        return self._waiting[0]
+
+    def begin_row(self) -> int:
+        """Return the number of the line on which the next row starts, from 1."""
+        self._row = []
+        return self._read + 1
+
+    def skip_blank(self, nothing: str) -> bool:
+        """Skip lines of nothing but ``nothing``; True when there were so many that there may be more.
+
+        A sheet has a million rows: where most are empty, they are not worth to be taken apart.
+        """
+        for _ in range(_BLANK_LINES):
+            line = self._waiting[0] if self._waiting else self._text.readline()
+            if not line or line.strip(nothing):
+                if line and not self._waiting:
+                    self._waiting.append(line)
+                return False
+            self._waiting.clear()
+            self._read += 1
+        return True
+
+    def row(self) -> str:
+        """Return the text of the row in hand."""
+        return "".join(self._row)
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._waiting.popleft() if self._waiting else self._text.readline()
+        if not line:
+            raise StopIteration
+        self._read += 1
+        self._row.append(line)
+        return line
+
+
+def _delimiter(header: str) -> str:
+    """Return what separates the cells of the header: that with which it has the most columns of a lead."""
+
+    def known(delimiter: str) -> tuple[int, int]:
+        names = {_column(name.strip().strip('"')) for name in header.split(delimiter)}
+        return len(names.intersection(FIELDS)), header.count(delimiter)
+
+    return max(_DELIMITERS, key=known)
+
+
+def _visible(text: str) -> str:
+    """Return ``text`` without the white space and the invisible characters around it."""
+    stripped = text.strip()
+    return stripped if stripped.isascii() else stripped.strip(_INVISIBLE)
+
 
 def _column(name: str) -> str:
-    return "_".join(name.strip().lower().replace("-", " ").replace("_", " ").split())
+    seen = "".join(one for one in name if unicodedata.category(one) != "Cf")
+    return "_".join(seen.strip().lower().replace("-", " ").replace("_", " ").split())
 
 
 def _fault(error: csv.Error) -> str:
@@ -115,18 +242,39 @@ def _fault(error: csv.Error) -> str:
     return next((detail for part, detail in _FAULTS.items() if part in text), text)
 
 
-def _require_utf8(file: IO[bytes]) -> None:
-    """Read the file once, so that nothing is stored of one that turns out not to be UTF-8 half-way."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
+def _encoding(file: IO[bytes]) -> str:
+    """Say how the file is encoded, by its byte order mark; without one it is UTF-8."""
+    file.seek(0)
+    start = file.read(4)
+    if start in {codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE}:
+        raise UnreadableCsv("the file is UTF-32; save it as “CSV UTF-8”")
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    if b"\0" in start:
+        raise UnreadableCsv(
+            "the file is UTF-16 without a byte order mark, or no text; save it as “CSV UTF-8”"
+        )
+    return "utf-8-sig"
+
+
+def _require_encoding(file: IO[bytes], encoding: str) -> None:
+    """Read the file once, so that nothing is stored of one that turns out to be something else half-way."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    name = encoding.removesuffix("-sig").upper()
     line = 1
     file.seek(0)
     while True:
         chunk = file.read(_CHUNK)
         try:
-            decoder.decode(chunk, final=not chunk)
+            text = decoder.decode(chunk, final=not chunk)
         except UnicodeDecodeError as error:
             at = line + bytes(error.object[: error.start]).count(_NEWLINE)
-            raise UnreadableCsv(f"line {at} is not UTF-8 text; save the file as “CSV UTF-8”") from error
+            raise UnreadableCsv(f"line {at} is not {name} text; save the file as “CSV UTF-8”") from error
+        if "\0" in text:
+            at = line + text[: text.index("\0")].count("\n")
+            raise UnreadableCsv(
+                f"line {at} has a NUL character, so the file is no text; save it as “CSV UTF-8”"
+            )
         if not chunk:
             return
         line += chunk.count(_NEWLINE)

@@ -7,6 +7,7 @@ atomically; no more is needed.
 """
 
 import logging
+import os
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -21,7 +22,9 @@ from pymongo.errors import BulkWriteError, ConnectionFailure, OperationFailure, 
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
+from lead_capture.charges import Charge, Limited
 from lead_capture.lead import CapturedLead, LeadDetails
+from lead_capture.mongo_counters import MongoCounters
 from lead_capture.store import LEASE, OutboxState, Outcome
 from signalbox.errors import ConfigurationError, Unavailable
 from signalbox.names import LeadId
@@ -53,6 +56,7 @@ class MongoLeadStore:
         logging.getLogger("pymongo").setLevel(logging.INFO)
         self._client = _client(url)
         self._leads = _collection(self._client)
+        self._counters = MongoCounters(self._leads)
         self._lease = lease
         self._holder = holder or str(uuid.uuid4())
         self._indexed = False
@@ -72,6 +76,33 @@ class MongoLeadStore:
             else:
                 outcomes.append(Outcome.KNOWN if before == fields else Outcome.TAKEN)
         return outcomes
+
+    async def admit(self, lead: CapturedLead, charges: Sequence[Charge]) -> Outcome | Limited:
+        """Count the lead, then keep it; what was counted for one that is not kept is taken back."""
+        if not charges:
+            return (await self.add([lead]))[0]
+        details = lead.details.model_dump()
+        safe = self._leads.with_options(read_concern=ReadConcern("majority"))
+        async with _border():
+            if before := await safe.find_one({"_id": lead.lead_id}, {"details": 1}):
+                return Outcome.KNOWN if before["details"] == details else Outcome.TAKEN
+            if limited := await self._counters.count(charges, datetime.now(UTC)):
+                return limited
+        (outcome,) = await self.add([lead])
+        if outcome is not Outcome.STORED:
+            async with _border():
+                await self._counters.take_back(charges)
+        return outcome
+
+    async def purge(self, now: datetime) -> None:
+        async with _border():
+            await self._counters.purge(now)
+
+    async def probe(self, size: int) -> None:
+        probes = self._leads.database.get_collection("store_probes", write_concern=_DURABLE)
+        async with _border():
+            filler = {"_id": self._holder, "filler": os.urandom(size)}
+            await probes.replace_one({"_id": self._holder}, filler, upsert=True)
 
     async def state(self, lead_id: LeadId) -> OutboxState | None:
         async with _border():

@@ -3,17 +3,21 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from http import HTTPStatus
-from typing import Any
+from itertools import islice
+from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from lead_capture.charges import TooManyLeads
 from lead_capture.lead import InvalidLead, Problem
 from lead_capture.leads_csv import UnreadableCsv
 from signalbox.errors import Unavailable
 
-_RETRY_AFTER_S = 5
+_RETRY_AFTER_S: Final = 5
+_MOST_ERRORS: Final = 50
+_LONGEST_DETAIL: Final = 1000
 
 
 class BodyTooLarge(Exception):
@@ -31,11 +35,19 @@ def problem(
         "type": "about:blank",
         "title": status.phrase,
         "status": status.value,
-        "detail": detail,
+        "detail": shown(detail, _LONGEST_DETAIL),
     }
-    if listed := [asdict(error) for error in errors]:
+    if listed := [asdict(error) for error in islice(errors, _MOST_ERRORS)]:
+        for error in listed:
+            error.update(field=shown(error["field"]), detail=shown(error["detail"], _LONGEST_DETAIL))
         body["errors"] = listed
     return JSONResponse(body, status.value, dict(headers or {}), media_type="application/problem+json")
+
+
+def shown(text: str, longest: int = 100) -> str:
+    """Make what a caller wrote fit to be quoted: short, and valid Unicode whatever he sent."""
+    cut = text if len(text) <= longest else text[: longest - 1] + "…"
+    return cut.encode("utf-8", "replace").decode()
 
 
 def answer_with_problems(app: FastAPI) -> None:
@@ -43,7 +55,7 @@ def answer_with_problems(app: FastAPI) -> None:
 
     @app.exception_handler(InvalidLead)
     async def invalid_lead(_: Request, error: InvalidLead) -> JSONResponse:
-        fields = ", ".join(dict.fromkeys(bad.field for bad in error.problems))
+        fields = ", ".join(dict.fromkeys(shown(bad.field) for bad in error.problems))
         detail = f"the lead was not accepted; see errors: {fields}"
         return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, error.problems)
 
@@ -54,6 +66,10 @@ def answer_with_problems(app: FastAPI) -> None:
     @app.exception_handler(BodyTooLarge)
     async def body_too_large(_: Request, error: BodyTooLarge) -> JSONResponse:
         return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(error))
+
+    @app.exception_handler(TooManyLeads)
+    async def too_many_leads(_: Request, error: TooManyLeads) -> JSONResponse:
+        return problem(HTTPStatus.TOO_MANY_REQUESTS, str(error), headers={"Retry-After": str(error.seconds)})
 
     @app.exception_handler(Unavailable)
     async def unavailable(_: Request, error: Unavailable) -> JSONResponse:

@@ -1,6 +1,7 @@
 """Leads in a relational database: SQLite by default, or another one of SQLAlchemy's."""
 
 import asyncio
+import os
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -11,28 +12,17 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 
+from lead_capture import sql_counters
+from lead_capture.charges import Charge, Limited
 from lead_capture.lead import CapturedLead, LeadDetails
+from lead_capture.sql_tables import ADDED_LATER, LEADS, METADATA, PROBES
 from lead_capture.store import LEASE, OutboxState, Outcome
 from signalbox.databases import make_tables
 from signalbox.errors import ConfigurationError, Unavailable
 from signalbox.names import LeadId
 
-_METADATA: Final = sa.MetaData()
-_LEADS: Final = sa.Table(
-    "leads",
-    _METADATA,
-    sa.Column("position", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("lead_id", sa.String(100), nullable=False, unique=True),
-    sa.Column("details", sa.JSON, nullable=False),
-    sa.Column("captured_ms", sa.BigInteger, nullable=False),
-    sa.Column("published_ms", sa.BigInteger),
-    sa.Column("leased_by", sa.String(100)),
-    sa.Column("leased_until_ms", sa.BigInteger),
-    sa.Index("leads_published_position", "published_ms", "position"),
-    sqlite_autoincrement=True,
-)
-_ADDED_LATER: Final = (_LEADS.c.leased_by, _LEADS.c.leased_until_ms)
-_WAITING: Final = _LEADS.c.published_ms.is_(None)
+_TRIES: Final = 5
+_WAITING: Final = LEADS.c.published_ms.is_(None)
 
 
 class SqlLeadStore:
@@ -49,12 +39,22 @@ class SqlLeadStore:
         self._lease = lease
         self._holder = holder or str(uuid.uuid4())
         with _border():
-            make_tables(_METADATA, self._engine)
+            make_tables(METADATA, self._engine)
             _add_missing_columns(self._engine)
 
     async def add(self, leads: Sequence[CapturedLead]) -> list[Outcome]:
         """Keep the leads that are new, all or none of them."""
         return await asyncio.to_thread(self._add, leads)
+
+    async def admit(self, lead: CapturedLead, charges: Sequence[Charge]) -> Outcome | Limited:
+        """Keep the lead and count it, both or neither."""
+        return await asyncio.to_thread(self._admit, lead, charges)
+
+    async def purge(self, now: datetime) -> None:
+        await asyncio.to_thread(self._purge, now)
+
+    async def probe(self, size: int) -> None:
+        await asyncio.to_thread(self._probe, size)
 
     async def state(self, lead_id: LeadId) -> OutboxState | None:
         return await asyncio.to_thread(self._state, lead_id)
@@ -94,11 +94,60 @@ class SqlLeadStore:
                 else:
                     outcomes.append(Outcome.KNOWN if before == details else Outcome.TAKEN)
             if new:
-                connection.execute(sa.insert(_LEADS), new)
+                connection.execute(sa.insert(LEADS), new)
         return outcomes
 
+    def _admit(self, lead: CapturedLead, charges: Sequence[Charge]) -> Outcome | Limited:
+        if not charges:
+            return self._add([lead])[0]
+        now = datetime.now(UTC)
+        for _ in range(_TRIES):
+            try:
+                outcome, full = self._admit_new(lead, charges, now)
+            except IntegrityError:
+                continue  # another request made this lead or one of these counters: now we see it
+            return outcome if outcome else self._refused(charges, full, now)
+        raise Unavailable("lead store", "a counter of this lead is just being made")
+
+    def _admit_new(
+        self, lead: CapturedLead, charges: Sequence[Charge], now: datetime
+    ) -> tuple[Outcome | None, dict[str, timedelta]]:
+        details = lead.details.model_dump()
+        with _border(), self._engine.begin() as connection:
+            known = _details_of(connection, [lead.lead_id])
+            if lead.lead_id in known:
+                return (Outcome.KNOWN if known[lead.lead_id] == details else Outcome.TAKEN), {}
+            # What is full already costs no write: a flood does not hold the database's lock.
+            full = sql_counters.full(connection, charges, now, counted=False)
+            if not full:
+                sql_counters.count(connection, charges, now)
+                full = sql_counters.full(connection, charges, now, counted=True)
+                if full:
+                    connection.rollback()
+                else:
+                    connection.execute(sa.insert(LEADS), [_row(lead, details)])
+        return (None if full else Outcome.STORED), full
+
+    def _refused(self, charges: Sequence[Charge], full: dict[str, timedelta], now: datetime) -> Limited:
+        """Count a refused post against who posted it, as far as his counters go."""
+        posters = [charge for charge in charges if charge.of_poster]
+        if not any(charge.key in full for charge in posters):
+            with suppress(IntegrityError), _border(), self._engine.begin() as connection:
+                sql_counters.count(connection, posters, now)
+        return Limited(max(full.values()))
+
+    def _purge(self, now: datetime) -> None:
+        with _border(), self._engine.begin() as connection:
+            sql_counters.purge(connection, now)
+
+    def _probe(self, size: int) -> None:
+        row = {"holder": self._holder, "filler": os.urandom(size)}
+        with _border(), self._engine.begin() as connection:
+            connection.execute(sa.delete(PROBES).where(PROBES.c.holder == self._holder))
+            connection.execute(sa.insert(PROBES), [row])
+
     def _state(self, lead_id: LeadId) -> OutboxState | None:
-        query = sa.select(_LEADS.c.captured_ms, _LEADS.c.published_ms).where(_LEADS.c.lead_id == lead_id)
+        query = sa.select(LEADS.c.captured_ms, LEADS.c.published_ms).where(LEADS.c.lead_id == lead_id)
         with _border(), self._engine.connect() as connection:
             row = connection.execute(query).one_or_none()
         if row is None:
@@ -109,37 +158,37 @@ class SqlLeadStore:
     def _claim(self, limit: int) -> list[CapturedLead]:
         now = datetime.now(UTC)
         free = sa.and_(_WAITING, self._may_claim(_milliseconds(now)))
-        oldest = sa.select(_LEADS.c.position).where(free).order_by(_LEADS.c.position).limit(limit)
+        oldest = sa.select(LEADS.c.position).where(free).order_by(LEADS.c.position).limit(limit)
         lease = {"leased_by": self._holder, "leased_until_ms": _milliseconds(now + self._lease)}
         with _border(), self._engine.begin() as connection:
             while positions := connection.execute(oldest).scalars().all():
-                ours = _LEADS.c.position.in_(positions)
+                ours = LEADS.c.position.in_(positions)
                 # The condition is in the update, too: of two processes that saw a row free, one gets it.
-                connection.execute(sa.update(_LEADS).where(ours, free).values(lease))
-                query = sa.select(_LEADS).where(ours, _WAITING, _LEADS.c.leased_by == self._holder)
-                if rows := connection.execute(query.order_by(_LEADS.c.position)).all():
+                connection.execute(sa.update(LEADS).where(ours, free).values(lease))
+                query = sa.select(LEADS).where(ours, _WAITING, LEADS.c.leased_by == self._holder)
+                if rows := connection.execute(query.order_by(LEADS.c.position)).all():
                     return list(map(_lead, rows))
         return []
 
     def _may_claim(self, now_ms: int) -> sa.ColumnElement[bool]:
-        until = _LEADS.c.leased_until_ms
-        return sa.or_(until.is_(None), until <= now_ms, _LEADS.c.leased_by == self._holder)
+        until = LEADS.c.leased_until_ms
+        return sa.or_(until.is_(None), until <= now_ms, LEADS.c.leased_by == self._holder)
 
     def _count_waiting(self) -> int:
-        query = sa.select(sa.func.count()).select_from(_LEADS).where(_WAITING)
+        query = sa.select(sa.func.count()).select_from(LEADS).where(_WAITING)
         with _border(), self._engine.connect() as connection:
             return connection.execute(query).scalar_one()
 
     def _mark_published(self, lead_ids: Sequence[LeadId], at: datetime) -> None:
-        ours = _LEADS.c.lead_id.in_(lead_ids)
-        change = sa.update(_LEADS).where(ours, _WAITING).values(published_ms=_milliseconds(at))
+        ours = LEADS.c.lead_id.in_(lead_ids)
+        change = sa.update(LEADS).where(ours, _WAITING).values(published_ms=_milliseconds(at))
         with _border(), self._engine.begin() as connection:
             connection.execute(change)
 
     def _give_back(self) -> None:
-        held = sa.and_(_WAITING, _LEADS.c.leased_by == self._holder)
+        held = sa.and_(_WAITING, LEADS.c.leased_by == self._holder)
         with _border(), self._engine.begin() as connection:
-            connection.execute(sa.update(_LEADS).where(held).values(leased_by=None, leased_until_ms=None))
+            connection.execute(sa.update(LEADS).where(held).values(leased_by=None, leased_until_ms=None))
 
 
 def _engine(url: str) -> sa.Engine:
@@ -161,16 +210,16 @@ def _engine(url: str) -> sa.Engine:
 
 def _add_missing_columns(engine: sa.Engine) -> None:
     """Bring a table of an earlier version up to date; new columns are empty in its rows."""
-    there = {column["name"] for column in sa.inspect(engine).get_columns(_LEADS.name)}
-    for column in _ADDED_LATER:
+    there = {column["name"] for column in sa.inspect(engine).get_columns(LEADS.name)}
+    for column in ADDED_LATER:
         if column.name not in there:
             kind = column.type.compile(engine.dialect)
             with engine.begin() as connection:
-                connection.exec_driver_sql(f"ALTER TABLE {_LEADS.name} ADD COLUMN {column.name} {kind}")
+                connection.exec_driver_sql(f"ALTER TABLE {LEADS.name} ADD COLUMN {column.name} {kind}")
 
 
 def _details_of(connection: sa.Connection, lead_ids: Sequence[LeadId]) -> dict[LeadId, dict[str, Any]]:
-    query = sa.select(_LEADS.c.lead_id, _LEADS.c.details).where(_LEADS.c.lead_id.in_(lead_ids))
+    query = sa.select(LEADS.c.lead_id, LEADS.c.details).where(LEADS.c.lead_id.in_(lead_ids))
     return {row.lead_id: row.details for row in connection.execute(query)}
 
 

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Final, Protocol
 
+from lead_capture.charges import Charge, Limited
 from lead_capture.lead import CapturedLead
 from signalbox.names import LeadId
 
@@ -50,6 +51,20 @@ class LeadStore(Protocol):
 
         When it raises, some of the leads may have been kept; adding the same again does no harm.
         """
+
+    async def admit(self, lead: CapturedLead, charges: Sequence[Charge]) -> Outcome | Limited:
+        """Keep a stranger's lead when it is new and no counter is full, and count it.
+
+        A lead that was there before is not counted again. One that is refused counts on the poster's counters
+        alone. A crash may leave a count without its lead where the database has no transactions, never a lead
+        without its count.
+        """
+
+    async def purge(self, now: datetime) -> None:
+        """Forget the counters whose time has ended."""
+
+    async def probe(self, size: int) -> None:
+        """Write ``size`` bytes durably, in the place of those of the last probe."""
 
     async def state(self, lead_id: LeadId) -> OutboxState | None:
         """Return a lead's outbox state; None when the lead is unknown."""

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import httpx
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import SecretStr
 
 from signalbox.errors import SignalboxError, Unavailable
+from signalbox.settings import Settings, revealed
 
 _TIMEOUT_S: Final = 30.0
 _NOT_FOUND: Final = 404
@@ -14,13 +15,17 @@ _SERVER_ERROR: Final = 500
 _PAGE: Final = 1000
 
 
-class Addresses(BaseSettings):
-    """``CONSOLE_URL`` and ``LEAD_CAPTURE_URL`` of the environment."""
-
-    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+class Addresses(Settings):
+    """Where the two are, and lead capture's own setting of keys, the first of which is used."""
 
     console_url: str = "http://127.0.0.1:8080"
     lead_capture_url: str = "http://127.0.0.1:8000"
+    lead_api_keys: SecretStr | None = None
+
+    def lead_api_key(self) -> str | None:
+        """Return the first key of ``name=key,…``; None when none is set."""
+        first = (revealed(self.lead_api_keys) or "").replace(",", " ").split()
+        return first[0].partition("=")[2] if first else None
 
 
 class Refused(SignalboxError):
@@ -30,11 +35,12 @@ class Refused(SignalboxError):
 class Service:
     """One HTTP service at ``url``."""
 
-    def __init__(self, name: str, url: str, setting: str) -> None:
+    def __init__(self, name: str, url: str, setting: str, key: str | None = None) -> None:
         self.name = name
         self._setting = setting
         self._url = url.rstrip("/")
-        self._client = httpx.Client(timeout=_TIMEOUT_S)
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._client = httpx.Client(timeout=_TIMEOUT_S, headers=headers)
 
     def call(self, method: str, path: str, **request: Any) -> httpx.Response:
         """Send a request and return the answer, whatever its status below 500.
@@ -93,8 +99,9 @@ def console(url: str | None = None) -> Service:
 
 
 def lead_capture(url: str | None = None) -> Service:
-    """Return lead capture at ``url``, else at ``LEAD_CAPTURE_URL``."""
-    return Service("lead capture", url or Addresses().lead_capture_url, "LEAD_CAPTURE_URL")
+    """Return lead capture at ``url``, else at ``LEAD_CAPTURE_URL``; ``LEAD_API_KEYS`` may have its key."""
+    found = Addresses()
+    return Service("lead capture", url or found.lead_capture_url, "LEAD_CAPTURE_URL", found.lead_api_key())
 
 
 def json_object(answer: httpx.Response) -> dict[str, Any]:

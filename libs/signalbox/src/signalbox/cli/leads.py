@@ -132,6 +132,8 @@ def _print_sent(sent: Sent) -> None:
     for error in sent.errors:
         for problem in error["problems"]:
             say(f"  line {error['line']}: {visible(problem['field'])}: {visible(problem['detail'])}")
+    if sent.stopped:
+        say(f"  {visible(sent.stopped)}")
 
 
 def _print_summary(summary: Mapping[str, Any]) -> None:

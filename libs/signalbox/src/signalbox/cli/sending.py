@@ -22,11 +22,13 @@ class Sent:
 
     lead_ids: list[str] = field(default_factory=list)
     errors: list[dict[str, Any]] = field(default_factory=list)
+    stopped: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as lead capture's import answers it."""
         counts = {"accepted": len(self.lead_ids), "rejected": len(self.errors)}
-        return counts | {"lead_ids": self.lead_ids, "errors": self.errors}
+        stopped = {"stopped": self.stopped} if self.stopped else {}
+        return counts | {"lead_ids": self.lead_ids, "errors": self.errors} | stopped
 
 
 def send_file(lead_capture: Service, file: Path) -> Sent:
@@ -54,7 +56,7 @@ def _import(lead_capture: Service, name: str, content: bytes) -> Sent:
         raise Refused(f"{lead_capture.name} refuses the file: {problem(answer)}")
     body = json_object(answer)
     try:
-        return Sent(list(body["lead_ids"]), list(body["errors"]))
+        return Sent(list(body["lead_ids"]), list(body["errors"]), body.get("stopped"))
     except KeyError as error:
         raise Unavailable(lead_capture.name, f"its answer has no {error}; is it another program?") from error
 

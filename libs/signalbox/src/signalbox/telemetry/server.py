@@ -1,6 +1,7 @@
 """One way to serve HTTP: uvicorn with our logs, and the port a setting."""
 
 import asyncio
+import logging
 import os
 import signal
 from collections.abc import Iterable, Iterator
@@ -10,8 +11,12 @@ import uvicorn
 from fastapi import FastAPI
 
 from signalbox.errors import ConfigurationError
+from signalbox.telemetry.connections import guarded
 from signalbox.telemetry.head import HeadLikeGet
 from signalbox.telemetry.hosts import KnownHosts, known_names
+from signalbox.telemetry.http_limits import HttpLimits
+from signalbox.telemetry.repeated import RepeatedFilter
+from signalbox.telemetry.request_bodies import RequestBodies
 
 GRACEFUL_SHUTDOWN_S = 20
 """How long work in flight may take after SIGTERM, in seconds."""
@@ -38,7 +43,8 @@ class _QuietServer(uvicorn.Server):
 class Server:
     """Serves ``app`` at ``<SERVICE>_HOST``:``<SERVICE>_PORT``; loopback unless told otherwise.
 
-    It answers to ``localhost``, IP addresses, the service's name, ``names`` and ``ALLOWED_HOSTS``.
+    It answers to ``localhost``, IP addresses, the service's name, ``names`` and ``ALLOWED_HOSTS``. Clients
+    have the time and the connections of :class:`HttpLimits`.
     """
 
     def __init__(self, app: FastAPI, service: str, default_port: int, names: Iterable[str] = ()) -> None:
@@ -47,13 +53,21 @@ class Server:
         self.host = os.environ.get(f"{prefix}_HOST", "127.0.0.1")
         self.port = _port(f"{prefix}_PORT", default_port)
         self.app = KnownHosts(HeadLikeGet(app), known)
+        limits = HttpLimits()
+        logging.getLogger("uvicorn.error").addFilter(RepeatedFilter())
         self._server = _QuietServer(
             uvicorn.Config(
-                self.app,
+                RequestBodies(self.app, limits),
                 host=self.host,
                 port=self.port,
                 log_config=None,
                 access_log=False,
+                http=guarded(limits),
+                ws="none",
+                # uvicorn believes X-Forwarded-For of every process on this machine; who is to be believed
+                # is for the application to say.
+                proxy_headers=False,
+                timeout_keep_alive=limits.http_keep_alive_s,
                 timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_S,
             )
         )
