@@ -1,5 +1,6 @@
 """The background mailer: hands due mails over, one claim at a time.
 
+0. Look at the held mails whose time has come.
 1. Claim: ``handing_over`` is durable in the store, so no other mailer and no restart takes the mail again.
 2. Hand over.
 3. Write down the outcome. A crash between 1 and 3 leaves a claim that ends as ``unknown``: that a mail
@@ -10,7 +11,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -20,6 +21,7 @@ from tenacity.wait import wait_random_exponential
 
 from send_email.handover import Deferred, Delivered, Handover, Outcome, Refused, Unanswered
 from send_email.mails import Claim, Status
+from send_email.opening import Opening
 from send_email.store import ScheduleStore
 from signalbox.errors import Unavailable
 from signalbox.telemetry import hide_from_logs, logger
@@ -51,11 +53,13 @@ class Mailer:
         handover: Handover,
         clock: Callable[[], datetime],
         pace: Pace | None = None,
+        opening: Opening | None = None,
     ) -> None:
         self._store = store
         self._handover = handover
         self._clock = clock
         self._pace = pace or Pace()
+        self._opening = opening or Opening()
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
@@ -74,22 +78,31 @@ class Mailer:
 
     async def hand_over_due(self) -> int:
         """Hand over every mail that is due now; return how many were tried."""
-        await asyncio.to_thread(self._store.resolve_abandoned, self._clock())
+        await asyncio.to_thread(self._prepare, self._clock())
         rounds = [asyncio.create_task(self._drain()) for _ in range(self._pace.at_once)]
         await asyncio.wait(rounds)  # all of them, also when one fails: no handover outlives its round
         return sum(each.result() for each in rounds)
 
+    def _prepare(self, now: datetime) -> None:
+        self._store.resolve_abandoned(now)
+        self._store.plan_unplanned(now, due=True)
+        self._store.look_at_held(now)
+
     async def _drain(self) -> int:
         tried = 0
         while not self._stopping.is_set():
-            claim = await asyncio.to_thread(
-                self._store.claim_due, self._clock(), self._pace.lease, repeatable=self._handover.repeatable
-            )
+            claim = await asyncio.to_thread(self._claim)
             if claim is None:
                 break
             await self._settle(claim, await self._deliver(claim))
             tried += 1
         return tried
+
+    def _claim(self) -> Claim | None:
+        claim = self._store.claim_due(self._clock(), self._pace.lease, repeatable=self._handover.repeatable)
+        if claim is None or not claim.opening:
+            return claim
+        return replace(claim, mail=self._opening.in_place_of(claim.mail))
 
     async def _deliver(self, claim: Claim) -> Outcome:
         mail = claim.mail

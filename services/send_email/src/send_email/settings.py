@@ -1,15 +1,16 @@
 """How mails leave, from the environment."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, Self
 
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from send_email.composing import Sender, named_address, verified
 from send_email.headers import shown_name
 from send_email.mails import Mail
+from send_email.policy import Policy
 from signalbox.errors import ConfigurationError
 from signalbox.settings import Settings
 
@@ -22,6 +23,8 @@ class MailSettings(Settings):
     Without ``SMTP_URL`` mails become files in the outbox and nothing leaves the machine. ``SMTP_STARTTLS``
     says whether an ``smtp://`` connection must be encrypted. ``MAIL_SCHEDULE_URL`` puts the schedule into
     another database (SQLAlchemy URL) that replicas can share. ``MAIL_DOMAIN`` ends the Message-IDs.
+    ``FIRST_MAIL`` says what the fixed text asks for that goes to an address which nobody has confirmed: an
+    answer (``plain``), or a click on the page at ``MAIL_CONFIRM_URL`` (``confirm``).
     """
 
     model_config = SettingsConfigDict(env_prefix="MAIL_")
@@ -46,6 +49,36 @@ class MailSettings(Settings):
     poll_s: float = Field(default=1.0, gt=0)
     first_retry_s: float = Field(default=30.0, gt=0)
     give_up_h: float = Field(default=120.0, gt=0)
+    first_mail: Literal["plain", "confirm"] = Field(
+        default="plain", validation_alias=AliasChoices("first_mail", "FIRST_MAIL")
+    )
+    confirm_url: str = Field(default="", pattern=r"^(https://|http://(127\.0\.0\.1|localhost)[:/])[!-~]+$|^$")
+    recipient_per_hour: int = Field(default=2, ge=1)
+    recipient_per_day: int = Field(default=3, ge=1)
+    recipient_per_month: int = Field(default=10, ge=1)
+    recipient_domain_per_day: int = Field(default=5_000, ge=1)
+    held_for_place_h: float = Field(default=72.0, gt=0, le=24 * 365)
+    held_for_confirmation_d: float = Field(default=30.0, gt=0, le=365)
+
+    @model_validator(mode="after")
+    def _confirmation_is_possible(self) -> Self:
+        if self.first_mail == "confirm" and not self.confirm_url:
+            raise ValueError(
+                "FIRST_MAIL=confirm needs MAIL_CONFIRM_URL, the address under which others reach /confirm"
+            )
+        return self
+
+    @property
+    def policy(self) -> Policy:
+        """Return how many mails a person gets, and how long one is held."""
+        return Policy(
+            per_hour=self.recipient_per_hour,
+            per_day=self.recipient_per_day,
+            per_month=self.recipient_per_month,
+            domain_per_day=self.recipient_domain_per_day,
+            held_for_place=timedelta(hours=self.held_for_place_h),
+            held_for_confirmation=timedelta(days=self.held_for_confirmation_d),
+        )
 
     @property
     def folder(self) -> Path:
