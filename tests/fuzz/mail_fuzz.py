@@ -11,9 +11,9 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from send_email.composing import Sender, meaning, verified
+from send_email.composing import Sender, composed, meaning
 from send_email.mails import Mail
-from send_email.reading import READERS
+from send_email.reading import LINE_LIMIT, READERS
 from signalbox.addresses import mailbox
 
 DATE = datetime(2030, 5, 6, 7, 8, 9, tzinfo=UTC)
@@ -110,8 +110,10 @@ def mail_from(chance: random.Random) -> Mail:
 def _fault(mail: Mail, sender: Sender) -> str | None:
     """Return what is wrong with how ``mail`` was written."""
     recipient = mailbox(mail.recipient).address
-    raw = verified(mail, sender, DATE)
     meant = meaning(mail, sender)
+    raw = composed(meant, DATE)
+    if max(map(len, raw.split(b"\r\n"))) > LINE_LIMIT or raw.replace(b"\r\n", b"").count(b"\n"):
+        return "a line that mail can't carry"
     for read in READERS:
         found = read(raw)
         if [address for _, address in found.to] != [recipient]:

@@ -48,20 +48,22 @@ def by_standard_library(raw: bytes) -> Reading:
         ValueError: when it finds a defect.
     """
     message = Parser(EmailMessage, policy=SMTPUTF8).parsestr(raw.decode())
-    found = [*message.defects, *(defect for header in message.values() for defect in header.defects)]
+    headers = [(name.lower(), value) for name, value in message.items()]
+    found = [*message.defects, *(defect for _, value in headers for defect in value.defects)]
     # RFC 6531 allows what the package still calls a defect.
     defects = [defect for defect in found if not isinstance(defect, NonASCIILocalPartDefect)]
     if defects or message.is_multipart():
         raise ValueError(f"the standard library finds {type(defects[0]).__name__ if defects else 'parts'}")
+    by_name = dict(headers)
     return Reading(
-        names=tuple(sorted(name.lower() for name in message)),
-        sender=_boxes(message["From"]),
-        to=_boxes(message["To"]),
-        reply_to=_boxes(message["Reply-To"]),
-        subject=str(message["Subject"]),
-        message_id=str(message["Message-ID"]),
-        unsubscribe=str(message["List-Unsubscribe"] or ""),
-        unsubscribe_post=str(message["List-Unsubscribe-Post"] or ""),
+        names=tuple(sorted(name for name, _ in headers)),
+        sender=_boxes(by_name.get("from")),
+        to=_boxes(by_name.get("to")),
+        reply_to=_boxes(by_name.get("reply-to")),
+        subject=str(by_name.get("subject", "")),
+        message_id=str(by_name.get("message-id", "")),
+        unsubscribe=str(by_name.get("list-unsubscribe", "")),
+        unsubscribe_post=str(by_name.get("list-unsubscribe-post", "")),
         content_type=message.get_content_type(),
         body=_lf(message.get_content()),
     )

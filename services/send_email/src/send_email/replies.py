@@ -2,7 +2,7 @@
 
 A mail is given up for what is wrong with its recipient or its text, and for nothing else. Read from the words
 that well-known servers use, then from the enhanced status code (RFC 3463, RFC 7372, IANA's registry, Exchange
-Online's own), and last from the command that was answered.
+Online's own) and the command that was answered. What none of them tells is ``doubtful``.
 """
 
 import re
@@ -30,23 +30,24 @@ _TEMPORARY: Final = 400
 _CODE: Final = re.compile(r"(?<![\d.])5\.(\d{1,3})\.(\d{1,3})(?![\d.])")
 _REASON_LIMIT: Final = 300
 
-_US_IN_WORDS: Final = re.compile(
-    r"relay|authenticat|credential|log ?in|password|not verified|send(ing|er)? (quota|limit|rate)"
-    r"|(daily|hourly|user|message|sending|rate|outbound|account)[\w ]* (quota|limit)"
-    r"|too many (messages|e?mails)|too much mail|(account|sending|service|user|tenant)[\w ]* "
-    r"(paused|suspended|disabled|blocked|locked|expired)|tenant|bad outbound|send ?as\b|on behalf"
-    r"|sender[\w <>@.'-]*:? ?(address )?(rejected|denied|blocked|refused|not allowed|not permitted|not owned)"
-    r"|(rejected|not allowed|not permitted|authorized) (sender|to send)"
-    r"|black ?list|block ?list|dnsbl|\brbl\b|spamhaus|client host|blocked using|reputation"
-    r"|your (ip\b|host|server|domain|account|organi[sz]ation|network|ip address)"
-    r"|\bspf\b|\bdkim\b|\bdmarc\b|reverse dns|\bptr\b|starttls|encryption|payment|billing|license",
-    re.IGNORECASE,
-)
 _RECIPIENT_IN_WORDS: Final = re.compile(
     r"(user|recipient|mailbox|account|address|inbox)[\w <>@.'-]*:? ?"
-    r"(unknown|not found|unavailable|does ?n[o']t exist|is full|full|disabled|inactive|over ?quota|invalid)"
+    r"(unknown|not found|unavailable|does ?n[o']t exist|full|disabled|inactive|over ?quota|invalid)"
     r"|no such (user|mailbox|recipient|person|account)|unknown (user|recipient|mailbox)"
-    r"|recipient address rejected|that you tried to reach|you are trying to contact|mailbox (full|quota)",
+    r"|recipient address rejected|that you tried to reach|you are trying to contact",
+    re.IGNORECASE,
+)
+_TEXT_IN_WORDS: Final = re.compile(r"too (large|big|long)|\bsize\b|virus|malware|\bspam\b", re.IGNORECASE)
+_US_IN_WORDS: Final = re.compile(
+    r"\brelay|authenticat|credential|not verified|rate limit|sen(d|ding|der) (quota|limit|rate)"
+    r"|(daily|hourly|sending|outbound)[\w ]* (quota|limit)|too many (messages|e?mails)|too much mail"
+    r"|(account|sending|service|tenant)[\w ]* (paused|suspended|blocked|locked|expired)"
+    r"|\btenant\b|bad outbound|send ?as\b"
+    r"|sender[\w <>@.'-]*:? ?(address )?(rejected|denied|blocked|refused|not allowed|not permitted|not owned)"
+    r"|not (allowed|permitted|authorized) to send|unauthorized sender"
+    r"|black ?list|block ?list|dnsbl|\brbl\b|spamhaus|client host|blocked using|reputation"
+    r"|your (ip|host|server|domain|account|organi[sz]ation|network)\b"
+    r"|\bspf\b|\bdkim\b|\bdmarc\b|reverse dns|starttls|encryption|billing",
     re.IGNORECASE,
 )
 _ABOUT_US: Final = frozenset(
@@ -58,6 +59,9 @@ _ABOUT_US: Final = frozenset(
         (5, 1),  # "530 5.5.1 Authentication Required"
     }
 )
+_TOO_LARGE: Final = frozenset({(2, 3), (3, 4)})
+_FORM: Final = 6
+_POLICY: Final = 7
 _ABOUT_RECIPIENT_POLICY: Final = frozenset({2, 17, 18, 124, 129, 133, 134, 135, 136})
 """Of 5.7.x: what one mailbox, list or group allows."""
 _ABOUT_ANYTHING: Final = frozenset({0, 1})
@@ -80,32 +84,29 @@ def judged(stage: Stage, code: int, text: str, *, international: bool = False) -
 
 
 def _of_final(stage: Stage, said: str) -> Outcome:
-    if _RECIPIENT_IN_WORDS.search(said) and stage is not Stage.MAIL:
+    before_recipient = stage is Stage.MAIL
+    if _RECIPIENT_IN_WORDS.search(said) and not before_recipient:
         return Refused(said)
     if _US_IN_WORDS.search(said):
         return Stopped(said)
-    found = _CODE.search(said)
-    if found is None:
-        return _by_stage(stage, said)
-    return _by_code(stage, int(found[1]), int(found[2]), said)
+    code = _CODE.search(said)
+    subject, detail = (int(code[1]), int(code[2])) if code else (0, 0)
+    if _about_text(subject, detail) or _TEXT_IN_WORDS.search(said):
+        return Refused(said, doubtful=stage is Stage.TEXT and subject in {0, 7})
+    if before_recipient or (subject, detail) in _ABOUT_US:
+        return Stopped(said)
+    if subject == _POLICY:
+        return _of_policy(stage, detail, said)
+    return Refused(said, doubtful=subject == 0)
 
 
-def _by_code(stage: Stage, subject: int, detail: int, said: str) -> Outcome:
-    if (subject, detail) in {(3, 4), (2, 3)} or subject == 6:  # noqa: PLR2004 - too large, or its form
+def _about_text(subject: int, detail: int) -> bool:
+    return subject == _FORM or (subject, detail) in _TOO_LARGE
+
+
+def _of_policy(stage: Stage, detail: int, said: str) -> Outcome:
+    if detail in _ABOUT_RECIPIENT_POLICY:
         return Refused(said)
-    if subject == 7:  # noqa: PLR2004 - security and policy
-        if detail in _ABOUT_RECIPIENT_POLICY:
-            return Refused(said)
-        in_doubt = stage in {Stage.DATA, Stage.TEXT} and detail in _ABOUT_ANYTHING
-        return Refused(said, doubtful=True) if in_doubt else Stopped(said)
-    if (subject, detail) in _ABOUT_US:
-        return Stopped(said)
-    if stage is Stage.MAIL or subject == 0:
-        return _by_stage(stage, said)
-    return Refused(said)
-
-
-def _by_stage(stage: Stage, said: str) -> Outcome:
-    if stage is Stage.MAIL:
-        return Stopped(said)
-    return Refused(said, doubtful=stage is not Stage.RCPT)
+    if stage is not Stage.RCPT and detail in _ABOUT_ANYTHING:
+        return Refused(said, doubtful=True)
+    return Stopped(said)
