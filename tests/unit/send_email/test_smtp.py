@@ -283,6 +283,22 @@ async def test_a_login_that_fails_is_no_refusal_of_the_mail(
     assert "secret" not in outcome.reason
 
 
+async def test_what_the_server_says_is_kept_without_the_address(a_mail: MakeMail, sender: Sender) -> None:
+    answer = b"554 5.7.1 <ADA@Fjord.example>: Relay access denied\r\n"
+    outcome = await outcome_of(a_mail(), sender, b"RCPT", answer)
+    assert outcome == Stopped("554 5.7.1 <•••>: Relay access denied")
+
+
+async def test_a_fault_of_our_own_before_the_text_is_certain(
+    post: Any, a_mail: MakeMail, sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(self: Any, *_: Any, **__: Any) -> None:
+        raise RuntimeError("a fault")
+
+    monkeypatch.setattr("aiosmtplib.SMTP.rcpt", broken)
+    assert type(await handover(post.relay, sender).deliver(a_mail())) is Deferred
+
+
 async def test_leading_dots_and_long_lines_arrive_as_they_were_written(
     post: Any, a_mail: MakeMail, sender: Sender
 ) -> None:

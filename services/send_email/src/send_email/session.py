@@ -7,7 +7,6 @@ from typing import Final
 
 import aiosmtplib
 from aiosmtplib import SMTP
-from aiosmtplib.response import SMTPResponse
 
 from send_email.handover import Deferred, Delivered, Outcome, Refused, Stopped, Unanswered
 from send_email.headers import one_line
@@ -36,8 +35,8 @@ class Session:
                 refusal = await self._up_to_the_text()
             return refusal or await self._give()
         except aiosmtplib.SMTPResponseException as error:
-            return judged(self._stage, error.code, error.message, international=self._international)
-        except (aiosmtplib.SMTPException, OSError, ValueError) as error:
+            return self._judged(error.code, error.message)
+        except Exception as error:  # noqa: BLE001 - whatever it was: before the text, nothing was taken
             return self._broken_off(error)
 
     async def _up_to_the_text(self) -> Outcome | None:
@@ -54,7 +53,7 @@ class Session:
         await client.rcpt(self._recipient, encoding=encoding)
         self._stage = Stage.DATA
         answer = await client.execute_command(b"DATA")
-        return None if answer.code == _GO_ON else self._judged(answer)
+        return None if answer.code == _GO_ON else self._judged(*answer)
 
     async def _give(self) -> Outcome:
         """Give the text away. From here on only the server's answer says whether it was taken."""
@@ -65,10 +64,12 @@ class Session:
         # A line that is one dot ends the text, so each leading dot is doubled (RFC 5321 section 4.5.2).
         protocol.write(re.sub(rb"(?m)^\.", b"..", self._text) + b".\r\n")
         answer = await protocol.read_response(timeout=self._timeout_s)
-        return Delivered() if answer.code in _DONE else self._judged(answer)
+        return Delivered() if answer.code in _DONE else self._judged(*answer)
 
-    def _judged(self, answer: SMTPResponse) -> Outcome:
-        return judged(self._stage, answer.code, answer.message, international=self._international)
+    def _judged(self, code: int, said: str) -> Outcome:
+        # Servers repeat the address, and what they said is shown to operators, in /readyz too.
+        unnamed = re.sub(re.escape(self._recipient), "•••", said, flags=re.IGNORECASE)
+        return judged(self._stage, code, unnamed, international=self._international)
 
     def _broken_off(self, error: Exception) -> Outcome:
         why = one_line(f"{type(error).__name__}: {error}", 300)
