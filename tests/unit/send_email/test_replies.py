@@ -38,6 +38,12 @@ ANYWHERE = (Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.TEXT)
         (550, "SPF check failed"),
         (550, "You have been sending too many messages, try again tomorrow"),
         (451 + 100, "account is temporarily suspended, contact billing"),
+        (550, "Quota exceeded"),
+        (550, "Maximum credits exceeded"),
+        (550, "Sender verify failed"),
+        (550, "The from address does not match a verified Sender Identity"),
+        (553, "sorry, your IP is not in my list of allowed rcpthosts (#5.7.1)"),
+        (552, "5.2.2 You have exceeded your daily quota"),
         (554, "5.3.2 System not accepting network messages"),
     ],
 )

@@ -172,7 +172,7 @@ async def test_encryption_that_is_demanded_and_not_offered_stops_sending(
 
 async def outcome_of(mail: Mail, sender: Sender, stops_at: bytes, answer: bytes) -> Outcome:
     async with server_that(stops_at, say(answer)) as port:
-        return await handover(Relay("127.0.0.1", port), sender, timeout_s=0.5).deliver(mail)
+        return await handover(Relay("127.0.0.1", port), sender, timeout_s=3).deliver(mail)
 
 
 @pytest.mark.parametrize("stops_at", [b"EHLO", b"MAIL", b"RCPT", b"DATA", b".\r\n"])
@@ -243,7 +243,7 @@ async def test_a_greeting_that_is_none_is_about_us_or_the_moment(
     a_mail: MakeMail, sender: Sender, greeting: bytes, kind: type[Outcome]
 ) -> None:
     async with server_that(b"EHLO", say_nothing, greeting) as port:
-        outcome = await handover(Relay("127.0.0.1", port), sender, timeout_s=0.5).deliver(a_mail())
+        outcome = await handover(Relay("127.0.0.1", port), sender, timeout_s=3).deliver(a_mail())
     assert type(outcome) is kind
 
 
@@ -260,7 +260,7 @@ async def test_encryption_that_fails_is_no_refusal_of_the_mail(
 ) -> None:
     offer = b"250-here\r\n250 STARTTLS\r\n"
     async with server_that(b"STARTTLS", say(answer), ehlo=offer) as port:
-        outcome = await handover(Relay("127.0.0.1", port), sender, timeout_s=0.5).deliver(a_mail())
+        outcome = await handover(Relay("127.0.0.1", port), sender, timeout_s=3).deliver(a_mail())
     assert type(outcome) is kind
 
 
@@ -277,7 +277,7 @@ async def test_a_login_that_fails_is_no_refusal_of_the_mail(
 ) -> None:
     async with server_that(b"AUTH", say(answer), ehlo=offer) as port:
         relay = Relay("127.0.0.1", port, "me", "secret")
-        outcome = await handover(relay, sender, timeout_s=0.5).deliver(a_mail())
+        outcome = await handover(relay, sender, timeout_s=3).deliver(a_mail())
     assert type(outcome) is kind
     assert isinstance(outcome, Deferred)
     assert "secret" not in outcome.reason

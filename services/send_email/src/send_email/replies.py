@@ -31,7 +31,7 @@ _CODE: Final = re.compile(r"(?<![\d.])5\.(\d{1,3})\.(\d{1,3})(?![\d.])")
 _REASON_LIMIT: Final = 300
 
 _RECIPIENT_IN_WORDS: Final = re.compile(
-    r"(user|recipient|mailbox|account|address|inbox)[\w <>@.'-]*:? ?"
+    r"(user|recipient|mailbox|account|address|inbox)[\w <>@.'•-]*:? ?"
     r"(unknown|not found|unavailable|does ?n[o']t exist|full|disabled|inactive|over ?quota|invalid)"
     r"|no such (user|mailbox|recipient|person|account)|unknown (user|recipient|mailbox)"
     r"|recipient address rejected|that you tried to reach|you are trying to contact",
@@ -42,14 +42,17 @@ _US_IN_WORDS: Final = re.compile(
     r"\brelay|authenticat|credential|not verified|rate limit|sen(d|ding|der) (quota|limit|rate)"
     r"|(daily|hourly|sending|outbound)[\w ]* (quota|limit)|too many (messages|e?mails)|too much mail"
     r"|(account|sending|service|tenant)[\w ]* (paused|suspended|blocked|locked|expired)"
-    r"|\btenant\b|bad outbound|send ?as\b"
-    r"|sender[\w <>@.'-]*:? ?(address )?(rejected|denied|blocked|refused|not allowed|not permitted|not owned)"
+    r"|sender verif|verified sender|\bcredits\b|\btenant\b|bad outbound|send ?as\b"
+    r"|sender[\w <>@.'•-]*:? ?(address )?(rejected|denied|blocked|refused|not (allowed|permitted|owned))"
     r"|not (allowed|permitted|authorized) to send|unauthorized sender"
     r"|black ?list|block ?list|dnsbl|\brbl\b|spamhaus|client host|blocked using|reputation"
     r"|your (ip|host|server|domain|account|organi[sz]ation|network)\b"
     r"|\bspf\b|\bdkim\b|\bdmarc\b|reverse dns|starttls|encryption|billing",
     re.IGNORECASE,
 )
+_QUOTA: Final = re.compile(r"(?!552).*\b(quota|limit)\b", re.IGNORECASE)
+"""Whose quota it is, 552 (RFC 5321) and 5.2.x say: a mailbox's."""
+_MAILBOX: Final = 2
 _ABOUT_US: Final = frozenset(
     {
         *((1, detail) for detail in (7, 8)),  # the sender's address
@@ -93,7 +96,8 @@ def _of_final(stage: Stage, said: str) -> Outcome:
     subject, detail = (int(code[1]), int(code[2])) if code else (0, 0)
     if _about_text(subject, detail) or _TEXT_IN_WORDS.search(said):
         return Refused(said, doubtful=stage is Stage.TEXT and subject in {0, 7})
-    if before_recipient or (subject, detail) in _ABOUT_US:
+    of_quota = subject != _MAILBOX and _QUOTA.match(said)
+    if before_recipient or of_quota or (subject, detail) in _ABOUT_US:
         return Stopped(said)
     if subject == _POLICY:
         return _of_policy(stage, detail, said)
