@@ -124,7 +124,7 @@ def _fault(mail: Mail, sender: Sender) -> str | None:
         mail.recipient_name
     ):
         return f"the name became {meant.to[0][0]!r}"
-    if _plain(mail.subject) and meant.subject.split() != mail.subject.split():
+    if _plain(mail.subject) and meant.subject != mail.subject.strip():
         return f"the subject became {meant.subject!r}"
     return None
 

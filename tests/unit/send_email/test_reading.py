@@ -96,6 +96,8 @@ def test_a_name_is_read_as_it_was_meant(a_mail: MakeMail, sender: Sender, name: 
         "x" * 240,
         "word " * 45,
         "an NBSP\u00a0stays, an ideographic\u3000blank too",
+        "two  blanks, three   in ASCII",
+        "два  пробела,  漢  字",
         "Subject: x, <y@z.example>; (c)",
         "",
         ".",
@@ -187,6 +189,18 @@ def a_draft() -> CampaignDrafted:
     )
     mail = Email(to="ada@fjord.example", subject="s", body="b", send_after_hours=0)
     return CampaignDrafted(lead=lead, campaign_type=CampaignType.NURTURE, emails=[mail])
+
+
+def test_a_reader_that_breaks_down_refuses_the_mail_and_quotes_nothing(
+    a_mail: MakeMail, sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(raw: bytes) -> Reading:
+        raise IndexError(raw.decode())
+
+    monkeypatch.setattr("send_email.reading.READERS", (broken,))
+    with pytest.raises(ValueError, match="IndexError") as refused:
+        verified(a_mail(), sender, DATE)
+    assert "ada" not in str(refused.value)
 
 
 def careless(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,6 @@ from email.quoprimime import header_encode as by_letters
 from typing import Final
 
 _BREAKS: Final = re.compile(r"[ \t]*[\x00-\x1f\x7f-\x9f\u2028\u2029][\x00-\x20\x7f-\x9f\u2028\u2029]*")
-_BLANKS: Final = re.compile(r"[ \t]+")
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9'-]+(?: [A-Za-z0-9'-]+)*")
 _QUOTABLE: Final = re.compile(r"(?!.*=\?)[\x20-\x7e]+")
 _PLAIN_TEXT: Final = re.compile(r"[\x21-\x7e]{1,60}(?: [\x21-\x7e]{1,60})*")
@@ -25,9 +24,9 @@ _NAME_LIMIT: Final = 120
 def one_line(text: str, limit: int) -> str:
     """Return ``text`` on one line, at most ``limit`` characters, cut with an ellipsis.
 
-    A line break or control character becomes one blank; blanks of other kinds stay as they are.
+    Line breaks and control characters, with the blanks around them, become one blank; other blanks stay.
     """
-    flat = _BLANKS.sub(" ", _BREAKS.sub(" ", without_halves(text))).strip()
+    flat = _BREAKS.sub(" ", without_halves(text)).strip()
     return flat if len(flat) <= limit else f"{flat[: limit - 1].rstrip()}…"
 
 

@@ -110,7 +110,13 @@ def check_reading(raw: bytes, meant: Reading) -> None:
     if any(b"\r" in line or b"\n" in line or b"\0" in line or len(line) > LINE_LIMIT for line in lines):
         raise ValueError("a composed mail has a line that mail can't carry")
     for read in READERS:
-        found = read(raw)
+        try:
+            found = read(raw)
+        except ValueError:
+            raise
+        except Exception as error:
+            # Its own words may quote the mail.
+            raise ValueError(f"a composed mail can't be read: {type(error).__name__}") from None
         if found != meant:
             wrong = [
                 field.name
