@@ -7,11 +7,13 @@ from typing import Any, Final
 from sqlalchemy import Row, Select, func, insert, or_, select
 
 from send_email.mails import CampaignState, Progress, Status
-from send_email.placing import Placing, Transaction, planned_mails
+from send_email.placing import Placing
+from send_email.queries import planned_mails
 from send_email.recipients import Recipient
 from send_email.rows import progress_of, seconds_of
 from send_email.store import ScheduleStore
 from send_email.tables import CAMPAIGNS, CANCELLATIONS, MAILS, PLANS
+from send_email.verdicts import Transaction
 
 _OPEN: Final = (Status.SCHEDULED, Status.HELD)
 
@@ -82,12 +84,12 @@ class Campaigns:
 
 def _state(transaction: Transaction, campaign: Row[Any]) -> CampaignState:
     of_it = MAILS.c.campaign_id == campaign.campaign_id
-    counts = select(MAILS.c.status, func.count()).where(of_it).group_by(MAILS.c.status)
+    counts = select(MAILS.c.status, func.count().label("mails")).where(of_it).group_by(MAILS.c.status)
     ended = select(CANCELLATIONS.c.since).where(CANCELLATIONS.c.campaign_id == campaign.campaign_id)
     return CampaignState(
         campaign_id=campaign.campaign_id,
         campaign_type=campaign.campaign_type,
         lead_id=campaign.lead_id,
         cancelled=transaction.connection.execute(ended).first() is not None,
-        mails=dict(transaction.connection.execute(counts).tuples().all()),
+        mails={row.status: row.mails for row in transaction.connection.execute(counts)},
     )

@@ -6,11 +6,13 @@ from typing import Any
 from sqlalchemy import Row, and_, delete, insert, or_, select
 
 from send_email.mails import Kind, Status
-from send_email.placing import Placing, Transaction, planned_mails
+from send_email.placing import Placing
+from send_email.queries import planned_mails
 from send_email.recipients import Recipient, pattern_of
 from send_email.rows import moment_of, resumed_mail, resumed_plan, seconds_of
 from send_email.store import ScheduleStore
 from send_email.tables import MAILS, PLANS, RECIPIENTS, SUPPRESSIONS
+from send_email.verdicts import Transaction
 
 
 class Consent:

@@ -11,7 +11,7 @@ from typing import Final
 from sqlalchemy import select
 
 from send_email.mails import Kind
-from send_email.placing import planned_mails, unless_there
+from send_email.queries import planned_mails, unless_there
 from send_email.recipients import Recipient
 from send_email.rows import moment_of
 from send_email.store import ScheduleStore

@@ -4,80 +4,16 @@ The lock is what makes two replicas, or many threads, decide about one person on
 no two of them take the last place under a cap.
 """
 
-from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
-from prometheus_client import Counter
-from sqlalchemy import (
-    Connection,
-    Executable,
-    Row,
-    Select,
-    Table,
-    and_,
-    delete,
-    func,
-    insert,
-    or_,
-    select,
-    update,
-)
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Row, Select, delete, func, insert, select, update
 
 from send_email.mails import Kind, Status, Why
-from send_email.policy import Policy, day_of, has_room
+from send_email.policy import Policy, day_of, next_room
+from send_email.queries import around, before, unless_there
 from send_email.recipients import Recipient
 from send_email.tables import CANCELLATIONS, MAILS, PLACES, PLANS, RECIPIENTS, SUPPRESSIONS
-
-DECISIONS: Final = Counter(
-    "signalbox_mail_decisions_total",
-    "Mails that were held, released or ended before their handover, by decision.",
-    ["decision"],
-)
-
-REASONS: Final = {
-    Why.CAP: "cap: the recipient, or the recipient's domain, gets no more mails at that time",
-    Why.UNCONFIRMED: "unconfirmed: the recipient has not confirmed the address",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Go:
-    """The mail may go at ``at``."""
-
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """The mail waits for ``why``, until ``until`` at most."""
-
-    why: Why
-    until: float
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """The mail will never go."""
-
-    status: Status
-    reason: str
-
-
-Verdict = Go | Hold | End
-
-
-@dataclass(frozen=True, slots=True)
-class Transaction:
-    """A transaction of the store, and what was decided in it: it is counted when it is committed."""
-
-    connection: Connection
-    decisions: list[str] = field(default_factory=list)
-
-    def count(self) -> None:
-        """Count the decisions."""
-        for decision in self.decisions:
-            DECISIONS.labels(decision).inc()
+from send_email.verdicts import REASONS, End, Go, Hold, Transaction, Verdict
 
 
 class Placing:
@@ -98,9 +34,14 @@ class Placing:
             return ended
         at = max(self._now, mail.scheduled_at, self._earliest(mail))
         if not self.confirmed and not (mail.kind in (Kind.OPENING, Kind.OPENED) and self._may_open(mail, at)):
-            return self._held(mail, Why.UNCONFIRMED, at + self._policy.held_for_confirmation.total_seconds())
-        if self._waits(mail) or not self._has_room(mail, at):
-            return self._held(mail, Why.CAP, at + self._policy.held_for_place.total_seconds())
+            until = self._until(
+                mail, Why.UNCONFIRMED, at + self._policy.held_for_confirmation.total_seconds()
+            )
+            return Hold(Why.UNCONFIRMED, until, look=until)
+        look = max(self._look_behind_held(mail), self._room_at(mail, at))
+        if look > at:
+            until = self._until(mail, Why.CAP, at + self._policy.held_for_place.total_seconds())
+            return Hold(Why.CAP, until, look=min(look, until))
         return Go(at)
 
     def apply(self, mail: Row[Any], verdict: Verdict) -> None:
@@ -112,12 +53,9 @@ class Placing:
                 self._plan(mail, go_at=at, held_why="", held_until=self._waits_until(mail, at))
                 if mail.status == Status.HELD and mail.held_why:
                     self._decisions.append(f"released_{mail.held_why}")
-            case Hold(why, until):
+            case Hold(why, until, look):
                 self._free(mail)
-                look = (
-                    until if why is Why.UNCONFIRMED else self._now + self._policy.look_again.total_seconds()
-                )
-                self._mail(mail, status=Status.HELD, due_at=min(look, until), reason=REASONS[why])
+                self._mail(mail, status=Status.HELD, due_at=look, reason=REASONS[why])
                 self._plan(mail, held_why=why, held_until=until)
                 if (mail.status, mail.held_why) != (Status.HELD, why):
                     self._decisions.append(f"held_{why}")
@@ -156,9 +94,9 @@ class Placing:
         self._connection.execute(update(RECIPIENTS).where(row).values(confirmed_at=None, confirmed_by=None))
         self.confirmed = False
 
-    def _held(self, mail: Row[Any], why: Why, until: float) -> Hold:
+    def _until(self, mail: Row[Any], why: Why, until: float) -> float:
         # Whoever looks again at a held mail gives it no more time.
-        return Hold(why, mail.held_until if mail.held_why == why else until)
+        return float(mail.held_until) if mail.held_why == why else until
 
     def _ended(self, mail: Row[Any]) -> End | None:
         why = self._scalar(select(CANCELLATIONS.c.why).where(CANCELLATIONS.c.campaign_id == mail.campaign_id))
@@ -177,37 +115,41 @@ class Placing:
     def _may_open(self, mail: Row[Any], at: float) -> bool:
         """Say whether no other opening goes to this person around ``at``."""
         every = self._policy.opening_every.total_seconds()
-        others = self._others(mail).where(PLACES.c.opening == 1, *_around(at, every))
+        others = self._others(mail).where(PLACES.c.opening == 1, *around(at, every))
         return self._count(others) == 0
 
-    def _has_room(self, mail: Row[Any], at: float) -> bool:
+    def _room_at(self, mail: Row[Any], at: float) -> float:
+        """Return when there is a place under the caps, from ``at`` on, as far as that can be seen now."""
         times = select(PLACES.c.at).where(
             PLACES.c.recipient_key == self._recipient.key,
             PLACES.c.message_id != mail.message_id,
-            *_around(at, self._policy.reach_s),
+            PLACES.c.at > at - self._policy.reach_s,
         )
-        if not has_room(self._connection.execute(times).scalars(), at, self._policy.caps):
-            return False
+        taken = self._connection.execute(times).scalars().all()
+        if (later := next_room(taken, at, self._policy.caps)) > at:
+            return later
         begin, end = day_of(at)
         own = self._scalar(select(PLACES.c.at).where(PLACES.c.message_id == mail.message_id))
         if own is not None and begin <= own < end:
-            return True  # it has a place on that day, and keeps it
+            return at  # it has a place on that day, and keeps it
         self._lock(f"@{self._recipient.domain}")
         that_day = select(func.count()).where(
             PLACES.c.domain == self._recipient.domain, PLACES.c.at >= begin, PLACES.c.at < end
         )
-        return self._count(that_day) < self._policy.domain_per_day
+        return at if self._count(that_day) < self._policy.domain_per_day else end
 
     def _earliest(self, mail: Row[Any]) -> float:
         """Return when a mail may go so that its distance to those before it is kept."""
         spacing = PLACES.c.at + mail.scheduled_at - MAILS.c.scheduled_at
         query = select(func.max(spacing)).join(MAILS, MAILS.c.message_id == PLACES.c.message_id)
-        return float(self._scalar(query.where(_before(mail))) or 0.0)
+        return float(self._scalar(query.where(before(mail))) or 0.0)
 
-    def _waits(self, mail: Row[Any]) -> bool:
-        """Say whether a mail of the campaign that goes before this one is held."""
-        held = select(func.count()).select_from(MAILS).where(_before(mail), MAILS.c.status == Status.HELD)
-        return self._count(held) > 0
+    def _look_behind_held(self, mail: Row[Any]) -> float:
+        """Return when to look again where a mail of the campaign that goes before this one is held."""
+        look = self._scalar(
+            select(func.max(MAILS.c.due_at)).where(before(mail), MAILS.c.status == Status.HELD)
+        )
+        return 0.0 if look is None else max(look, self._now) + self._policy.look_again.total_seconds()
 
     def _waits_until(self, mail: Row[Any], at: float) -> float:
         # The draft behind an opening waits for the confirmation as long as the others do.
@@ -254,31 +196,3 @@ class Placing:
 
     def _scalar(self, query: Select[Any]) -> Any:
         return self._connection.execute(query).scalar()
-
-
-def unless_there(connection: Connection, table: Table, row: dict[str, Any]) -> Executable:
-    """Insert ``row`` unless its key is there; waits for another process that is inserting the same one."""
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    statement: Executable = dialect.insert(table).values(row).on_conflict_do_nothing()
-    return statement
-
-
-def planned_mails() -> Select[Any]:
-    """Select mails with their plans and their recipients' domains."""
-    plan = (PLANS.c.recipient_key, PLANS.c.kind, PLANS.c.go_at, PLANS.c.held_why, PLANS.c.held_until)
-    return (
-        select(MAILS, *plan, RECIPIENTS.c.domain)
-        .join(PLANS, PLANS.c.message_id == MAILS.c.message_id)
-        .join(RECIPIENTS, RECIPIENTS.c.recipient_key == PLANS.c.recipient_key)
-    )
-
-
-def _before(mail: Row[Any]) -> Any:
-    earlier = and_(MAILS.c.scheduled_at == mail.scheduled_at, MAILS.c.ordinal < mail.ordinal)
-    return and_(
-        MAILS.c.campaign_id == mail.campaign_id, or_(MAILS.c.scheduled_at < mail.scheduled_at, earlier)
-    )
-
-
-def _around(at: float, reach: float) -> tuple[Any, Any]:
-    return PLACES.c.at > at - reach, PLACES.c.at < at + reach

@@ -1,6 +1,6 @@
 """How many mails a person gets, and how long a mail is held back: numbers, and the sums on them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -48,6 +48,14 @@ def has_room(taken: Iterable[float], at: float, caps: Iterable[tuple[float, int]
             if last - first < window and first <= at <= last:
                 return False
     return True
+
+
+def next_room(taken: Iterable[float], at: float, caps: Sequence[tuple[float, int]]) -> float:
+    """Return when there is room for one more mail, from ``at`` on."""
+    times = list(taken)
+    windows_end = {one + window for one in times for window, _ in caps}
+    candidates = sorted({at, *(end for end in windows_end if end > at)})
+    return next((each for each in candidates if has_room(times, each, caps)), candidates[-1])
 
 
 def day_of(at: float) -> tuple[float, float]:

@@ -12,8 +12,9 @@ from sqlalchemy.exc import IntegrityError
 
 from send_email.deferrals import Deferrals
 from send_email.mails import Claim, Kind, Progress, Schedule, Status
-from send_email.placing import Go, Placing, Transaction, planned_mails
+from send_email.placing import Placing
 from send_email.policy import Policy
+from send_email.queries import planned_mails
 from send_email.recipients import Recipient
 from send_email.rows import (
     campaign_row,
@@ -26,6 +27,7 @@ from send_email.rows import (
     without_words_of_the_lead,
 )
 from send_email.tables import CAMPAIGNS, MAILS, METADATA, PLANS, RECIPIENTS
+from send_email.verdicts import Go, Transaction
 from signalbox.databases import Database
 from signalbox.errors import SignalboxError
 
