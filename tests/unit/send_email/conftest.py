@@ -15,11 +15,15 @@ import pytest
 from aiosmtpd.controller import Controller
 
 from send_email.composing import Sender
+from send_email.consent import Consent
 from send_email.mails import Mail, Schedule
+from send_email.policy import Policy
+from send_email.recipients import Recipient
 from send_email.smtp import Relay
 from send_email.store import ScheduleStore
 
 START = datetime(2030, 5, 6, 7, 8, 9, tzinfo=UTC)
+NO_CAPS = Policy(per_hour=10_000, per_day=10_000, per_month=10_000)
 SENDER = Sender("Maya Lindqvist", "maya@larkspan.example")
 
 
@@ -90,7 +94,7 @@ def post() -> Iterator[Post]:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[ScheduleStore]:
-    store = ScheduleStore.in_folder(tmp_path / "send_email")
+    store = ScheduleStore.in_folder(tmp_path / "send_email", NO_CAPS)
     yield store
     store.close()
 
@@ -107,14 +111,16 @@ def sender() -> Sender:
 
 @pytest.fixture
 def scheduled(store: ScheduleStore) -> Callable[..., Schedule]:
-    """Put a schedule into the store: one mail for each number of hours."""
+    """Put a schedule into the store: one mail for each number of hours, to somebody who confirmed."""
 
     def put(*hours: int, workflow: str = "w-1", **changes: Any) -> Schedule:
         mails = tuple(
             make_mail(f"{workflow}-{hour}", scheduled_at=START + timedelta(hours=hour), **changes)
             for hour in hours
         )
-        return store.keep_first(Schedule(workflow, f"c-{workflow}", "NURTURE", "lead-1", mails))
+        for mail in mails:
+            Consent(store).confirm(Recipient.of(mail.recipient), "operator", START)
+        return store.keep_first(Schedule(workflow, f"c-{workflow}", "NURTURE", "lead-1", mails), START)
 
     return put
 

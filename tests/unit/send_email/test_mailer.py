@@ -17,12 +17,14 @@ from send_email.listing import listing_routes
 from send_email.mailer import Mailer, Pace
 from send_email.mails import Claim, Mail, Schedule, Status
 from send_email.outbox import Outbox
+from send_email.policy import Policy
 from send_email.settings import MailSettings
 from send_email.smtp import Relay, SmtpHandover
 from send_email.store import ScheduleStore
 from signalbox.errors import Unavailable
 
 Scheduled = Callable[..., Schedule]
+NO_CAPS = Policy(per_hour=10_000, per_day=10_000, per_month=10_000)
 PACE = Pace(poll=timedelta(milliseconds=20), first_retry=timedelta(seconds=30), give_up=timedelta(hours=5))
 
 
@@ -118,8 +120,11 @@ async def test_mails_go_on_after_a_restart_and_none_goes_twice(
     await mailer.hand_over_due()
     store.close()
     clock.forward(hours=2)
-    reopened = ScheduleStore.in_folder(tmp_path / "send_email")
-    await Mailer(reopened, SmtpHandover(post.relay, sender, clock), clock, PACE).hand_over_due()
+    reopened = ScheduleStore.in_folder(tmp_path / "send_email", NO_CAPS)
+    again = Mailer(reopened, SmtpHandover(post.relay, sender, clock), clock, PACE)
+    await again.hand_over_due()
+    clock.forward(hours=1)  # the second went an hour late, so the third does, too
+    await again.hand_over_due()
     assert statuses(reopened) == [Status.SENT] * 3
     assert len({message["Message-ID"] for message in post.taken}) == len(post.taken) == 3
     reopened.close()
@@ -150,10 +155,9 @@ async def test_a_mailer_that_dies_while_writing_a_file_writes_it_again(
 async def test_several_mailers_on_one_store_send_each_mail_once(
     post: Any, store: ScheduleStore, scheduled: Scheduled, sender: Sender, clock: Any, tmp_path: Path
 ) -> None:
-    for number in range(5):
-        scheduled(0, 1, 2, 3, workflow=f"w{number}")
-    clock.forward(hours=3)
-    stores = [ScheduleStore.in_folder(tmp_path / "send_email") for _ in range(3)]
+    for number in range(20):
+        scheduled(0, workflow=f"w{number}")
+    stores = [ScheduleStore.in_folder(tmp_path / "send_email", NO_CAPS) for _ in range(3)]
     handover = SmtpHandover(post.relay, sender, clock)
     counts = await asyncio.gather(*(Mailer(each, handover, clock, PACE).hand_over_due() for each in stores))
     assert sum(counts) == 20
@@ -203,7 +207,7 @@ async def test_a_store_that_is_away_for_a_moment_does_not_stop_the_mailer(
     scheduled: Scheduled, sender: Sender, clock: Any, tmp_path: Path, store: ScheduleStore
 ) -> None:
     scheduled(0)
-    flaky = Flaky.in_folder(tmp_path / "send_email")
+    flaky = Flaky.in_folder(tmp_path / "send_email", NO_CAPS)
     mailer = Mailer(flaky, Outbox(tmp_path / "outbox", sender, clock), clock, PACE)
     running = asyncio.create_task(mailer.run())
     await until(lambda: statuses(store) == [Status.SENT])
@@ -228,7 +232,7 @@ async def test_an_outcome_that_comes_while_the_store_is_away_is_written_down_whe
     scheduled: Scheduled, sender: Sender, clock: Any, tmp_path: Path, store: ScheduleStore, post: Any
 ) -> None:
     scheduled(0)
-    forgetful = Forgetful.in_folder(tmp_path / "send_email")
+    forgetful = Forgetful.in_folder(tmp_path / "send_email", NO_CAPS)
     await Mailer(forgetful, SmtpHandover(post.relay, sender, clock), clock, PACE).hand_over_due()
     assert statuses(store) == [Status.SENT]
     assert not forgetful.away
@@ -265,10 +269,12 @@ async def test_a_mailer_that_is_stopped_ends_its_handovers_and_begins_none(
     assert statuses(store) == [Status.SENT, Status.SCHEDULED]
 
 
-def test_the_mailer_and_the_listing_belong_to_the_agent(store: ScheduleStore, tmp_path: Path) -> None:
+def test_the_mailer_and_its_routes_belong_to_the_agent(store: ScheduleStore, tmp_path: Path) -> None:
     agent = make_agent(MailSettings(data_dir=tmp_path), store)
     assert isinstance(agent.background, Mailer)
-    assert [getattr(route, "path", None) for routes in agent.routes for route in routes.routes] == ["/mails"]
+    assert agent.report_to == agent.background.report_to
+    paths = {getattr(route, "path", None) for routes in agent.routes for route in routes.routes}
+    assert paths >= {"/mails", "/campaigns/cancel", "/recipients/suppress", "/confirm/{token}"}
 
 
 async def test_the_listing_shows_how_far_the_mails_of_a_lead_are(

@@ -102,7 +102,7 @@ def test_a_time_comes_back_from_the_store_to_the_millisecond(
 ) -> None:
     times = [START + timedelta(days=number % 97, milliseconds=number) for number in range(0, 1000, 7)]
     mails = tuple(a_mail(f"w-1-{at.timestamp()}", campaign_id="c", scheduled_at=at) for at in times)
-    store.keep_first(Schedule("w-1", "c", "NURTURE", "lead-1", mails))
+    store.keep_first(Schedule("w-1", "c", "NURTURE", "lead-1", mails), START)
     kept = store.find("w-1")
     assert kept is not None
     assert [mail.scheduled_at for mail in kept.mails] == times
@@ -112,7 +112,7 @@ def test_an_error_of_the_store_names_nobody(store: ScheduleStore, a_mail: Callab
     with store._database.begin() as connection:
         connection.exec_driver_sql("DROP TABLE mails")
     with pytest.raises(Unavailable) as unavailable:
-        store.keep_first(Schedule("w-1", "c-w", "NURTURE", "lead-1", (a_mail(),)))
+        store.keep_first(Schedule("w-1", "c-w", "NURTURE", "lead-1", (a_mail(),)), START)
     chain = f"{unavailable.value}{unavailable.value.__cause__}"
     assert "Ada" not in chain
     assert "fjord" not in chain

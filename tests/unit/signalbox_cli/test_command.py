@@ -19,6 +19,8 @@ def test_each_group_has_help_with_its_commands(signalbox, word):
         ("leads", "send"),
         ("leads", "show"),
         ("leads", "list"),
+        *(("campaigns", word) for word in ("list", "show", "cancel", "confirm", "suppress", "unsuppress")),
+        ("campaigns", "suppressions"),
         ("dead-letters", "list"),
         ("dead-letters", "show"),
         ("dead-letters", "replay"),

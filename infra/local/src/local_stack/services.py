@@ -102,6 +102,7 @@ def shared_settings(
         "CATALOG": str(root / "contracts" / "catalog.yaml"),
         "LEAD_CAPTURE_URL": addresses["lead_capture"].url,
         "CONSOLE_URL": addresses["console"].url,
+        "SEND_EMAIL_URL": addresses["send_email"].url,
     }
     for service in services:
         settings |= addresses[service.name].settings_for(service)

@@ -3,10 +3,16 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from send_email.campaigns import Campaigns
+from send_email.confirm_page import confirm_routes
+from send_email.consent import Consent
 from send_email.handler import Scheduling
 from send_email.handover import Handover
+from send_email.links import Links
 from send_email.listing import listing_routes
 from send_email.mailer import Mailer, Pace
+from send_email.opening import Opening
+from send_email.operating import operator_routes
 from send_email.outbox import Outbox
 from send_email.settings import MailSettings
 from send_email.smtp import Relay, SmtpHandover
@@ -27,8 +33,8 @@ def utc_now() -> datetime:
 def make_store(settings: MailSettings) -> ScheduleStore:
     """Open the schedule where the settings say."""
     if settings.schedule_url is not None:
-        return ScheduleStore(settings.schedule_url.get_secret_value())
-    return ScheduleStore.in_folder(settings.folder)
+        return ScheduleStore(settings.schedule_url.get_secret_value(), settings.policy)
+    return ScheduleStore.in_folder(settings.folder, settings.policy)
 
 
 def make_handover(settings: MailSettings) -> Handover:
@@ -39,16 +45,31 @@ def make_handover(settings: MailSettings) -> Handover:
     return SmtpHandover(relay, settings.sender, utc_now, timeout_s=settings.smtp_timeout_s)
 
 
+def make_opening(settings: MailSettings, links: Links) -> Opening:
+    """Make the text for whoever has not confirmed; with a link only where ``FIRST_MAIL`` is ``confirm``."""
+    sender = settings.sender
+    link = links.link if settings.first_mail == "confirm" else None
+    return Opening(sender.name, sender.address, sender.unsubscribe, link)
+
+
 def make_agent(settings: MailSettings, store: ScheduleStore) -> Agent:
     """Wire the agent: the mailer runs beside it."""
+    consent, links = Consent(store), Links(store, settings.confirm_url)
+    handover, opening = make_handover(settings), make_opening(settings, links)
+    mailer = Mailer(store, handover, utc_now, _pace(settings), opening)
     return Agent(
         definition=AgentDefinition.load(Path(__file__).with_name("agent.yaml")),
         takes=(bound(CampaignDrafted, schema_text("sdr.CampaignDrafted")),),
         gives=(bound(CampaignScheduled, schema_text("sdr.CampaignScheduled")),),
         handle=Scheduling(store, utc_now, settings.domain).schedule,
         port=PORT,
-        background=Mailer(store, make_handover(settings), utc_now, _pace(settings)),
-        routes=(listing_routes(store),),
+        background=mailer,
+        report_to=mailer.report_to,
+        routes=(
+            listing_routes(store),
+            operator_routes(Campaigns(store), consent, utc_now),
+            confirm_routes(consent, links, utc_now),
+        ),
     )
 
 

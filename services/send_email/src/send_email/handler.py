@@ -21,13 +21,16 @@ class Scheduling:
     async def schedule(self, message: Message[CampaignDrafted], work: Work) -> Sequence[CampaignScheduled]:
         """Answer with the workflow's one schedule, durable before this returns.
 
+        Which of its mails go, and which are held, changes nothing in the answer.
+
         Raises:
             Refuse: a mail is addressed to somebody other than the lead.
             Unavailable: the store can't be written now.
         """
         workflow = message.envelope.correlation_id
-        wanted = planned(message.record, message.lead_id, workflow, self._clock(), self._domain)
-        kept = await asyncio.to_thread(self._store.keep_first, wanted)
+        now = self._clock()
+        wanted = planned(message.record, message.lead_id, workflow, now, self._domain)
+        kept = await asyncio.to_thread(self._store.keep_first, wanted, now)
         if kept is not wanted:
             work.log.info("second_draft_gets_first_schedule", campaign_id=kept.campaign_id)
         return [scheduled_record(kept)]

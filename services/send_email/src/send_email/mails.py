@@ -6,15 +6,48 @@ from enum import StrEnum
 
 
 class Status(StrEnum):
-    """How far a mail is: ``SCHEDULED → HANDING_OVER → SENT | UNKNOWN | FAILED``."""
+    """How far a mail is.
+
+    ::
+
+        SCHEDULED ⇄ HELD → SCHEDULED → HANDING_OVER → SENT | UNKNOWN | FAILED
+        SCHEDULED | HELD → SUPPRESSED | CANCELLED | EXPIRED
+    """
 
     SCHEDULED = "scheduled"
+    HELD = "held"
+    """Waits for more than its time: a place under the caps, or the recipient's confirmation."""
     HANDING_OVER = "handing_over"
     SENT = "sent"
     UNKNOWN = "unknown"
     """Handed over, and the answer was lost: it may have arrived, so it is never repeated."""
     FAILED = "failed"
     """Refused for good; the reason is kept."""
+    SUPPRESSED = "suppressed"
+    """The recipient gets no mail of ours."""
+    CANCELLED = "cancelled"
+    """An operator ended its campaign."""
+    EXPIRED = "expired"
+    """What it was held for did not come in time."""
+
+
+class Why(StrEnum):
+    """What a held mail waits for."""
+
+    CAP = "cap"
+    UNCONFIRMED = "unconfirmed"
+
+
+class Kind(StrEnum):
+    """What a mail says."""
+
+    DRAFT = "draft"
+    OPENING = "opening"
+    """The fixed text, in the place of the campaign's first draft, while the recipient has not confirmed."""
+    OPENED = "opened"
+    """An opening whose draft has become a mail of its own, because the recipient confirmed."""
+    RESUMED = "resumed"
+    """The draft in whose place the opening went."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +77,14 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A mail that this process alone may hand over until its lease ends. ``attempt`` counts from 1."""
+    """A mail that this process alone may hand over until its lease ends. ``attempt`` counts from 1.
+
+    An ``opening`` has no word of the lead, not even the lead id; the mailer writes the fixed text.
+    """
 
     mail: Mail
     attempt: int
+    opening: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +98,14 @@ class Progress:
     status: Status
     attempts: int
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignState:
+    """How far a campaign is: its mails counted by status."""
+
+    campaign_id: str
+    campaign_type: str
+    lead_id: str
+    cancelled: bool
+    mails: dict[str, int]

@@ -23,6 +23,7 @@ class Group:
 
 GROUPS: Final[Mapping[str, Group]] = {
     "leads": Group("signalbox.cli.leads", "Send leads in and see where they are."),
+    "campaigns": Group("signalbox.cli.campaigns", "See and end mail campaigns; say who gets mail."),
     "dead-letters": Group("signalbox.cli.dead_letters", "See what was refused, and why."),
     "contracts": Group("signalbox.cli.contracts", "Evolve contracts: new, lint, check, plan, register."),
     "can-i-deploy": Group(

@@ -1,0 +1,48 @@
+"""Who a mail goes to, as the caps, the confirmations and the suppressions see it: one key per person."""
+
+from dataclasses import dataclass
+
+from signalbox.addresses import mailbox, recipient_key
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """A person by one key, whatever spelling of the address a lead gives."""
+
+    key: str
+    domain: str
+
+    @classmethod
+    def of(cls, address: str) -> "Recipient":
+        """Return who ``address`` reaches.
+
+        Raises:
+            ValueError: it is no address; the text is for people.
+        """
+        return cls(recipient_key(address), mailbox(address).domain)
+
+    @classmethod
+    def of_stored(cls, address: str) -> "Recipient":
+        """Return who a stored address reaches; one that was taken by older rules is its own key."""
+        try:
+            return cls.of(address)
+        except ValueError:
+            folded = address.casefold()
+            return cls(folded, folded.rpartition("@")[2])
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """Return what a suppression of this person can be written as: the key, the domain and its parents."""
+        labels = self.domain.split(".")
+        return (self.key, *("@" + ".".join(labels[start:]) for start in range(len(labels))))
+
+
+def pattern_of(text: str) -> str:
+    """Return the pattern that ``text`` means: an address, or ``@domain`` for it and all below it.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if text.startswith("@"):
+        return "@" + mailbox(f"any{text}").domain
+    return recipient_key(text)
