@@ -127,5 +127,9 @@ def test_a_domain_is_never_turned_into_another_one() -> None:
 
 
 def test_a_domain_that_dns_cannot_carry_is_refused() -> None:
-    with pytest.raises(ValueError, match="domain"):
+    with pytest.raises(ValueError, match="not one plain"):
         recipient_of("x@ä-.example")
+
+
+def test_a_domain_in_hindi_is_taken_as_lead_capture_takes_it() -> None:
+    assert recipient_of("आशा@हिन्दी.भारत").addr_spec == "आशा@xn--j2bd4cyah0f.xn--h2brj9c"

@@ -11,18 +11,13 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
 
-import idna
-
 from send_email.mails import Mail
+from signalbox.addresses import mailbox
 
 _BLANKS = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u2028\u2029\ud800-\udfff]")
-_ADDRESS = re.compile(
-    r"""(?P<local>[^\s\x00-\x20\x7f-\xa0<>(),;:"\[\]\\@]+)@(?P<domain>[\w-]+(?:\.[\w-]+)*)"""
-)
 _NAME_LIMIT = 120
 _SUBJECT_LIMIT = 250
-_ADDRESS_LIMIT = 254  # RFC 5321 section 4.5.3.1.3, less the angle brackets
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +36,11 @@ def recipient_of(address: str, name: str = "") -> Address:
     Raises:
         ValueError: when it is not exactly one plain address.
     """
-    match = _ADDRESS.fullmatch(address)
-    if match is None or len(address) > _ADDRESS_LIMIT:
-        raise ValueError("not one plain e-mail address")
     try:
-        domain = _dns_name(match["domain"])
-    except idna.IDNAError as error:
-        raise ValueError("not one plain e-mail address: its domain is none") from error
-    return Address(one_line(name, _NAME_LIMIT), username=match["local"], domain=domain)
-
-
-def _dns_name(domain: str) -> str:
-    # IDNA 2008, as lead capture checks addresses. Python's own codec is IDNA 2003, which turns straße into
-    # strasse: another domain, and so another person's mailbox.
-    return domain if domain.isascii() else idna.encode(domain, uts46=True).decode()
+        found = mailbox(address)
+    except ValueError as error:
+        raise ValueError(f"not one plain e-mail address: {error}") from error
+    return Address(one_line(name, _NAME_LIMIT), username=found.local, domain=found.domain)
 
 
 def composed(mail: Mail, sender: Sender, date: datetime) -> EmailMessage:
