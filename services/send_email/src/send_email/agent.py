@@ -45,7 +45,7 @@ def make_agent(settings: MailSettings, store: ScheduleStore) -> Agent:
         definition=AgentDefinition.load(Path(__file__).with_name("agent.yaml")),
         takes=(bound(CampaignDrafted, schema_text("sdr.CampaignDrafted")),),
         gives=(bound(CampaignScheduled, schema_text("sdr.CampaignScheduled")),),
-        handle=Scheduling(store, utc_now, settings.domain).schedule,
+        handle=Scheduling(store, utc_now, settings.domain, settings.link_hosts).schedule,
         port=PORT,
         background=Mailer(store, make_handover(settings), utc_now, _pace(settings)),
         routes=(listing_routes(store),),

@@ -8,6 +8,7 @@ from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from send_email.composing import Sender, recipient_of
+from send_email.content import default_link_allow
 from signalbox.errors import ConfigurationError
 from signalbox.settings import Settings
 
@@ -20,6 +21,8 @@ class MailSettings(Settings):
     Without ``SMTP_URL`` mails become files in the outbox and nothing leaves the machine. ``SMTP_STARTTLS``
     says whether an ``smtp://`` connection must be encrypted. ``MAIL_SCHEDULE_URL`` puts the schedule into
     another database (SQLAlchemy URL) that replicas can share. ``MAIL_DOMAIN`` ends the Message-IDs.
+    ``MAIL_LINK_ALLOW`` are the hosts (and phone numbers) that mails may link to, separated by commas; set
+    empty, they may link to nothing.
     """
 
     model_config = SettingsConfigDict(env_prefix="MAIL_")
@@ -39,9 +42,15 @@ class MailSettings(Settings):
     reply_to: str = ""
     domain: str = Field(default="larkspan.example", pattern=r"^[A-Za-z0-9.-]+$")
     unsubscribe: str = Field(default="", pattern=r"^((mailto:|https://)[\x21-\x3b\x3d\x3f-\x7e]+)?$")
+    link_allow: str = Field(default_factory=default_link_allow)
     poll_s: float = Field(default=1.0, gt=0)
     first_retry_s: float = Field(default=30.0, gt=0)
     give_up_h: float = Field(default=120.0, gt=0)
+
+    @property
+    def link_hosts(self) -> tuple[str, ...]:
+        """Return ``MAIL_LINK_ALLOW`` as hosts."""
+        return tuple(host for entry in self.link_allow.split(",") if (host := entry.strip()))
 
     @property
     def folder(self) -> Path:
