@@ -38,7 +38,7 @@ class Kind(IntEnum):
     REBALANCE = 9
     """Orchestrator replicas come and go."""
     PAGES = 11
-    """Websites of leads' companies: pages that no parser likes, answers that are none, answers without an end."""
+    """Websites of leads' companies: pages that no parser likes, answers that are none or have no end."""
 
 
 @dataclass(frozen=True, slots=True)
