@@ -224,6 +224,13 @@ def test_mails_that_say_nearly_the_same_are_found() -> None:
     assert twins([("first", words), ("second", " ".join(reversed(words.split())))]) is None
 
 
+@pytest.mark.parametrize(
+    "text", ["a < b and c > d", "R&D; x <3 y", "<https://larkspan.example/x>", "5 < 6", "100% sure"]
+)
+def test_signs_that_are_no_markup_are_fine(text: str) -> None:
+    assert unfit("x", text, ("larkspan.example",)) is None
+
+
 def test_a_subject_or_body_that_is_too_long_is_unfit() -> None:
     assert unfit("x" * 301, "x", ()) is not None
     assert unfit("x", "x " * 4_001, ()) is not None

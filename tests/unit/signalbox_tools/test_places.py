@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from signalbox.tools import NotAvailable, ToolSettings, Website
+from signalbox.tools import Directory, NotAvailable, ToolSettings, Website
 from signalbox.tools.global_addresses import is_public
 from signalbox.tools.name_lookups import NameLookups
 
@@ -186,3 +186,13 @@ async def test_hanging_look_ups_do_not_hold_up_the_end_of_the_process(resolver: 
 async def test_a_name_that_is_none_is_not_available(host: str) -> None:
     found = await Website(ToolSettings(website_fetch="on")).fetch(f"http://{host}/")
     assert isinstance(found, NotAvailable)
+
+
+async def test_a_slow_name_server_of_an_endpoint_does_not_reach_the_default_executor(
+    resolver: Resolver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("signalbox.tools.lookup.NAMES", NameLookups(deadline_s=0.05))
+    directory = Directory.crm(ToolSettings(crm_url="https://crm.slow.com/v1"))
+    found = [await directory.find(email="x@acme.example") for _ in range(12)]
+    assert all(isinstance(one, NotAvailable) for one in found)
+    assert len(resolver.asked) == 8

@@ -21,7 +21,7 @@ _PLACEHOLDER: Final = re.compile(
     """
 )
 _MARKUP: Final = re.compile(
-    r"(?i)<\s*[/!?]?\s*[a-z][a-z0-9:-]*(?:\s[^<>]{0,2000}|/)?/?>|<!--|<[a-z]+\s+[a-z-]+\s*=|&(?:#x?[0-9a-f]{1,7}|[a-z]{2,10});"
+    r"(?i)<[/!?]?[a-z][a-z0-9:-]*(?:\s[^<>]{0,2000}|/)?/?>|<!--|<[a-z]+\s+[a-z-]+\s*=|&(?:#x?[0-9a-f]{1,7}|[a-z]{2,10});"
 )
 _WORD: Final = re.compile(r"\w+")
 _FEWEST_WORDS: Final = 8
@@ -41,7 +41,6 @@ def unfit(subject: str, body: str, allowed_hosts: Collection[str]) -> Unfit | No
     for field, text, limit in (("subject", subject, SUBJECT_LIMIT), ("body", body, BODY_LIMIT)):
         if why := _problem(text, limit, allowed_hosts):
             return Unfit(field, why)
-    # Clients show the two beside each other, so a link may not begin in one and end in the other either.
     return None
 
 

@@ -5,6 +5,7 @@ import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Final, Self
+from urllib.request import getproxies
 
 import httpx
 from pydantic import SecretStr
@@ -13,6 +14,7 @@ from signalbox.settings import revealed
 from signalbox.tools.companies import Companies, Unreadable
 from signalbox.tools.domains import named_domain, own_domain
 from signalbox.tools.findings import Finding, NotAvailable, found_or_not
+from signalbox.tools.name_lookups import NAMES
 from signalbox.tools.settings import FACTS_TOLD, ToolSettings
 from signalbox.tools.told_facts import told
 
@@ -93,12 +95,13 @@ class Directory:
         place = url.partition("?")[0]  # it may be shown: what follows may be a key
         try:
             async with asyncio.timeout(_TIMEOUT_S), httpx.AsyncClient(timeout=_TIMEOUT_S) as client:
+                await _looked_up(httpx.URL(url))
                 query = {"domain": domain}
                 status, body = await _asked(client, url, query, revealed(self._token))
             facts = json.loads(body) if httpx.codes.is_success(status) else None
         except TimeoutError:
             return NotAvailable(self._kind, place, f"no answer within {_TIMEOUT_S:g} s")
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             return NotAvailable(self._kind, place, f"can't be used: {type(error).__name__}")
         if status == httpx.codes.NOT_FOUND:
             return NotAvailable(self._kind, place, "the company is not in it")
@@ -113,6 +116,16 @@ class Directory:
         facts = told(known, self._told)
         text = "\n".join(f"{name}: {value}" for name, value in facts.items())
         return Finding(self._kind, location, text, title=facts.get("company", ""), facts=facts)
+
+
+async def _looked_up(url: httpx.URL) -> None:
+    """Look the host up before the client does: it would use threads that the state store needs.
+
+    Raises:
+        OSError: the name server gives no answer now.
+    """
+    if not getproxies():  # a proxy may know names that are unknown here
+        await NAMES.addresses(url.raw_host.decode("ascii"), url.port or 443)
 
 
 async def _asked(
