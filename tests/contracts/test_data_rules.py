@@ -111,6 +111,11 @@ GOOD: list[tuple[str, str, Any]] = [
     ("sdr.CampaignDrafted", "emails", [{**EMAIL, "subject": f"Hello {number}"} for number in range(20)]),
     ("sdr.CampaignDrafted", "emails.0.body", "می\u200cخواهم\r\n\tक्\u200dष 👨\u200d👩 ❤\ufe0f שלום\u200f"),
     ("sdr.CampaignDrafted", "emails.0.body", "x" * 20_000),
+    (
+        "sdr.CampaignDrafted",
+        "emails.0.body",
+        "a < b and c > d, <3, <https://firma.example/x>, <ana@firma.example>",
+    ),
     ("control.RouteDecided", "agent", None),
     ("control.AgentRegistered", "input.0.when", "this.score > 3"),
     ("control.AgentRegistered", "endpoint", "https://agent.example:8443/x"),
@@ -171,6 +176,11 @@ BAD: list[tuple[str, str, Any, str]] = [
     ("sdr.CampaignDrafted", "emails.0.body", "Hel\x01lo", "nothing_hidden"),
     ("sdr.CampaignDrafted", "emails.0.body", "Hel\x1b[2Jlo", "nothing_hidden"),
     ("sdr.CampaignDrafted", "emails.0.body", "Hel\x85lo", "nothing_hidden"),
+    *(
+        ("sdr.CampaignDrafted", f"emails.0.{field}", f"Hello {markup}", "plain_text")
+        for field in ("subject", "body")
+        for markup in ("<img src='x'>", "<A HREF=evil>", "<b>", "</p>", "<br/>", "<!-- x", "<!doctype html>")
+    ),
     ("sdr.CampaignDrafted", "emails.0.subject", "x" * 1_001, "at_most_1000"),
     ("sdr.CampaignDrafted", "emails.0.body", "x" * 20_001, "at_most_20000"),
     ("sdr.CampaignDrafted", "emails.0.to", "eve@firma.example", "only_to_the_lead"),

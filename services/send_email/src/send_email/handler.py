@@ -33,8 +33,14 @@ class Scheduling:
             Unavailable: the store can't be written now.
         """
         workflow = message.envelope.correlation_id
-        wanted = planned(
-            message.record, message.lead_id, workflow, self._clock(), self._domain, self._link_allow
+        wanted = await asyncio.to_thread(
+            planned,
+            message.record,
+            message.lead_id,
+            workflow,
+            self._clock(),
+            self._domain,
+            self._link_allow,
         )
         kept = await asyncio.to_thread(self._store.keep_first, wanted)
         if kept is not wanted:
