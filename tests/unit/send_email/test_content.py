@@ -70,6 +70,7 @@ async def test_a_mail_that_misleads_is_refused_and_nothing_is_scheduled(
     with pytest.raises(Refuse) as refused:
         await schedule(a_draft(("first", "hello"), odd))
     assert refused.value.field == f"emails[1].{field}"
+    assert "evil" not in refused.value.detail
     assert store.progress() == []
 
 

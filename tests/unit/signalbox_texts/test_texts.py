@@ -83,9 +83,9 @@ def mail(subject: str = "s", body: str = "b", hours: int = 0) -> MailText:
         (mail(body="Dear [Name],", hours=1), "placeholder"),
         (mail(body="Dear {{ first_name }},", hours=1), "placeholder"),
         (mail(body="Lorem ipsum", hours=1), "placeholder"),
-        (mail(body="see https://evil.example/x", hours=1), "links to"),
-        (mail(body="see www.evil.example", hours=1), "links to"),
-        (mail(body="https://larkspan.example.evil.example/", hours=1), "links to"),
+        (mail(body="see https://evil.example/x", hours=1), "links elsewhere"),
+        (mail(body="see www.evil.example", hours=1), "links elsewhere"),
+        (mail(body="https://larkspan.example.evil.example/", hours=1), "links elsewhere"),
         (mail(hours=0), "must grow"),
         (mail(hours=5), "say the same"),
         (mail(body="Dear $name,", hours=1), "placeholder"),
@@ -99,8 +99,8 @@ def mail(subject: str = "s", body: str = "b", hours: int = 0) -> MailText:
         (mail(body="<IMG\nSRC = 'cid:1'/>", hours=1), "markup"),
         (mail(body="&lt;b&gt;", hours=1), "markup"),
         (mail(body="<!-- x", hours=1), "markup"),
-        (mail(subject="call 0900 123 456", hours=1), "links to 0900"),
-        (mail(subject="evil.example", hours=1), "subject of mail 2 links to evil.example"),
+        (mail(subject="call 0900 123 456", hours=1), "alone: 0900"),
+        (mail(subject="evil.example", hours=1), "subject of mail 2 links elsewhere"),
         (mail(body="30 % off, only today", hours=1), "offers"),
         (mail(body="a refund, guaranteed", hours=1), "offers"),
     ],
@@ -143,7 +143,7 @@ def test_the_package_exports_these_names_and_no_others() -> None:
 
 
 def test_without_a_site_no_mail_may_link_at_all() -> None:
-    assert "links to" in (problem_with([mail(body="see https://larkspan.example/")], "") or "")
+    assert "links elsewhere" in (problem_with([mail(body="see https://larkspan.example/")], "") or "")
     assert "nowhere" in (problem_with([mail(body="see https://evil.example/")], "") or "")
 
 

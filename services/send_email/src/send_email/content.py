@@ -25,6 +25,7 @@ def refuse_unfit(draft: CampaignDrafted, link_allow: Collection[str]) -> None:
         raise Refuse(f"the campaign has more than {MOST_MAILS} mails", "emails")
     for ordinal, email in enumerate(draft.emails):
         if found := unfit(email.subject, email.body, link_allow):
+            # What was found is not quoted: it is a mail's text, and this goes into logs and lists.
             raise Refuse(f"the {found.field} {found.why}", f"emails[{ordinal}].{found.field}")
     if same := twins([(email.subject, email.body) for email in draft.emails]):
         earlier, later = same

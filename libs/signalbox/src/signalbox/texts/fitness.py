@@ -30,32 +30,37 @@ _ALIKE: Final = 0.8
 
 @dataclass(frozen=True, slots=True)
 class Unfit:
-    """Why a mail may not be sent: ``field`` is ``subject`` or ``body``, ``why`` goes on after it."""
+    """Why a mail may not be sent: ``field`` is ``subject`` or ``body``, ``why`` goes on after it.
+
+    ``found`` quotes it, for whoever may read the mail: it can be personal.
+    """
 
     field: str
     why: str
+    found: str = ""
 
 
 def unfit(subject: str, body: str, allowed_hosts: Collection[str]) -> Unfit | None:
     """Return the first thing that speaks against a mail; links may lead to ``allowed_hosts`` alone."""
     for field, text, limit in (("subject", subject, SUBJECT_LIMIT), ("body", body, BODY_LIMIT)):
-        if why := _problem(text, limit, allowed_hosts):
-            return Unfit(field, why)
+        if problem := _problem(text, limit, allowed_hosts):
+            why, found = problem
+            return Unfit(field, why, found[:_SHOWN])
     return None
 
 
-def _problem(text: str, limit: int, allowed_hosts: Collection[str]) -> str | None:
+def _problem(text: str, limit: int, allowed_hosts: Collection[str]) -> tuple[str, str] | None:
     if len(text) > limit:
-        return f"is longer than {limit} characters"
+        return f"is longer than {limit} characters", ""
     if without_hidden(text) != text:
-        return "has characters that a reader can't see, such as U+202E or U+200B"
+        return "has characters that a reader can't see, such as U+202E or U+200B", ""
     if found := _PLACEHOLDER.search(text):
-        return f"still has a placeholder: {found[0][:_SHOWN]}"
+        return "still has a placeholder", found[0]
     if found := _MARKUP.search(text):
-        return f"has markup in it: {found[0][:_SHOWN]}; mails are plain text"
+        return "has markup in it, and mails are plain text", found[0]
     if links := foreign_links(text, allowed_hosts):
         where = ", ".join(sorted(allowed_hosts)) or "nowhere"
-        return f"links to {links[0][:_SHOWN]}; links and phone numbers may lead to {where} alone"
+        return f"links elsewhere: links, mail addresses and phone numbers may lead to {where} alone", links[0]
     return None
 
 

@@ -48,7 +48,8 @@ def problem_with(
     texts = [(subject_line(mail), body_text(mail)) for mail in mails]
     for number, (subject, body) in enumerate(texts, start=1):
         if found := unfit(subject, body, ours):
-            return f"the {found.field} of mail {number} {found.why}"
+            quoted = f": {found.found}" if found.found else ""
+            return f"the {found.field} of mail {number} {found.why}{quoted}"
         if offers := invented_offers(f"{subject}\n{body}", facts, names):
             return f"mail {number} offers or claims what is not among our facts: {offers[0]}"
     same = twins(texts)
