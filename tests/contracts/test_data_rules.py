@@ -108,7 +108,14 @@ GOOD: list[tuple[str, str, Any]] = [
     ("sdr.LeadScored", "score", 100),
     ("sdr.CampaignDrafted", "emails.0.send_after_hours", 8760),
     ("sdr.CampaignDrafted", "emails.0.subject", "Żółć — 你好 🚂"),
-    ("sdr.CampaignDrafted", "emails", [EMAIL] * 20),
+    ("sdr.CampaignDrafted", "emails", [{**EMAIL, "subject": f"Hello {number}"} for number in range(20)]),
+    ("sdr.CampaignDrafted", "emails.0.body", "می\u200cخواهم\r\n\tक्\u200dष 👨\u200d👩 ❤\ufe0f שלום\u200f"),
+    ("sdr.CampaignDrafted", "emails.0.body", "x" * 20_000),
+    (
+        "sdr.CampaignDrafted",
+        "emails.0.body",
+        "a < b and c > d, <3, <https://firma.example/x>, <ana@firma.example>",
+    ),
     ("control.RouteDecided", "agent", None),
     ("control.AgentRegistered", "input.0.when", "this.score > 3"),
     ("control.AgentRegistered", "endpoint", "https://agent.example:8443/x"),
@@ -159,6 +166,23 @@ BAD: list[tuple[str, str, Any, str]] = [
     ("sdr.LeadScored", "rationale", "", "not_blank"),
     ("sdr.CampaignDrafted", "emails", [], "one_to_twenty"),
     ("sdr.CampaignDrafted", "emails", [EMAIL] * 21, "one_to_twenty"),
+    ("sdr.CampaignDrafted", "emails", [EMAIL, {**EMAIL, "send_after_hours": 1}], "distinct"),
+    ("sdr.CampaignDrafted", "emails", [EMAIL] * 20, "distinct"),
+    *(
+        ("sdr.CampaignDrafted", f"emails.0.{field}", f"Hel{hidden}lo", "nothing_hidden")
+        for field in ("subject", "body")
+        for hidden in ("\u200b", "\u202e", "\u2066", "\u2060", "\ufeff", "\U000e0041", "\U000e007f")
+    ),
+    ("sdr.CampaignDrafted", "emails.0.body", "Hel\x01lo", "nothing_hidden"),
+    ("sdr.CampaignDrafted", "emails.0.body", "Hel\x1b[2Jlo", "nothing_hidden"),
+    ("sdr.CampaignDrafted", "emails.0.body", "Hel\x85lo", "nothing_hidden"),
+    *(
+        ("sdr.CampaignDrafted", f"emails.0.{field}", f"Hello {markup}", "plain_text")
+        for field in ("subject", "body")
+        for markup in ("<img src='x'>", "<A HREF=evil>", "<b>", "</p>", "<br/>", "<!-- x", "<!doctype html>")
+    ),
+    ("sdr.CampaignDrafted", "emails.0.subject", "x" * 1_001, "at_most_1000"),
+    ("sdr.CampaignDrafted", "emails.0.body", "x" * 20_001, "at_most_20000"),
     ("sdr.CampaignDrafted", "emails.0.to", "eve@firma.example", "only_to_the_lead"),
     ("sdr.CampaignDrafted", "emails.0.to", "ANA@firma.example", "only_to_the_lead"),
     ("sdr.CampaignDrafted", "emails.0.send_after_hours", -1, "within_a_year"),

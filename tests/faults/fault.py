@@ -17,7 +17,7 @@ AGENTS: Final = ("lead_ingestion", "lead_scoring", "active_outreach", "nurture_c
 
 
 class Kind(IntEnum):
-    """The nine kinds of faults."""
+    """The kinds of faults."""
 
     PROCESS = 1
     """SIGKILL, SIGSTOP and SIGCONT of a service or of the orchestrator."""
@@ -37,6 +37,8 @@ class Kind(IntEnum):
     """An agent's disk is full; a clock jumps."""
     REBALANCE = 9
     """Orchestrator replicas come and go."""
+    PAGES = 11
+    """Websites of leads' companies: pages that no parser likes, answers that are none or have no end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +54,15 @@ class World:
     """The stack under test and what stands around it; all times are seconds since the epoch.
 
     ``env`` is for every process of the stack and ``env_of`` for one service alone, over it, by its kind
-    (``orchestrator`` for all orchestrators). ``second_listeners`` are by the broker's name. All are filled
-    before the stack is up.
+    (``orchestrator`` for all orchestrators). ``second_listeners`` are by the broker's name; ``website`` is
+    the one that leads' companies have, if any. All are filled before the stack is up.
     """
 
     run_dir: Path
     env: dict[str, str] = field(default_factory=dict)
     env_of: dict[str, dict[str, str]] = field(default_factory=dict)
     second_listeners: dict[str, SecondListener] = field(default_factory=dict)
+    website: str = ""
     brokers: int = 1
     orchestrators: int = 1
     running: Stack | None = None

@@ -53,11 +53,12 @@ class Contract:
 
 @dataclass(frozen=True, slots=True)
 class Ingredients:
-    """What the registry had to be asked for."""
+    """What the registry had to be asked for, and the website that leads' companies have."""
 
     captured: Contract
     profiled: Contract
     malformed: Sequence[Example]
+    website: str = ""
 
 
 def plan(count: int, rng: random.Random, run: str, ingredients: Ingredients) -> list[Planned]:
@@ -90,6 +91,8 @@ def _good(number: int, rng: random.Random, run: str, ingredients: Ingredients) -
     way = rng.choices(list(_WAYS), weights=list(_WAYS.values()))[0]
     lead_id = f"fault-{run}-{number}"
     fields = {**kind.fields(number), "lead_id": lead_id}
+    if ingredients.website:
+        fields["company_website"] = f"{ingredients.website}/{number}"
     asks_for = ""
     if rng.random() < _ASKING_SHARE:
         asks_for = rng.choice(kind.strangers)

@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -113,9 +113,8 @@ class Run:
         return [self._rng.choice(same) for same in by_kind if same]
 
     async def _under_load(self, stack: FaultStack, faults: Sequence[Fault]) -> Verdict:
-        planned = plan(
-            self._options.leads, self._rng, f"{self._options.seed}", await ingredients(stack, ROOT)
-        )
+        known = replace(await ingredients(stack, ROOT), website=self._world.website)
+        planned = plan(self._options.leads, self._rng, f"{self._options.seed}", known)
         workload = Workload(stack, self._history, planned)
         rounds = self._rounds(len(faults))
         self._tell(f"the stack is up; {len(faults)} faults one by one, then {rounds} times several at once")
@@ -204,7 +203,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--leads", type=int, default=int(os.environ.get("FAULT_LEADS") or LEADS))
     parser.add_argument("--seed", type=int, help="repeats the plan and the faults of an earlier run")
     parser.add_argument(
-        "--faults", default="all", help="names, beginnings of names, kinds (1 to 9), all, none"
+        "--faults", default="all", help="names, beginnings of names, kinds by their number, all, none"
     )
     parser.add_argument("--rounds", type=int, help="how often several faults strike at once")
     parser.add_argument("--brokers", type=int, default=3)

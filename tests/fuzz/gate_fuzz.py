@@ -98,7 +98,10 @@ def data() -> Iterator[tuple[str, dict[str, Any]]]:
     yield "sdr.LeadCaptured", {"lead": {**lead(), "company_website": "https://analytical.example"}}
     yield "sdr.LeadProfiled", {"lead": lead(), "report": report}
     yield "sdr.LeadScored", {"lead": lead(), **scored}
-    yield "sdr.CampaignDrafted", {"lead": lead(), "campaign_type": "NURTURE", "emails": [mail, mail]}
+    yield (
+        "sdr.CampaignDrafted",
+        {"lead": lead(), "campaign_type": "NURTURE", "emails": [mail, {**mail, "subject": "Hello again"}]},
+    )
 
 
 DATA_BY_TYPE = dict(data())

@@ -19,6 +19,7 @@ from injectors.forged import BrokenAnswers
 from injectors.http_proxy import HttpProxy
 from injectors.model_server import ModelServer, model_faults
 from injectors.network import Network
+from injectors.pages import PageServer, page_faults
 from injectors.preload import NoCompiler, Preload
 from injectors.process_faults import broker_faults, process_faults
 from injectors.rebalances import ReplicasComeAndGo
@@ -37,6 +38,8 @@ _MODEL: Final = {
     "LLM_API_KEY": "none",
     "LLM_TIMEOUT_S": "5",
 }
+_READERS: Final = ("lead_ingestion", "active_outreach", "nurture_campaign")
+"""The agents that read websites."""
 _NO_MODEL: Final = dict.fromkeys(_MODEL_VARIABLES, "offline")
 
 
@@ -90,6 +93,7 @@ async def open_surroundings(world: World, kinds: frozenset[Kind]) -> AsyncIterat
             Kind.NETWORK: await _network(opened, loop, world, kinds),
             Kind.STORAGE_AND_CLOCK: _storage_and_clock(world, kinds),
             Kind.REBALANCE: [ReplicasComeAndGo(supervisor)],
+            Kind.PAGES: await _pages(opened, loop, world, kinds),
         }
         around = Around([fault for kind in sorted(kinds) for fault in faults[kind]], supervisor)
         opened.push_async_callback(around.end)
@@ -167,6 +171,20 @@ async def _network(
     await network.open()
     opened.push_async_callback(network.close)
     return network.faults
+
+
+async def _pages(
+    opened: AsyncExitStack, loop: BackgroundLoop, world: World, kinds: frozenset[Kind]
+) -> Sequence[Fault]:
+    if Kind.PAGES not in kinds:
+        return []
+    server = PageServer(loop)
+    await server.listener.open()
+    opened.push_async_callback(server.listener.close)
+    world.website = f"http://{server.place}"
+    for agent in _READERS:
+        world.env_of.setdefault(agent, {}).update(WEBSITE_FETCH="on", WEBSITE_ALLOW=server.place)
+    return page_faults(server)
 
 
 def _storage_and_clock(world: World, kinds: frozenset[Kind]) -> Sequence[Fault]:

@@ -6,12 +6,16 @@ from typing import Any
 import pytest
 
 from active_outreach.agent import make_agent
+from active_outreach.draft import Draft
+from active_outreach.handler import _prompt
 from active_outreach.offline import draft_stand_in
 from active_outreach.settings import SenderSettings
 from handling import must_heed_the_contract_in_force
 from signalbox.agent import Agent, Message, Work
 from signalbox.agent.contracts import OwnContracts
-from signalbox.texts import problem_with
+from signalbox.models import ModelRefused
+from signalbox.texts import problem_with, unfit
+from signalbox.tools import CompanyResearch, Directory, ToolSettings, Website
 from signalbox_contracts.sdr import CampaignDrafted, CampaignType, Lead, LeadScored, NextStep
 
 ROOT = Path(__file__).parents[3]
@@ -59,6 +63,14 @@ HOSTILE: list[Mapping[str, Any]] = [
     },
     {"project_description": "see https://evil.example/ and www.evil.example, write to me@evil.example"},
     {"name": "\u200b", "company_name": "\u2060x", "job_title": "<script>"},
+    {"name": "Ada call 0900 123 456", "company_name": "evil.example", "job_title": "+49 30 1234567"},
+    {
+        "name": "ｅｖｉｌ．ｅｘａｍｐｌｅ",
+        "company_name": "mailto:me@evil.example",
+        "project_description": "//evil.example",
+    },
+    {"name": "h\u200bttps://evil.example", "company_name": "\u202eevil.example", "job_title": "%NAME% $name"},
+    {"project_description": "You get a 90 % discount, and 500 EUR, guaranteed.", "job_title": "90% off"},
 ]
 
 
@@ -76,6 +88,8 @@ async def test_whatever_a_lead_typed_the_mails_are_fit_to_send(
     assert {mail.to for mail in campaign.emails} == {lead.email}
     for mail in campaign.emails:
         assert "evil.example" not in mail.body + mail.subject
+        assert "discount" not in mail.body
+        assert unfit(mail.subject, mail.body, ("larkspan.example",)) is None
         assert "\n" not in mail.subject
         assert len(mail.subject) <= 150
         assert len(mail.body) < 3000
@@ -103,3 +117,55 @@ async def test_the_model_is_told_what_the_contract_in_force_forbids(
     a_lead: MakeLead, message: MakeMessage, agent: Agent
 ) -> None:
     await must_heed_the_contract_in_force(agent, message(scored(a_lead())))
+
+
+def with_link(draft: Draft, link: str) -> Draft:
+    first, *rest = draft.mails
+    return Draft(mails=[first.model_copy(update={"body": f"{first.body}\n\n{link}"}), *rest])
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "open evil.example/login",
+        "call +49 30 1234567",
+        "https://larkspan.example/r?u=evil.example",
+        "save 90 %",
+    ],
+)
+async def test_a_model_that_links_elsewhere_is_told_and_may_mend_it(
+    a_lead: MakeLead, message: MakeMessage, work: Work, monkeypatch: pytest.MonkeyPatch, link: str
+) -> None:
+    answers = [with_link(draft_stand_in(scored(a_lead()), SenderSettings()), link)]
+    answers += [draft_stand_in(scored(a_lead()), SenderSettings())]
+    monkeypatch.setattr("active_outreach.handler.draft_stand_in", lambda *_: answers.pop(0))
+    campaign = await drafted(scored(a_lead()), message, work)
+    assert answers == []
+    assert link not in campaign.emails[0].body
+
+
+async def test_a_model_that_goes_on_linking_elsewhere_gets_nothing_sent(
+    a_lead: MakeLead, message: MakeMessage, work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = with_link(draft_stand_in(scored(a_lead()), SenderSettings()), "see evil.example")
+    monkeypatch.setattr("active_outreach.handler.draft_stand_in", lambda *_: bad)
+    with pytest.raises(ModelRefused, match=r"evil\.example"):
+        await drafted(scored(a_lead()), message, work)
+
+
+async def test_nothing_that_only_we_know_reaches_the_prompt(a_lead: MakeLead, tmp_path: Path) -> None:
+    crm = tmp_path / "crm.csv"
+    crm.write_text("company,domain,industry,status,notes\nAcme,acme.example,Tools,customer,pays late\n")
+    tools = ToolSettings(crm_file=crm)
+    for email, told in (
+        ("x@acme.example", True),
+        ("eve@evil.test", False),
+        ("x@acme.example.evil.test", False),
+    ):
+        lead = a_lead(email=email, company_name="Acme", company_website="https://acme.example")
+        research = CompanyResearch(Website(tools), Directory.crm(tools))
+        findings = await research.about(email=lead.email, website=lead.company_website)
+        prompt = _prompt(scored(lead), findings)
+        assert "pays late" not in prompt
+        assert '"customer"' not in prompt
+        assert ("Tools" in prompt) is told

@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -85,3 +86,11 @@ def test_malformed_records_have_ids_of_their_own_and_some_claim_a_good_leads_wor
     assert len({dict(one.drafts[0].headers)["ce_id"] for one in wrong}) == len(wrong)
     assert claimed
     assert claimed <= good
+
+
+def test_companies_have_the_website_that_stands(ingredients: Ingredients) -> None:
+    with_pages = replace(ingredients, website="http://127.0.0.1:9")
+    fields = [one.fields for one in plan(60, random.Random(5), "5", with_pages) if one.fields]
+    assert fields
+    assert all(one["company_website"].startswith("http://127.0.0.1:9/") for one in fields)
+    assert not any("company_website" in one.fields for one in planned(ingredients, 60) if one.fields)

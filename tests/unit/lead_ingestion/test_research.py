@@ -45,7 +45,27 @@ async def test_the_sources_are_the_places_that_were_really_read(
     assert [source.kind for source in report.sources] == ["crm"]
     assert report.industry == "Manufacturing"
     assert report.company_size == "180 employees"
-    assert "is already known in the CRM" in report.buying_signals
+
+
+@pytest.mark.parametrize(
+    "email",
+    [
+        "eve@evil.test",
+        "eve@gmail.com",
+        "eve@helvetia-precision.example.evil.test",
+        "x@helvetia-precision.example",
+    ],
+)
+async def test_nothing_that_only_we_know_reaches_a_report(
+    a_lead: MakeLead, message: MakeMessage, work: Work, email: str
+) -> None:
+    crm = ToolSettings(crm_file=ROOT / "examples" / "crm.csv")
+    website = "https://helvetia-precision.example"
+    lead = a_lead(email=email, company_name="Helvetia Precision SA", company_website=website)
+    told = (await profiled(lead, message, work, crm)).report.model_dump_json().casefold()
+    for internal in ("customer", "2026-02-14", "master data next", "in production", "status", "last_contact"):
+        assert internal not in told
+    assert ("420 employees" in told) is (email == "x@helvetia-precision.example")
 
 
 @pytest.mark.parametrize(

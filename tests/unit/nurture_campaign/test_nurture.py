@@ -12,7 +12,7 @@ from nurture_campaign.offline import draft_stand_in
 from nurture_campaign.settings import SenderSettings
 from signalbox.agent import Agent, Message, Work
 from signalbox.agent.contracts import OwnContracts
-from signalbox.texts import problem_with
+from signalbox.texts import problem_with, unfit
 from signalbox.tools import ToolSettings
 from signalbox_contracts.sdr import CampaignDrafted, CampaignType, Lead, LeadScored, NextStep
 
@@ -78,6 +78,10 @@ async def test_pages_that_are_not_under_our_site_are_not_cited(
         {"name": "x" * 9000, "company_name": "y " * 9000, "project_description": "z" * 200_000},
         {"name": "$them ${us} {name}", "company_name": "[Company Name]", "project_description": "{{ x }}"},
         {"project_description": "see https://evil.example/ and www.evil.example"},
+        {"name": "Ada call 0900 123 456", "company_name": "evil.example", "job_title": "+49 30 1234567"},
+        {"name": "ｅｖｉｌ．ｅｘａｍｐｌｅ", "company_name": "mailto:me@evil.example"},
+        {"name": "h\u200bttps://evil.example", "company_name": "\u202eevil.example", "job_title": "%NAME%"},
+        {"project_description": "You get a 90 % discount, and 500 EUR, guaranteed."},
     ],
 )
 async def test_whatever_a_lead_typed_the_mails_are_fit_to_send(
@@ -91,6 +95,8 @@ async def test_whatever_a_lead_typed_the_mails_are_fit_to_send(
     assert contracts.violation(campaign) is None
     for mail in campaign.emails:
         assert "evil.example" not in mail.body + mail.subject
+        assert "discount" not in mail.body
+        assert unfit(mail.subject, mail.body, ("larkspan.example",)) is None
         assert "\n" not in mail.subject
         assert len(mail.body) < 3000
 

@@ -7,7 +7,7 @@ from active_outreach.draft import Draft, DraftedMail
 from active_outreach.offline import draft_stand_in
 from active_outreach.settings import SenderSettings
 from signalbox.agent import Message, Work
-from signalbox.texts import as_data, instructions, problem_with, subject_line
+from signalbox.texts import as_data, body_text, instructions, problem_with, subject_line
 from signalbox.tools import CompanyResearch, Findings
 from signalbox_contracts.sdr import CampaignDrafted, CampaignType, Email, Lead, LeadScored
 
@@ -23,9 +23,8 @@ class Outreach:
         """Answer with the lead as it came and mails to its own address."""
         scored = message.record
         lead = scored.lead
-        findings = await self._research.about(
-            company=lead.company_name, email=lead.email, website=lead.company_website
-        )
+        findings = await self._research.about(email=lead.email, website=lead.company_website)
+        facts = instructions(__package__, "about_us")
         completion = await work.model.complete(
             task="outreach",
             instructions=instructions(__package__, "outreach").format_map(self._sender_facts()),
@@ -33,7 +32,8 @@ class Outreach:
             output_type=Draft,
             stand_in=partial(draft_stand_in, scored, self._sender),
             check=lambda draft: (
-                problem_with(draft.mails, self._sender.site) or work.violation(_campaign(lead, draft))
+                problem_with(draft.mails, self._sender.site, facts, (lead.name, lead.company_name))
+                or work.violation(_campaign(lead, draft))
             ),
         )
         return [_campaign(lead, completion.output)]
@@ -53,7 +53,10 @@ def _campaign(lead: Lead, draft: Draft) -> CampaignDrafted:
 def _addressed(lead: Lead, mail: DraftedMail) -> Email:
     # The address is copied from the lead: no text that a model has read can change it.
     return Email(
-        to=lead.email, subject=subject_line(mail), body=mail.body, send_after_hours=mail.send_after_hours
+        to=lead.email,
+        subject=subject_line(mail),
+        body=body_text(mail),
+        send_after_hours=mail.send_after_hours,
     )
 
 

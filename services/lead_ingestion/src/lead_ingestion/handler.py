@@ -20,9 +20,7 @@ class Ingestion:
     async def profile(self, message: Message[LeadCaptured], work: Work) -> Sequence[LeadProfiled]:
         """Answer with the lead as it came and a report about it."""
         lead = message.record.lead
-        findings = await self._research.about(
-            company=lead.company_name, email=lead.email, website=lead.company_website
-        )
+        findings = await self._research.about(email=lead.email, website=lead.company_website)
         completion = await work.model.complete(
             task="research",
             instructions=instructions(__package__, "research"),

@@ -12,7 +12,6 @@ from signalbox_contracts.sdr import Lead
 _READ_LIMIT: Final = 6_000
 _INDUSTRY_FACTS: Final = ("industry", "sector")
 _SIZE_FACTS: Final = ("company_size", "employees", "size", "headcount")
-_HISTORY_FACTS: Final = ("status", "last_contact", "notes")
 
 
 def research_stand_in(lead: Lead, findings: Findings) -> Research:
@@ -22,9 +21,9 @@ def research_stand_in(lead: Lead, findings: Findings) -> Research:
     facts = {name.lower(): value for finding in findings.found for name, value in finding.facts.items()}
     industry = _industry(facts, lead, f"{own_words} {pages}")
     size = _size(facts, f"{own_words} {pages}")
-    signals = [*said("buying_signals", own_words, limit=4), *_signals_beside(lead, facts)]
+    signals = [*said("buying_signals", own_words, limit=4), *_signals_beside(lead)]
     return Research(
-        summary=" ".join(_sentences(lead, industry, size, facts)),
+        summary=" ".join(_sentences(lead, industry, size)),
         industry=industry,
         company_size=size,
         pain_points=said("pain_points", own_words or pages, limit=4),
@@ -43,7 +42,7 @@ def _size(facts: Mapping[str, str], text: str) -> str | None:
     return f"{named} employees" if bare.isdecimal() else named or company_size(text)
 
 
-def _sentences(lead: Lead, industry: str | None, size: str | None, facts: Mapping[str, str]) -> Iterator[str]:
+def _sentences(lead: Lead, industry: str | None, size: str | None) -> Iterator[str]:
     who, role = name_of(lead.name) or "Somebody", plain(lead.job_title, 80) or "role unclear"
     company = name_of(lead.company_name, 80) or "an unnamed company"
     about = ", ".join(part for part in (industry, size) if part)
@@ -51,20 +50,14 @@ def _sentences(lead: Lead, industry: str | None, size: str | None, facts: Mappin
     yield f"The lead came through {plain(lead.lead_source.replace('_', ' '), 60) or 'an unnamed source'}."
     wish = plain(lead.project_description, 280).rstrip(".!?。")
     yield f"In their own words: “{wish}”." if wish else "They gave no description of a project."
-    known = [(name.replace("_", " "), plain(facts.get(name), 120)) for name in _HISTORY_FACTS]
-    history = "; ".join(f"{name}: {value}" for name, value in known if value)
-    if history:
-        yield f"Already known to us ({history})."
 
 
-def _signals_beside(lead: Lead, facts: Mapping[str, str]) -> Iterator[str]:
+def _signals_beside(lead: Lead) -> Iterator[str]:
     source = lead.lead_source[:100].casefold()
     if "referral" in source or "partner" in source:
         yield "was referred to us"
     if "demo" in source or "pricing" in source:
         yield "asks for a demonstration or a call"
-    if facts.get("status", "competitor").casefold() != "competitor":
-        yield "is already known in the CRM"
 
 
 def _first(facts: Mapping[str, str], names: tuple[str, ...]) -> str:

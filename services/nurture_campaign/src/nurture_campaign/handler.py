@@ -9,7 +9,7 @@ from nurture_campaign.library import Article, Library
 from nurture_campaign.offline import draft_stand_in
 from nurture_campaign.settings import SenderSettings
 from signalbox.agent import Message, Work
-from signalbox.texts import as_data, instructions, problem_with, subject_line
+from signalbox.texts import as_data, body_text, instructions, problem_with, subject_line
 from signalbox.tools import CompanyResearch, Findings
 from signalbox_contracts.sdr import CampaignDrafted, CampaignType, Email, Lead, LeadScored
 
@@ -29,10 +29,9 @@ class Nurture:
         """Answer with the lead as it came and mails to its own address."""
         scored = message.record
         lead = scored.lead
-        findings = await self._research.about(
-            company=lead.company_name, email=lead.email, website=lead.company_website
-        )
+        findings = await self._research.about(email=lead.email, website=lead.company_website)
         articles = await self._library.articles_for(_subject_of(scored), _ARTICLES)
+        facts = _facts(articles)
         completion = await work.model.complete(
             task="nurture",
             instructions=instructions(__package__, "nurture").format_map(self._sender_facts()),
@@ -40,7 +39,8 @@ class Nurture:
             output_type=Draft,
             stand_in=partial(draft_stand_in, scored, articles, self._sender),
             check=lambda draft: (
-                problem_with(draft.mails, self._sender.site) or work.violation(_campaign(lead, draft))
+                problem_with(draft.mails, self._sender.site, facts, (lead.name, lead.company_name))
+                or work.violation(_campaign(lead, draft))
             ),
         )
         return [_campaign(lead, completion.output)]
@@ -54,6 +54,11 @@ def _subject_of(scored: LeadScored) -> str:
     return " ".join(words)[:_SEARCH_LIMIT]
 
 
+def _facts(articles: Sequence[Article]) -> str:
+    """Return all that is true of us: what no mail may add to."""
+    return "\n".join([instructions(__package__, "about_us"), *(article.text for article in articles)])
+
+
 def _campaign(lead: Lead, draft: Draft) -> CampaignDrafted:
     return CampaignDrafted(
         lead=lead,
@@ -65,7 +70,10 @@ def _campaign(lead: Lead, draft: Draft) -> CampaignDrafted:
 def _addressed(lead: Lead, mail: DraftedMail) -> Email:
     # The address is copied from the lead: no text that a model has read can change it.
     return Email(
-        to=lead.email, subject=subject_line(mail), body=mail.body, send_after_hours=mail.send_after_hours
+        to=lead.email,
+        subject=subject_line(mail),
+        body=body_text(mail),
+        send_after_hours=mail.send_after_hours,
     )
 
 

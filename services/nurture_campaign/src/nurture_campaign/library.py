@@ -35,11 +35,15 @@ class Library:
         found = await self._search.search(words, limit=limit)
         if isinstance(found, NotAvailable):
             return []
-        return await asyncio.to_thread(lambda: [self._article(finding) for finding in found])
+        articles = await asyncio.to_thread(lambda: [self._article(finding) for finding in found])
+        return [article for article in articles if article is not None]
 
-    def _article(self, finding: Finding) -> Article:
+    def _article(self, finding: Finding) -> Article | None:
         """Read a found page as a whole; its front matter says the address under which readers find it."""
-        text = (self._folder / finding.location).read_text(encoding="utf-8", errors="replace")
+        try:
+            text = (self._folder / finding.location).read_text(encoding="utf-8", errors="replace")
+        except OSError:  # it was there when it was found
+            return None
         head = _FRONT_MATTER.match(text)
         entries = dict(_ENTRY.findall(head[1] if head else ""))
         return Article(

@@ -6,7 +6,7 @@ from typing import Final
 from nurture_campaign.draft import Draft, DraftedMail
 from nurture_campaign.library import Article
 from nurture_campaign.settings import SenderSettings
-from signalbox.texts import letter, name_of, plain
+from signalbox.texts import foreign_links, hosts_of, invented_offers, letter, name_of, plain
 from signalbox_contracts.sdr import LeadScored
 
 _HOURS_A_WEEK: Final = 168
@@ -17,7 +17,7 @@ _FEWEST: Final = 3  # mails before the question; thoughts take the places of art
 
 def draft_stand_in(scored: LeadScored, articles: Sequence[Article], sender: SenderSettings) -> Draft:
     """Write a mail for each article, and one that asks; the same input gives the same mails."""
-    ours = [article for article in articles if article.address.startswith(sender.site)][:_MOST_ARTICLES]
+    ours = [article for article in articles if _is_ours(article.address, sender.site)][:_MOST_ARTICLES]
     texts = _texts(_words(scored, sender), _points(scored), ours)
     mails = [
         DraftedMail(subject=subject, body=body, send_after_hours=week * _HOURS_A_WEEK)
@@ -38,7 +38,7 @@ def _texts(
 
 
 def _words(scored: LeadScored, sender: SenderSettings) -> dict[str, str]:
-    name, wish = name_of(scored.lead.name), plain(scored.lead.project_description, 160)
+    name, wish = name_of(scored.lead.name), _quotable(scored.lead.project_description, 160)
     return {
         "greeting": f"Dear {name}," if name else "Good day,",
         "them": name_of(scored.lead.company_name) or "your company",
@@ -49,8 +49,18 @@ def _words(scored: LeadScored, sender: SenderSettings) -> dict[str, str]:
 
 
 def _points(scored: LeadScored) -> list[str]:
-    points = [plain(point, 110).rstrip(" .!?") for point in scored.talking_points]
+    points = [_quotable(point, 110).rstrip(" .!?") for point in scored.talking_points]
     return [point for point in points if point] or ["keeping your data in step"]
+
+
+def _quotable(text: str | None, limit: int) -> str:
+    """Return foreign words that fit into our mail; an amount or a promise would read as our own."""
+    words = plain(text, limit)
+    return "" if invented_offers(words, "") else words
+
+
+def _is_ours(address: str, site: str) -> bool:
+    return address.startswith("https://") and not foreign_links(address, hosts_of(site))
 
 
 def _citation(article: Article) -> dict[str, str]:

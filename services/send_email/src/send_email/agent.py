@@ -61,7 +61,7 @@ def make_agent(settings: MailSettings, store: ScheduleStore) -> Agent:
         definition=AgentDefinition.load(Path(__file__).with_name("agent.yaml")),
         takes=(bound(CampaignDrafted, schema_text("sdr.CampaignDrafted")),),
         gives=(bound(CampaignScheduled, schema_text("sdr.CampaignScheduled")),),
-        handle=Scheduling(store, utc_now, settings.domain).schedule,
+        handle=Scheduling(store, utc_now, settings.domain, settings.link_hosts).schedule,
         port=PORT,
         background=mailer,
         report_to=mailer.report_to,

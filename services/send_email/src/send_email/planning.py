@@ -1,8 +1,10 @@
 """From a draft to a schedule: who may be written to, under which ids, and when."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from send_email.composing import recipient_of
+from send_email.content import refuse_unfit
 from send_email.mails import Mail, Schedule, Status
 from send_email.refusing import refuse_misread
 from signalbox.agent import Refuse
@@ -12,14 +14,21 @@ from signalbox_contracts.sdr import CampaignDrafted, CampaignScheduled, Campaign
 
 
 def planned(
-    draft: CampaignDrafted, lead_id: LeadId, workflow: CorrelationId, now: datetime, domain: str
+    draft: CampaignDrafted,
+    lead_id: LeadId,
+    workflow: CorrelationId,
+    now: datetime,
+    domain: str,
+    link_allow: Collection[str] = (),
 ) -> Schedule:
     """Plan a draft's mails. The ids depend on the workflow alone, so a second plan has the same.
 
     Raises:
-        Refuse: when a mail is addressed to anyone but the lead, or the address is none.
+        Refuse: when a mail is addressed to anyone but the lead, the address is none, or what a mail says is
+            not fit to be sent.
     """
     refuse_strangers(draft)
+    refuse_unfit(draft, link_allow)
     campaign_id = derived_id(workflow, "campaign")
     mails = tuple(
         Mail(

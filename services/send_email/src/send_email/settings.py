@@ -8,6 +8,7 @@ from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from send_email.composing import Sender, named_address, verified
+from send_email.content import default_link_allow
 from send_email.headers import shown_name
 from send_email.mails import Mail
 from send_email.policy import Policy
@@ -25,6 +26,8 @@ class MailSettings(Settings):
     another database (SQLAlchemy URL) that replicas can share. ``MAIL_DOMAIN`` ends the Message-IDs.
     ``FIRST_MAIL`` says what the fixed text asks for that goes to an address which nobody has confirmed: an
     answer (``plain``), or a click on the page at ``MAIL_CONFIRM_URL`` (``confirm``).
+    ``MAIL_LINK_ALLOW`` are the hosts (and phone numbers) that mails may link to, separated by commas; set
+    empty, they may link to nothing.
     """
 
     model_config = SettingsConfigDict(env_prefix="MAIL_")
@@ -46,6 +49,7 @@ class MailSettings(Settings):
         default="larkspan.example", max_length=120, pattern=r"^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$"
     )
     unsubscribe: str = Field(default="", pattern=r"^((mailto:|https://)[\x21-\x3b\x3d\x3f-\x7e]+)?$")
+    link_allow: str = Field(default_factory=default_link_allow)
     poll_s: float = Field(default=1.0, gt=0)
     first_retry_s: float = Field(default=30.0, gt=0)
     give_up_h: float = Field(default=120.0, gt=0)
@@ -79,6 +83,11 @@ class MailSettings(Settings):
             held_for_place=timedelta(hours=self.held_for_place_h),
             held_for_confirmation=timedelta(days=self.held_for_confirmation_d),
         )
+
+    @property
+    def link_hosts(self) -> tuple[str, ...]:
+        """Return ``MAIL_LINK_ALLOW`` as hosts."""
+        return tuple(host for entry in self.link_allow.split(",") if (host := entry.strip()))
 
     @property
     def folder(self) -> Path:

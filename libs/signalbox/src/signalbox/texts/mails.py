@@ -1,19 +1,17 @@
 """A series of mails as a model drafts it, and what speaks against sending it."""
 
-import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Annotated, Final
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, StringConstraints
 
+from signalbox.texts.fitness import twins, unfit
+from signalbox.texts.hidden import without_hidden
+from signalbox.texts.offers import invented_offers
 from signalbox.texts.wording import one_line
 
 _SUBJECT_LIMIT: Final = 150
-_PLACEHOLDER: Final = re.compile(
-    r"(?i)\{\{[^}]*\}\}|lorem ipsum|\[(?:your|my|the|first|last|full|sender|recipient|lead|insert|company|"
-    r"name|title|topic|date|link|phone|calendar)\b[^\]\n]{0,40}\]"
-)
-_LINK: Final = re.compile(r"(?i)\b(?:https?://|www\.)[^\s<>\"')\]]+")
 
 
 class MailText(BaseModel):
@@ -25,21 +23,40 @@ class MailText(BaseModel):
 
 
 def subject_line(mail: MailText) -> str:
-    """Return the subject on one line, without control characters, capped."""
-    return one_line(mail.subject, _SUBJECT_LIMIT)
+    """Return the subject on one line, without hidden and control characters, capped."""
+    return one_line(without_hidden(mail.subject.replace("\n", " ").replace("\r", " ")), _SUBJECT_LIMIT)
 
 
-def problem_with(mails: Sequence[MailText], site: str) -> str | None:
+def body_text(mail: MailText) -> str:
+    """Return the body without hidden characters."""
+    return without_hidden(mail.body)
+
+
+def problem_with(
+    mails: Sequence[MailText], site: str, facts: str = "", names: Collection[str] = ()
+) -> str | None:
     """Say what is wrong with the texts, so that the model can mend it; None when they may be sent.
 
-    A link to anywhere but ``site`` may come from the lead's own text, so no mail carries one.
+    A link to anywhere but ``site`` may come from the lead's own text, so no mail carries one; without a site
+    no mail carries any. Amounts and promises must be among ``facts``, which are true of us; what stands in
+    ``names``, of the lead and its company, promises nothing.
     """
-    for number, mail in enumerate(mails, start=1):
-        text = f"{mail.subject}\n{mail.body}"
-        if found := _PLACEHOLDER.search(text):
-            return f"mail {number} still has a placeholder: {found[0]}"
-        foreign = [link for link in _LINK.findall(text) if not link.startswith(site)]
-        if foreign:
-            return f"mail {number} links to {foreign[0]}; only links under {site} are allowed"
     times = [mail.send_after_hours for mail in mails]
-    return None if times == sorted(set(times)) else "send_after_hours must grow from mail to mail"
+    if times != sorted(set(times)):
+        return "send_after_hours must grow from mail to mail"
+    ours = hosts_of(site)
+    texts = [(subject_line(mail), body_text(mail)) for mail in mails]
+    for number, (subject, body) in enumerate(texts, start=1):
+        if found := unfit(subject, body, ours):
+            quoted = f": {found.found}" if found.found else ""
+            return f"the {found.field} of mail {number} {found.why}{quoted}"
+        if offers := invented_offers(f"{subject}\n{body}", facts, names):
+            return f"mail {number} offers or claims what is not among our facts: {offers[0]}"
+    same = twins(texts)
+    return f"mails {same[0] + 1} and {same[1] + 1} say the same" if same else None
+
+
+def hosts_of(site: str) -> tuple[str, ...]:
+    """Return the host of a site's address; nothing when it has none."""
+    host = urlsplit(site if "//" in site else f"//{site}").hostname
+    return (host,) if host else ()

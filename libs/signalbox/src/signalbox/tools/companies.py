@@ -1,30 +1,19 @@
-"""A CSV file of companies, as CRMs export it, by e-mail domain and by name."""
+"""A CSV file of companies, as CRMs export it, by the domain of their mail."""
 
 import csv
 import re
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from signalbox.tools.domains import named_domain
+
 _BYTE_LIMIT: Final = 16 * 1024 * 1024
-_NAME_COLUMNS: Final = ("company", "company_name", "account", "account_name", "name")
+_NAME_COLUMNS: Final = ("company", "company_name", "account", "account_name")
 _DOMAIN_COLUMNS: Final = ("domain", "email_domain", "website", "company_website", "email")
 _LEGAL_FORMS: Final = re.compile(
     r"\W+(inc|incorporated|llc|ltd|limited|corp|corporation|co|company|gmbh|ag|se|kg|sa|sas|sarl|bv|nv|oy|ab|as|plc|srl|spa|kk)\W*$"
-)
-_MAIL_PROVIDERS: Final = frozenset(
-    {
-        "gmail.com",
-        "outlook.com",
-        "hotmail.com",
-        "yahoo.com",
-        "icloud.com",
-        "proton.me",
-        "gmx.de",
-        "web.de",
-        "qq.com",
-    }
 )
 
 
@@ -43,8 +32,15 @@ class Entry:
 @dataclass(frozen=True, slots=True)
 class _Index:
     stamp: tuple[int, int]
-    by_domain: dict[str, Entry]
-    by_name: dict[str, Entry]
+    by_domain: dict[str, Entry] = field(default_factory=dict)
+    company_of: dict[str, str] = field(default_factory=dict)
+    shared: set[str] = field(default_factory=set)
+
+    def add(self, domain: str, company: str, entry: Entry) -> None:
+        """Note an entry; a domain under which there are two companies is neither's own."""
+        self.by_domain.setdefault(domain, entry)
+        if company and self.company_of.setdefault(domain, company) != company:
+            self.shared.add(domain)
 
 
 class Companies:
@@ -56,15 +52,15 @@ class Companies:
         self._index: _Index | None = None
         self._lock = threading.Lock()
 
-    def find(self, company: str, domain: str) -> Entry | None:
-        """Return the entry with this domain, else with this name; None when there is neither.
+    def find(self, domain: str) -> Entry | None:
+        """Return the entry of the one company whose domain this is; None when there is none.
 
         Raises:
-            Unreadable: the file is missing, too large, or no CSV with a company or domain column.
+            Unreadable: the file is missing, too large, or no CSV with a domain column.
         """
         with self._lock:
             index = self._current()
-        return index.by_domain.get(domain) or index.by_name.get(_name_key(company))
+        return None if domain in index.shared else index.by_domain.get(domain)
 
     def _current(self) -> _Index:
         try:
@@ -72,37 +68,30 @@ class Companies:
             stamp = (status.st_mtime_ns, status.st_size)
             if self._index is None or self._index.stamp != stamp:
                 self._index = _read(self._path, stamp)
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise Unreadable(f"can't be read: {error}") from error
+        except (OSError, ValueError, csv.Error) as error:
+            raise Unreadable(f"can't be read: {type(error).__name__}") from error
         return self._index
-
-
-def domain_of(address: str) -> str:
-    """Return the company's domain in an e-mail or web address; empty for providers of private mail."""
-    bare = re.sub(r"^[a-z][a-z0-9+.-]*://", "", address.strip().lower())
-    host = re.split(r"[/?#:]", bare.rpartition("@")[2], maxsplit=1)[0].removeprefix("www.")
-    return "" if host in _MAIL_PROVIDERS or "." not in host else host
 
 
 def _read(path: Path, stamp: tuple[int, int]) -> _Index:
     if stamp[1] > _BYTE_LIMIT:
         raise Unreadable(f"is larger than {_BYTE_LIMIT} bytes")
-    index = _Index(stamp, {}, {})
+    if not path.is_file():
+        raise Unreadable("is no file")
+    index = _Index(stamp)
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = csv.DictReader(file, strict=True)
         columns = {_column(name): name for name in rows.fieldnames or []}
         names = [columns[name] for name in _NAME_COLUMNS if name in columns]
         domains = [columns[name] for name in _DOMAIN_COLUMNS if name in columns]
-        if not names and not domains:
-            raise Unreadable(f"has none of the columns {', '.join((*_NAME_COLUMNS, *_DOMAIN_COLUMNS))}")
+        if not domains:
+            raise Unreadable(f"has none of the columns {', '.join(_DOMAIN_COLUMNS)}")
         for row in rows:
             entry = Entry(rows.line_num, _facts(row))
+            company = next((key for name in names if (key := _name_key(row[name] or ""))), "")
             for column in domains:
-                if domain := domain_of(row[column] or ""):
-                    index.by_domain.setdefault(domain, entry)
-            for column in names[:1]:
-                if name := _name_key(row[column] or ""):
-                    index.by_name.setdefault(name, entry)
+                if domain := named_domain(row[column] or ""):
+                    index.add(domain, company, entry)
     return index
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from signalbox.tools.findings import Finding, NotAvailable
+from signalbox.tools.findings import Finding, NotAvailable, found_or_not
 from signalbox.tools.settings import ToolSettings
 
 KIND: Final = "content"
@@ -19,6 +19,7 @@ _FRONT_MATTER: Final = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
 _TITLE: Final = re.compile(r'^title: *"?(.+?)"?$', re.MULTILINE)
 _HEADING: Final = re.compile(r"^#\s+(.+)$", re.MULTILINE)
 _EXCERPT_LIMIT: Final = 600
+_WORDS_LIMIT: Final = 4_000
 _TITLE_WEIGHT: Final = 3
 _SHORTEST_WORD: Final = 3
 
@@ -51,7 +52,8 @@ class ContentLibrary:
             return NotAvailable(KIND, "", "CONTENT_DIR is not set")
         if not self._folder.is_dir():
             return NotAvailable(KIND, str(self._folder), "is no folder")
-        return await asyncio.to_thread(_search, self._folder, words, limit)
+        search = asyncio.to_thread(_search, self._folder, words[:_WORDS_LIMIT], limit)
+        return await found_or_not(KIND, str(self._folder), search)
 
 
 def _search(folder: Path, words: str, limit: int) -> tuple[Finding, ...] | NotAvailable:
@@ -69,7 +71,7 @@ def _search(folder: Path, words: str, limit: int) -> tuple[Finding, ...] | NotAv
 
 def _pages(folder: Path) -> list[_Page]:
     root = folder.resolve()
-    files = sorted(path for path in root.rglob("*") if path.suffix.lower() in _SUFFIXES)
+    files = sorted(path for path in root.rglob("*") if path.suffix.lower() in _SUFFIXES and path.is_file())
     return [page for path in files[:_MOST_FILES] if (page := _page(root, path)) is not None]
 
 

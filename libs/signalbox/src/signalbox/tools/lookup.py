@@ -1,27 +1,35 @@
 """What is known about a company already: a CRM export, enrichment data, public profiles."""
 
 import asyncio
+import json
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Final, Self
+from urllib.request import getproxies
 
 import httpx
 from pydantic import SecretStr
 
 from signalbox.settings import revealed
-from signalbox.tools.companies import Companies, Unreadable, domain_of
-from signalbox.tools.findings import Finding, NotAvailable
-from signalbox.tools.settings import ToolSettings
+from signalbox.tools.companies import Companies, Unreadable
+from signalbox.tools.domains import named_domain, own_domain
+from signalbox.tools.findings import Finding, NotAvailable, found_or_not
+from signalbox.tools.name_lookups import NAMES
+from signalbox.tools.settings import FACTS_TOLD, ToolSettings
+from signalbox.tools.told_facts import told
 
 _TIMEOUT_S: Final = 5.0
 _BYTE_LIMIT: Final = 256 * 1024
-_VALUE_LIMIT: Final = 1_000
+_DOMAIN_FACTS: Final = ("domain", "email_domain", "website", "company_website")
+_UNASKED: Final = {"accept": "application/json", "accept-encoding": "identity"}
 
 
 class Directory:
-    """Looks one company up, in a CSV file or at a JSON HTTP endpoint.
+    """Looks one company up, in a CSV file or at a JSON HTTP endpoint, by the domain of the person's own mail.
 
-    The endpoint gets ``?company=…&domain=…`` and answers with a JSON object, or 404 for a company that it
-    does not know. The person's address is not passed on, only its domain.
+    The endpoint gets ``?domain=…`` and answers with a JSON object, or 404 for a domain that it does not know.
+    Neither the person's address nor the company's name is passed on: a name is what anybody can type, so
+    nothing may be found by it. Of what is found, only the facts in ``facts`` are told.
     """
 
     def __init__(
@@ -31,8 +39,10 @@ class Directory:
         file: Path | None = None,
         url: str | None = None,
         token: SecretStr | None = None,
+        facts: Collection[str] = FACTS_TOLD,
     ) -> None:
         self._kind = kind
+        self._told = frozenset(facts)
         self._companies = None if file is None else Companies(file)
         self._url = url
         self._token = token
@@ -40,77 +50,95 @@ class Directory:
     @classmethod
     def crm(cls, settings: ToolSettings) -> Self:
         """Return the look-up in the CRM."""
-        return cls("crm", file=settings.crm_file, url=settings.crm_url, token=settings.crm_token)
+        return cls._of("crm", settings)
 
     @classmethod
     def enrichment(cls, settings: ToolSettings) -> Self:
         """Return the look-up in the enrichment data."""
-        return cls(
-            "enrichment",
-            file=settings.enrichment_file,
-            url=settings.enrichment_url,
-            token=settings.enrichment_token,
-        )
+        return cls._of("enrichment", settings)
 
     @classmethod
     def social(cls, settings: ToolSettings) -> Self:
         """Return the look-up of public profiles."""
-        return cls("social", file=settings.social_file, url=settings.social_url, token=settings.social_token)
+        return cls._of("social", settings)
 
-    async def find(self, *, company: str, email: str) -> Finding | NotAvailable:
-        """Return what is known of the company: by the e-mail's domain, else by the company's name."""
-        domain = domain_of(email)
+    @classmethod
+    def _of(cls, kind: str, settings: ToolSettings) -> Self:
+        file, url, token = (getattr(settings, f"{kind}_{what}") for what in ("file", "url", "token"))
+        return cls(kind, file=file, url=url, token=token, facts=settings.facts_that_may_be_told)
+
+    async def find(self, *, email: str) -> Finding | NotAvailable:
+        """Return what may be told of the company that the address belongs to, by its domain."""
+        return await found_or_not(self._kind, "", self._found(own_domain(email)))
+
+    async def _found(self, domain: str) -> Finding | NotAvailable:
+        if self._companies is None and self._url is None:
+            name = self._kind.upper()
+            return NotAvailable(self._kind, "", f"neither {name}_FILE nor {name}_URL is set")
+        if not domain:
+            return NotAvailable(self._kind, "", "the mail address belongs to no company")
         if self._companies is not None:
-            return await asyncio.to_thread(self._in_file, self._companies, company, domain)
-        if self._url is not None:
-            return await self._at_endpoint(self._url, company, domain)
-        name = self._kind.upper()
-        return NotAvailable(self._kind, "", f"neither {name}_FILE nor {name}_URL is set")
+            return await asyncio.to_thread(self._in_file, self._companies, domain)
+        assert self._url is not None
+        return await self._at_endpoint(self._url, domain)
 
-    def _in_file(self, companies: Companies, company: str, domain: str) -> Finding | NotAvailable:
+    def _in_file(self, companies: Companies, domain: str) -> Finding | NotAvailable:
         try:
-            entry = companies.find(company, domain)
+            entry = companies.find(domain)
         except Unreadable as error:
             return NotAvailable(self._kind, companies.name, str(error))
         if entry is None:
             return NotAvailable(self._kind, companies.name, "the company is not in it")
         return self._finding(f"{companies.name}, line {entry.line}", entry.facts)
 
-    async def _at_endpoint(self, url: str, company: str, domain: str) -> Finding | NotAvailable:
+    async def _at_endpoint(self, url: str, domain: str) -> Finding | NotAvailable:
         place = url.partition("?")[0]  # it may be shown: what follows may be a key
         try:
             async with asyncio.timeout(_TIMEOUT_S), httpx.AsyncClient(timeout=_TIMEOUT_S) as client:
-                query = {"company": company, "domain": domain}
-                response = await _asked(client, url, query, revealed(self._token))
-            facts = response.json() if response.is_success else None
+                await _looked_up(httpx.URL(url))
+                query = {"domain": domain}
+                status, body = await _asked(client, url, query, revealed(self._token))
+            facts = json.loads(body) if httpx.codes.is_success(status) else None
         except TimeoutError:
             return NotAvailable(self._kind, place, f"no answer within {_TIMEOUT_S:g} s")
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-            return NotAvailable(self._kind, place, f"can't be used: {type(error).__name__}: {error}")
-        if response.status_code == httpx.codes.NOT_FOUND:
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+            return NotAvailable(self._kind, place, f"can't be used: {type(error).__name__}")
+        if status == httpx.codes.NOT_FOUND:
             return NotAvailable(self._kind, place, "the company is not in it")
         if not isinstance(facts, dict):
-            return NotAvailable(self._kind, place, f"answered {response.status_code} with no JSON object")
-        return self._finding(place, _texts(facts))
+            return NotAvailable(self._kind, place, f"answered {status} with no JSON object")
+        named = {domain for name in _DOMAIN_FACTS if (domain := named_domain(str(facts.get(name) or "")))}
+        if named and domain not in named:
+            return NotAvailable(self._kind, place, "answered with another company")
+        return self._finding(place, facts)
 
-    def _finding(self, location: str, facts: dict[str, str]) -> Finding:
+    def _finding(self, location: str, known: Mapping[str, Any]) -> Finding:
+        facts = told(known, self._told)
         text = "\n".join(f"{name}: {value}" for name, value in facts.items())
         return Finding(self._kind, location, text, title=facts.get("company", ""), facts=facts)
 
 
+async def _looked_up(url: httpx.URL) -> None:
+    """Look the host up before the client does: it would use threads that the state store needs.
+
+    Raises:
+        OSError: the name server gives no answer now.
+    """
+    if not getproxies():  # a proxy may know names that are unknown here
+        await NAMES.addresses(url.raw_host.decode("ascii"), url.port or 443)
+
+
 async def _asked(
     client: httpx.AsyncClient, url: str, query: dict[str, str], token: str | None
-) -> httpx.Response:
+) -> tuple[int, bytes]:
     own = {} if token is None else {"authorization": f"Bearer {token}"}
-    async with client.stream("GET", httpx.URL(url).copy_merge_params(query), headers=own) as response:
+    place = httpx.URL(url).copy_merge_params(query)
+    async with client.stream("GET", place, headers={**_UNASKED, **own}) as response:
+        if response.headers.get("content-encoding", "identity").lower() != "identity":
+            raise ValueError("the answer is compressed, which was not asked for")
         body = bytearray()
-        async for chunk in response.aiter_bytes():
+        async for chunk in response.aiter_raw():
             body += chunk
             if len(body) > _BYTE_LIMIT:
                 raise ValueError(f"the answer is larger than {_BYTE_LIMIT} bytes")
-    return httpx.Response(response.status_code, content=bytes(body), request=response.request)
-
-
-def _texts(facts: dict[str, Any]) -> dict[str, str]:
-    scalars = {name: value for name, value in facts.items() if isinstance(value, str | int | float | bool)}
-    return {name: str(value)[:_VALUE_LIMIT] for name, value in scalars.items() if value != ""}
+    return response.status_code, bytes(body)

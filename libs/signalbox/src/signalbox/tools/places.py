@@ -4,20 +4,20 @@ A lead's website may name a machine inside the network. So a name is looked up o
 must be public, and the connection goes to the very address that was checked: asking again could give another.
 """
 
-import asyncio
-import socket
 from collections.abc import Collection
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any, Final
 
 import httpx
+
+from signalbox.tools.global_addresses import is_public
+from signalbox.tools.name_lookups import NAMES, NameLookups
 
 _PORTS: Final = {"http": 80, "https": 443}
 _RESERVED: Final = ("example", "test", "invalid", "localhost", "example.com", "example.net", "example.org")
 """RFC 2606: nobody is there, so nothing is looked up."""
 _INSIDE: Final = ("local", "internal", "lan", "home.arpa", "onion")
-_NAT64: Final = ip_network("64:ff9b::/96")
 
 
 class PlaceRefused(Exception):
@@ -37,12 +37,13 @@ class Place:
         return {"headers": {"host": self.authority}, "extensions": {"sni_hostname": self.host}}
 
 
-async def checked_place(url: str, allowed: Collection[tuple[str, int]]) -> Place:
+async def checked_place(url: str, allowed: Collection[tuple[str, int]], names: NameLookups = NAMES) -> Place:
     """Resolve ``url`` once and return the place to connect to; ``allowed`` hosts and ports may be private.
 
     Raises:
         PlaceRefused: the address is not http or https, reserved, private, or on an unusual port.
-        OSError: the name can't be resolved.
+        OSError: the name can't be resolved, or not now.
+        ValueError: the name can't be asked for.
         httpx.InvalidURL: it is no address at all.
     """
     parsed = httpx.URL(url)
@@ -56,7 +57,9 @@ async def checked_place(url: str, allowed: Collection[tuple[str, int]]) -> Place
     trusted = (host, port) in allowed
     if not trusted:
         _check_name(host, port)
-    addresses = await _addresses(host, port)
+    addresses = await names.addresses(host, port)
+    if not addresses:
+        raise PlaceRefused(f"{host} has no address")
     if not trusted:
         _check_addresses(host, addresses)
     return Place(parsed.copy_with(host=str(addresses[0])), host, parsed.netloc.decode("ascii"))
@@ -72,23 +75,7 @@ def _check_name(host: str, port: int) -> None:
         raise PlaceRefused(f"{host} is no public name")
 
 
-async def _addresses(host: str, port: int) -> list[IPv4Address | IPv6Address]:
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [ip_address(entry[4][0]) for entry in found]
-
-
 def _check_addresses(host: str, addresses: list[IPv4Address | IPv6Address]) -> None:
     for address in addresses:
-        if not _public(address):
+        if not is_public(address):
             raise PlaceRefused(f"{host} is at {address}, which is not a public address")
-
-
-def _public(address: IPv4Address | IPv6Address) -> bool:
-    if isinstance(address, IPv6Address):
-        # An IPv4 address can be wrapped up in an IPv6 one in several ways; the inner one counts.
-        inner = address.ipv4_mapped or address.sixtofour or (address.teredo and address.teredo[1])
-        if inner is None and address in _NAT64:
-            inner = IPv4Address(int(address) & 0xFFFF_FFFF)
-        if inner is not None:
-            return _public(inner)
-    return address.is_global and not address.is_multicast

@@ -31,11 +31,14 @@ class CompanyResearch:
         self._website = website
         self._directories = directories
 
-    async def about(self, *, company: str, email: str, website: str | None) -> Findings:
-        """Ask every tool; what is not available is part of the answer."""
+    async def about(self, *, email: str, website: str | None) -> Findings:
+        """Ask every tool; what is not available is part of the answer.
+
+        What is known of a company is told to people with an address at its domain alone.
+        """
         answers = await asyncio.gather(
             self._website.fetch(website),
-            *(directory.find(company=company, email=email) for directory in self._directories),
+            *(directory.find(email=email) for directory in self._directories),
         )
         return Findings(
             found=tuple(answer for answer in answers if isinstance(answer, Finding)),

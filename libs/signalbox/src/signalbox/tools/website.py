@@ -1,12 +1,13 @@
 """A company's page, fetched with care: the address comes from outside."""
 
 import asyncio
+import re
 from http import HTTPStatus
 from typing import Final
 
 import httpx
 
-from signalbox.tools.findings import Finding, NotAvailable
+from signalbox.tools.findings import Finding, NotAvailable, found_or_not
 from signalbox.tools.pages import page_text
 from signalbox.tools.places import Place, PlaceRefused, checked_place
 from signalbox.tools.settings import ToolSettings
@@ -15,6 +16,9 @@ KIND: Final = "website"
 BYTE_LIMIT: Final = 256 * 1024
 _TIMEOUT_S: Final = 5.0
 _MOST_REDIRECTS: Final = 3
+_ADDRESS_LIMIT: Final = 2_000
+_WHY_LIMIT: Final = 300
+_CHARSET: Final = re.compile(r"""(?i);\s*charset\s*=\s*["']?([a-z0-9_.:-]{1,40})""")
 _READABLE: Final = frozenset({"text/html", "text/plain", "application/xhtml+xml"})
 _HEADERS: Final = {
     "user-agent": "signalbox (+https://signalbox.example)",
@@ -39,17 +43,24 @@ class Website:
         where = address or ""
         if not address:
             return NotAvailable(KIND, where, "no website is known")
+        if len(address) > _ADDRESS_LIMIT:
+            return NotAvailable(KIND, where[:_ADDRESS_LIMIT], "the address is too long")
         if not self._on:
             return NotAvailable(KIND, where, "fetching is switched off; WEBSITE_FETCH=on switches it on")
+        return await found_or_not(KIND, where, self._in_time(address))
+
+    async def _in_time(self, where: str) -> Finding | NotAvailable:
         try:
             async with asyncio.timeout(_TIMEOUT_S):
-                return await self._fetch(address)
+                return await self._fetch(where)
         except PlaceRefused as error:
             return NotAvailable(KIND, where, str(error))
         except TimeoutError:
             return NotAvailable(KIND, where, f"no answer within {_TIMEOUT_S:g} s")
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
-            return NotAvailable(KIND, where, f"can't be reached: {type(error).__name__}: {error}")
+            return NotAvailable(
+                KIND, where, f"can't be reached: {type(error).__name__}: {error}"[:_WHY_LIMIT]
+            )
 
     async def _fetch(self, address: str) -> Finding | NotAvailable:
         # The environment's proxies are ignored: they would connect to another address than the one checked.
@@ -60,22 +71,22 @@ class Website:
                 async with client.stream("GET", place.url, **place.request()) as response:
                     if not response.has_redirect_location:
                         return await _finding(url, place, response)
-                    url = str(httpx.URL(url).join(response.headers["location"]))
+                    url = str(httpx.URL(url).join(response.headers["location"][:_ADDRESS_LIMIT]))
         return NotAvailable(KIND, address, f"more than {_MOST_REDIRECTS} redirects")
 
 
 async def _finding(url: str, place: Place, response: httpx.Response) -> Finding | NotAvailable:
     if response.status_code != HTTPStatus.OK:
         return NotAvailable(KIND, url, f"the site answered {response.status_code}")
-    media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    content_type = response.headers.get("content-type", "")
+    media_type = content_type.partition(";")[0].strip().lower()
     if media_type not in _READABLE:
-        return NotAvailable(KIND, url, f"the page is {media_type or 'of no type'}, not text")
+        return NotAvailable(KIND, url, f"the page is {media_type[:80] or 'of no type'}, not text")
     if response.headers.get("content-encoding", "identity").lower() != "identity":
         return NotAvailable(KIND, url, "the page is compressed, which was not asked for")
     body = await _first_bytes(response)
-    page = await asyncio.to_thread(
-        page_text, body, response.charset_encoding, html=media_type != "text/plain"
-    )
+    charset = _CHARSET.search(content_type[:_WHY_LIMIT])
+    page = await asyncio.to_thread(page_text, body, charset and charset[1], html=media_type != "text/plain")
     if not page.text:
         return NotAvailable(KIND, url, "the page has no text")
     return Finding(KIND, url, page.text, title=page.title, facts={"host": place.host})
