@@ -265,6 +265,14 @@ def test_without_the_operators_token_nothing_is_told_or_changed(
     assert service.post(path, **headers) == 401
 
 
+@pytest.mark.parametrize(("token", "status"), [("wrong", 401), (TOKEN, 413)])
+def test_a_large_body_is_refused_before_it_is_read(service: Service, token: str, status: int) -> None:
+    headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
+    for body in (b"{" + b" " * 100_000, iter([b"{}"])):  # the second does not tell its length
+        answer = httpx.post(f"{service.url}/campaigns/cancel", content=body, headers=headers)
+        assert answer.status_code == status
+
+
 def test_the_suppressions_are_not_told_without_the_token(service: Service) -> None:
     assert httpx.get(f"{service.url}/recipients/suppressions").status_code == 401
 
