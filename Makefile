@@ -58,8 +58,9 @@ faults: $(VENV) ## Let everything fail and check that nothing is lost: leads=N s
 	@$(BIN)/python tests/faults/run.py $(if $(leads),--leads $(leads)) $(if $(seed),--seed $(seed)) \
 		$(if $(faults),--faults $(faults)) $(if $(rounds),--rounds $(rounds)) $(if $(short),--short)
 
-fuzz: $(VENV) ## Throw mutated messages at the gate
+fuzz: $(VENV) ## Throw mutated messages at the gate, and hostile texts at the mails
 	$(BIN)/python tests/fuzz/gate_fuzz.py --count 1000000
+	$(BIN)/python tests/fuzz/mail_fuzz.py --count 100000
 
 asyncapi: $(VENV) ## Hold the AsyncAPI document against AsyncAPI's own parser (needs node and npm)
 	@npm install --silent --prefix tests/contracts/asyncapi_parser

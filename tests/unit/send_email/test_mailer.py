@@ -272,6 +272,7 @@ async def test_a_mailer_that_is_stopped_ends_its_handovers_and_begins_none(
 def test_the_mailer_and_its_routes_belong_to_the_agent(store: ScheduleStore, tmp_path: Path) -> None:
     agent = make_agent(MailSettings(data_dir=tmp_path), store)
     assert isinstance(agent.background, Mailer)
+    assert agent.report_to == agent.background.report_to
     paths = {getattr(route, "path", None) for routes in agent.routes for route in routes.routes}
     assert paths >= {"/mails", "/campaigns/cancel", "/recipients/suppress", "/confirm/{token}"}
 

@@ -211,3 +211,16 @@ def test_a_store_that_cannot_be_written_is_unavailable(
 def test_an_address_of_a_database_that_is_none_is_a_configuration_error() -> None:
     with pytest.raises(ConfigurationError, match="MAIL_SCHEDULE_URL"):
         ScheduleStore("nonsense")
+
+
+def test_since_when_a_mail_is_put_off_is_kept_until_all_is_forgotten(
+    store: ScheduleStore, database_url: str
+) -> None:
+    later = START + timedelta(hours=5)
+    assert store.deferrals.since("m-1", START) == START
+    other = ScheduleStore(database_url, NO_CAPS)
+    assert other.deferrals.since("m-1", later) == START
+    assert other.deferrals.since("m-2", later) == later
+    other.deferrals.forget_all()
+    other.close()
+    assert store.deferrals.since("m-1", later) == later

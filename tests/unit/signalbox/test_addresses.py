@@ -75,6 +75,7 @@ def test_an_address_of_any_script_is_taken_and_its_domain_is_written_as_dns_carr
         "a..b@x.example",
         "victim%other.example@x.example",
         "other.example!victim@x.example",
+        "=?utf-8?q?victim=40other.example?=@x.example",
         f"{'a' * 65}@b.example",
         f"{'é' * 33}@b.example",
         f"a@{'b' * 64}.example",

@@ -22,6 +22,7 @@ from signalbox.envelope import Envelope, correlation_id_of
 from signalbox.models import Model, ModelSettings
 from signalbox.names import AGENT_MESSAGES, LeadId, MessageId, RecordType, SchemaId
 from signalbox.records import Draft
+from signalbox.telemetry import Readiness
 from signalbox_contracts import schema_text
 
 
@@ -81,6 +82,7 @@ class Bench:
     definition: dict[str, Any] = field(default_factory=dict)
     handle: Handle | None = None
     background: Background | None = None
+    report_to: Callable[[Readiness], None] | None = None
     handled: list[Message[Any]] = field(default_factory=list)
     stops: int = 0
     app: FastAPI | None = None
@@ -119,6 +121,7 @@ class Bench:
             handle=self._handle,
             port=8199,
             background=self.background,
+            report_to=self.report_to,
         )
 
     async def _handle(self, message: Message[Any], work: Work) -> Sequence[BaseModel]:

@@ -53,3 +53,12 @@ async def test_the_process_stops_when_it_breaks_off(bench: Any, beside: Beside) 
             return bool(bench.stops)
 
         await bench.until(stopped)
+
+
+async def test_it_says_in_readyz_that_it_is_impaired_while_messages_are_taken(bench: Any) -> None:
+    bench.report_to = lambda readiness: readiness.degraded("sending", "the quota is used up")
+    bench.contracts()
+    async with bench.running():
+        answer = await bench.client.get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json()["impaired"] == ["sending: the quota is used up"]

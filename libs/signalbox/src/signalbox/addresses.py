@@ -89,6 +89,8 @@ def _check_local(local: str) -> None:
         raise ValueError(f"The part before the @ is longer than {_LOCAL_LIMIT} octets.")
     if not _ROUTES.isdisjoint(local):
         raise ValueError("The part before the @ must not have % or !, which name a route.")
+    if "=?" in local:
+        raise ValueError("The part before the @ must not have =?, which begins an encoded word.")
     for character in local:
         if not character.isascii() and not _is_letter(character):
             raise ValueError(f"The part before the @ must not have {_named(character)}.")

@@ -56,13 +56,15 @@ def make_agent(settings: MailSettings, store: ScheduleStore) -> Agent:
     """Wire the agent: the mailer runs beside it."""
     consent, links = Consent(store), Links(store, settings.confirm_url)
     handover, opening = make_handover(settings), make_opening(settings, links)
+    mailer = Mailer(store, handover, utc_now, _pace(settings), opening)
     return Agent(
         definition=AgentDefinition.load(Path(__file__).with_name("agent.yaml")),
         takes=(bound(CampaignDrafted, schema_text("sdr.CampaignDrafted")),),
         gives=(bound(CampaignScheduled, schema_text("sdr.CampaignScheduled")),),
         handle=Scheduling(store, utc_now, settings.domain).schedule,
         port=PORT,
-        background=Mailer(store, handover, utc_now, _pace(settings), opening),
+        background=mailer,
+        report_to=mailer.report_to,
         routes=(
             listing_routes(store),
             operator_routes(Campaigns(store), consent, utc_now),

@@ -1,4 +1,4 @@
-"""Handing one mail over: the port, and its four outcomes."""
+"""Handing one mail over: the port, and its outcomes."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,9 +13,10 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The other side will never take this mail."""
+    """The other side will never take this mail. ``doubtful``: it may have meant us and not the mail."""
 
     reason: str
+    doubtful: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,11 @@ class Deferred:
     """The other side has certainly not taken the mail, and may do so later."""
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped(Deferred):
+    """The other side takes nothing from us now, whoever it is for: an operator has to act."""
 
 
 @dataclass(frozen=True, slots=True)

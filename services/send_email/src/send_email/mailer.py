@@ -13,19 +13,21 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 from prometheus_client import Counter
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 from tenacity.wait import wait_random_exponential
 
-from send_email.handover import Deferred, Delivered, Handover, Outcome, Refused, Unanswered
+from send_email.halting import Halt
+from send_email.handover import Deferred, Delivered, Handover, Outcome, Refused, Stopped, Unanswered
 from send_email.mails import Claim, Status
 from send_email.opening import Opening
 from send_email.store import ScheduleStore
 from signalbox.errors import Unavailable
-from signalbox.telemetry import hide_from_logs, logger
+from signalbox.telemetry import Readiness, hide_from_logs, logger
 
+_T = TypeVar("_T")
 _LOG = logger(__name__)
 _OUTCOMES: Final = Counter("signalbox_mails_total", "Mail handovers by outcome.", ["outcome"])
 _PATIENCE: Final = wait_random_exponential(multiplier=0.2, max=5)
@@ -34,7 +36,7 @@ _BACKOFF_LIMIT: Final = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How the mailer works. A lease outlasts any handover; ``give_up`` counts from the sending time."""
+    """How the mailer works. A lease outlasts any handover; ``give_up`` counts from the first deferral."""
 
     poll: timedelta = timedelta(seconds=1)
     first_retry: timedelta = timedelta(seconds=30)
@@ -60,7 +62,12 @@ class Mailer:
         self._clock = clock
         self._pace = pace or Pace()
         self._opening = opening or Opening()
+        self._halt = Halt(clock, self._pace.first_retry)
         self._stopping = asyncio.Event()
+
+    def report_to(self, readiness: Readiness) -> None:
+        """Say in ``/readyz`` when the mail server takes nothing from us."""
+        self._halt.report_to(readiness)
 
     async def run(self) -> None:
         """Hand over what is due, wait, and again; a store that fails is logged and tried again."""
@@ -79,7 +86,10 @@ class Mailer:
     async def hand_over_due(self) -> int:
         """Hand over every mail that is due now; return how many were tried."""
         await asyncio.to_thread(self._prepare, self._clock())
-        rounds = [asyncio.create_task(self._drain()) for _ in range(self._pace.at_once)]
+        width = self._halt.width(self._pace.at_once)
+        rounds = [asyncio.create_task(self._drain()) for _ in range(width)]
+        if not rounds:
+            return 0
         await asyncio.wait(rounds)  # all of them, also when one fails: no handover outlives its round
         return sum(each.result() for each in rounds)
 
@@ -90,7 +100,7 @@ class Mailer:
 
     async def _drain(self) -> int:
         tried = 0
-        while not self._stopping.is_set():
+        while not self._stopping.is_set() and self._halt.may_go():
             claim = await asyncio.to_thread(self._claim)
             if claim is None:
                 break
@@ -115,12 +125,15 @@ class Mailer:
             why = f"the handover broke off: {type(error).__name__}"
             return Deferred(why) if self._handover.repeatable else Unanswered(why)
 
-    async def _settle(self, claim: Claim, outcome: Outcome) -> None:
+    async def _settle(self, claim: Claim, answer: Outcome) -> None:
+        outcome = self._halt.weigh(claim.mail.message_id, answer)
         _OUTCOMES.labels(type(outcome).__name__.lower()).inc()
         _LOG.info("mail_handed_over", message_id=claim.mail.message_id, outcome=type(outcome).__name__)
         match outcome:
             case Delivered():
                 await self._write_down(lambda: self._store.settle(claim, Status.SENT))
+            case Stopped(reason):
+                await self._wait_for_operator(claim, reason)
             case Refused(reason):
                 await self._write_down(lambda: self._store.settle(claim, Status.FAILED, reason))
             case Unanswered(reason):
@@ -128,26 +141,32 @@ class Mailer:
             case Deferred(reason):
                 await self._try_later(claim, reason)
 
+    async def _wait_for_operator(self, claim: Claim, reason: str) -> None:
+        # Due when the next one may be tried, so that others have their turn before it.
+        due_at = self._halt.until or self._clock()
+        await self._write_down(self._store.deferrals.forget_all)
+        await self._write_down(lambda: self._store.put_back(claim, due_at, reason))
+
     async def _try_later(self, claim: Claim, reason: str) -> None:
         now = self._clock()
-        if now - claim.mail.scheduled_at > self._pace.give_up:
+        since = await self._write_down(lambda: self._store.deferrals.since(claim.mail.message_id, now))
+        if now - since > self._pace.give_up:
             last = f"given up; last: {reason}"
             await self._write_down(lambda: self._store.settle(claim, Status.FAILED, last))
             return
         due_at = now + self._backoff(claim.attempt)
         await self._write_down(lambda: self._store.put_back(claim, due_at, reason))
 
-    async def _write_down(self, outcome: Callable[[], None]) -> None:
+    async def _write_down(self, outcome: Callable[[], _T]) -> _T:
         """Note an outcome, also when the store is away for a moment: without it the mail ends as unknown.
 
         Raises:
             Unavailable: the store was away for a whole lease, or until the mailer was stopped.
         """
-        async for attempt in AsyncRetrying(
+        patient = AsyncRetrying(
             retry=retry_if_exception_type(Unavailable), wait=_PATIENCE, stop=self._gives_up, reraise=True
-        ):
-            with attempt:
-                await asyncio.to_thread(outcome)
+        )
+        return await patient(asyncio.to_thread, outcome)
 
     def _gives_up(self, state: RetryCallState) -> bool:
         waited = state.seconds_since_start or 0.0

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from send_email.composing import Sender, composed
+from send_email.composing import Sender, verified
 from send_email.handover import Deferred, Delivered, Outcome, Refused
 from send_email.mails import Mail
 
@@ -23,7 +23,7 @@ class Outbox:
 
     async def deliver(self, mail: Mail) -> Outcome:
         try:
-            text = composed(mail, self._sender, self._clock()).as_bytes()
+            text = verified(mail, self._sender, self._clock())
         except ValueError as error:
             return Refused(str(error))
         try:

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from send_email.composing import recipient_of
 from send_email.mails import Mail, Schedule, Status
+from send_email.refusing import refuse_misread
 from signalbox.agent import Refuse
 from signalbox.envelope import derived_id
 from signalbox.names import CorrelationId, LeadId
@@ -33,6 +34,7 @@ def planned(
         )
         for ordinal, email in enumerate(draft.emails)
     )
+    refuse_misread(mails)
     return Schedule(workflow, campaign_id, draft.campaign_type.value, lead_id, mails)
 
 

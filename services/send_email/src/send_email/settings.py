@@ -1,14 +1,15 @@
 """How mails leave, from the environment."""
 
-from datetime import timedelta
-from email.utils import parseaddr
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Literal, Self
 
 from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from send_email.composing import Sender, recipient_of
+from send_email.composing import Sender, named_address, verified
+from send_email.headers import shown_name
+from send_email.mails import Mail
 from send_email.policy import Policy
 from signalbox.errors import ConfigurationError
 from signalbox.settings import Settings
@@ -41,7 +42,9 @@ class MailSettings(Settings):
         default="Maya Lindqvist <maya@larkspan.example>", validation_alias=AliasChoices("from_", "MAIL_FROM")
     )
     reply_to: str = ""
-    domain: str = Field(default="larkspan.example", pattern=r"^[A-Za-z0-9.-]+$")
+    domain: str = Field(
+        default="larkspan.example", max_length=120, pattern=r"^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$"
+    )
     unsubscribe: str = Field(default="", pattern=r"^((mailto:|https://)[\x21-\x3b\x3d\x3f-\x7e]+)?$")
     poll_s: float = Field(default=1.0, gt=0)
     first_retry_s: float = Field(default=30.0, gt=0)
@@ -89,16 +92,23 @@ class MailSettings(Settings):
 
     @property
     def sender(self) -> Sender:
-        """Return who the mails come from.
+        """Return who the mails come from, after a try with the longest lead id.
 
         Raises:
-            ConfigurationError: when ``MAIL_FROM`` or ``MAIL_REPLY_TO`` is no address.
+            ConfigurationError: when a mail from them could not be written so that it is read as meant.
         """
-        name, address = parseaddr(self.from_)
         try:
-            recipient_of(address, name)
-            if self.reply_to:
-                recipient_of(self.reply_to)
+            name, address = named_address(self.from_)
+            _, reply_to = named_address(self.reply_to) if self.reply_to else ("", "")
+            sender = Sender(name, address, reply_to, self.unsubscribe)
+            verified(_longest_mail(self.domain), sender, datetime.now(UTC))
+            if shown_name(name) != name:
+                raise ValueError("the name is too long, or has an @ in it")
         except ValueError as error:
-            raise ConfigurationError(f"MAIL_FROM or MAIL_REPLY_TO: {error}") from error
-        return Sender(name, address, self.reply_to, self.unsubscribe)
+            raise ConfigurationError(f"MAIL_FROM, MAIL_REPLY_TO or MAIL_UNSUBSCRIBE: {error}") from error
+        return sender
+
+
+def _longest_mail(domain: str) -> Mail:
+    ident = "x" * 36
+    return Mail(f"{ident}@{domain}", ident, "x" * 512, "x@example.org", "", "", "", datetime.now(UTC))

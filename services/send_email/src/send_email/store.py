@@ -10,6 +10,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
+from send_email.deferrals import Deferrals
 from send_email.mails import Claim, Kind, Progress, Schedule, Status
 from send_email.placing import Placing
 from send_email.policy import Policy
@@ -52,6 +53,7 @@ class ScheduleStore:
         """
         self.policy = policy or Policy()
         self._database = Database(url, METADATA, what="schedule store", variable="MAIL_SCHEDULE_URL")
+        self.deferrals = Deferrals(self._database)
 
     @classmethod
     def in_folder(cls, folder: Path, policy: Policy | None = None) -> "ScheduleStore":

@@ -97,3 +97,11 @@ KEYS: Final = Table(
     Column("secret", String(128), nullable=False),
 )
 """What the links in mails are signed with; in the store, so that replicas have the same."""
+
+DEFERRALS: Final = Table(
+    "mail_deferrals",
+    METADATA,
+    Column("message_id", String(200), primary_key=True),
+    Column("since", Float(53), nullable=False),
+)
+"""Since when each mail has been put off by the server."""

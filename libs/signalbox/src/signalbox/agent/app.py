@@ -31,6 +31,8 @@ def create_app(agent: Agent, parts: Callable[[], Parts] | None = None) -> FastAP
     """
     identity = agent.definition.id
     ready = Readiness(CONTRACTS, ANNOUNCEMENT)
+    if agent.report_to is not None:
+        agent.report_to(ready)
 
     @asynccontextmanager
     async def running(app: FastAPI) -> AsyncIterator[None]:

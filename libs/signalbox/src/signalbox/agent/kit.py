@@ -12,6 +12,7 @@ from signalbox.avro import parse
 from signalbox.envelope import Envelope
 from signalbox.errors import ConfigurationError, Refusal, SignalboxError
 from signalbox.names import LeadId, RecordType
+from signalbox.telemetry import Readiness
 
 if TYPE_CHECKING:
     from signalbox.agent.work import Work
@@ -85,6 +86,7 @@ class Agent:
     """One agent: who it is, the contracts that it takes and gives, its work, and its usual port.
 
     ``background`` runs as long as the service: it starts with it, and has ended before its parts are closed.
+    ``report_to`` takes where that work can say, for ``/readyz``, that it is impaired.
     ``routes`` are what the service answers beside ``POST /messages`` and ``GET /agent``.
 
     Raises:
@@ -97,6 +99,7 @@ class Agent:
     handle: Handler
     port: int = 8100
     background: Background | None = None
+    report_to: Callable[[Readiness], None] | None = None
     routes: Sequence[APIRouter] = ()
 
     def __post_init__(self) -> None:
