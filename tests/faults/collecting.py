@@ -40,7 +40,8 @@ _FRAME: Final = 5
 _READ_WITHIN_S: Final = 120.0
 _DECODED_MESSAGES: Final = frozenset({"sdr.LeadScored", "sdr.CampaignScheduled"})
 _MAILS: Final = """
-    SELECT m.message_id, c.correlation_id, m.recipient, m.status, m.due_at <= ? AS due
+    SELECT m.message_id, c.correlation_id, m.recipient, m.status,
+        CASE m.status WHEN 'held' THEN m.scheduled_at ELSE m.due_at END <= ? AS due
     FROM mails AS m JOIN campaigns AS c ON c.campaign_id = m.campaign_id
 """
 

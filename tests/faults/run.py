@@ -41,6 +41,7 @@ SETTINGS: Final = {
     "AGENT_TIMEOUT_S": "10",
     "MAIL_POLL_S": "0.2",
     "MAIL_FIRST_RETRY_S": "0.5",
+    "MAIL_RECIPIENT_DOMAIN_PER_DAY": "1000000",  # all leads are of one domain
 }
 
 

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import httpx
@@ -28,6 +29,9 @@ from agent_processes import (
 )
 from broker_door import BrokerDoor
 from local_stack import Stack
+from send_email.consent import Consent
+from send_email.recipients import Recipient
+from send_email.store import ScheduleStore
 from signalbox.records import Record
 from stubborn_post import Point, StubbornPost
 
@@ -80,10 +84,22 @@ class Scene:
         ]
 
     def start(self) -> AgentProcess:
-        settings = {"SMTP_URL": f"smtp://127.0.0.1:{self.post.port}", "SMTP_STARTTLS": "off"}
+        settings = {
+            "SMTP_URL": f"smtp://127.0.0.1:{self.post.port}",
+            "SMTP_STARTTLS": "off",
+            "MAIL_RECIPIENT_PER_HOUR": str(len(Point)),
+            "MAIL_RECIPIENT_PER_DAY": str(len(Point)),
+        }
         return self.agents.start("send_email", *SERVICE, **settings, MAIL_POLL_S="0.1").until_ready()
 
+    def confirm(self, address: str) -> None:
+        """Let more than one mail go to an address at once."""
+        (self.agents.folder / "data" / "send_email").mkdir(parents=True, exist_ok=True)
+        with closing(ScheduleStore(self.schedule)) as store:
+            Consent(store).confirm(Recipient.of(address), "operator", datetime.now(UTC))
+
     def die(self) -> None:
+        self.confirm(a_lead(HANDED_OVER)["email"])
         agent = self.start()
         agent.take(self.drafts[NOTED])
         until(lambda: self.statuses()[NOTED] == ["sent"], "a mail is noted as sent")

@@ -209,6 +209,7 @@ SPOILT: list[tuple[str, Check, Spoil]] = [
         every_due_mail_came_to_its_end,
         with_(mails=(replace(MAIL, status="scheduled"),)),
     ),
+    ("a due mail is held", every_due_mail_came_to_its_end, with_(mails=(replace(MAIL, status="held"),))),
     ("a mail failed", every_due_mail_came_to_its_end, with_(mails=(replace(MAIL, status="failed"),))),
     ("a mail is called sent that was not", every_due_mail_came_to_its_end, with_(received=())),
     (

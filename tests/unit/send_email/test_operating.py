@@ -231,8 +231,10 @@ def test_suppressed_addresses_and_domains_are_listed_and_hold(service: Service) 
     service.lead(1, to="other@elsewhere.example", mails=1)
     service.mails(1)
     shown = service.json("campaigns", "show", "c0")
-    assert {mail["reason"] for mail in shown["mails"]} == {"asked us"}
-    assert [one["pattern"] for one in service.json("campaigns", "suppressions")] == ["@fjord.example"]
+    assert {mail["status"] for mail in shown["mails"]} == {"suppressed"}
+    assert "asked us" not in httpx.get(f"{service.url}/mails").text  # an operator's words are for operators
+    (listed,) = service.json("campaigns", "suppressions")
+    assert (listed["pattern"], listed["why"]) == ("@fjord.example", "asked us")
     assert service.run("campaigns", "unsuppress", "@fjord.example")[0] == 0
     assert service.json("campaigns", "suppressions") == []
 
@@ -261,6 +263,14 @@ def test_without_the_operators_token_nothing_is_told_or_changed(
     service: Service, path: str, headers: dict[str, str]
 ) -> None:
     assert service.post(path, **headers) == 401
+
+
+@pytest.mark.parametrize(("token", "status"), [("wrong", 401), (TOKEN, 413)])
+def test_a_large_body_is_refused_before_it_is_read(service: Service, token: str, status: int) -> None:
+    headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
+    for body in (b"{" + b" " * 100_000, iter([b"{}"])):  # the second does not tell its length
+        answer = httpx.post(f"{service.url}/campaigns/cancel", content=body, headers=headers)
+        assert answer.status_code == status
 
 
 def test_the_suppressions_are_not_told_without_the_token(service: Service) -> None:

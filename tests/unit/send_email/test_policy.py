@@ -328,7 +328,8 @@ def test_a_suppressed_recipient_gets_nothing_neither_old_nor_new_mails(
     lead(2, 0, to="other@elsewhere.example")
     assert [claim.mail.recipient for claim in claims(store, clock)] == ["other@elsewhere.example"]
     assert {mail.status for mail in store.progress("lead-0")} == {Status.SUPPRESSED}
-    assert {mail.reason for mail in store.progress("lead-1")} == {"asked us to stop"}
+    assert "suppressed" in store.progress("lead-1")[0].reason
+    assert [one["why"] for one in Consent(store).suppressions()] == ["asked us to stop"]
     assert Consent(store).unsuppress(pattern)
     assert not Consent(store).unsuppress(pattern)
     lead(3, 0)
@@ -355,7 +356,10 @@ def test_a_cancelled_campaign_goes_no_further_and_what_is_under_way_is_finished_
     assert again.mails == {"cancelled": 2}
     assert lead(0, 0, 72) == made  # the workflow comes again: the same answer, and nothing goes
     assert claims(store, clock) == []
-    assert {mail.reason for mail in store.progress()} == {"wrong person"}
+    assert (again.why, {mail.reason for mail in store.progress()}) == (
+        "wrong person",
+        {"an operator cancelled the campaign"},
+    )
 
 
 def test_all_campaigns_to_a_person_are_cancelled_by_any_spelling(
@@ -442,3 +446,14 @@ def test_a_mail_behind_a_held_one_takes_no_place_that_is_taken(
     lead(0, 0, 0, 72.5, 72.5)
     lead(1, 0, 72.5)
     assert held(store) == ["cap"] * 2
+
+
+def test_mails_of_one_moment_are_claimed_side_by_side_though_the_claims_take_a_moment(
+    database_url: str, lead: Callable[..., Schedule], clock: Any
+) -> None:
+    with ScheduleStoreOf(database_url) as store:
+        Consent(store).confirm(CONFIRMED, "operator", START)
+        lead(0, 0, 0, into=store)
+        later = clock() + timedelta(seconds=1)
+        assert store.claim_due(later, LEASE, repeatable=False) is not None
+        assert store.claim_due(clock(), LEASE, repeatable=False) is not None

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, func, insert, or_, select
+from sqlalchemy import Connection, Row, Select, func, insert, or_, select
 
 from send_email.mails import CampaignState, Progress, Status
 from send_email.placing import Placing
@@ -44,16 +44,16 @@ class Campaigns:
 
     def states(self, wanted: Wanted, limit: int | None = None) -> list[CampaignState]:
         """Say how far these campaigns are."""
-        with self._store.writing() as transaction:
-            found = transaction.connection.execute(wanted.query().limit(limit)).all()
-            return [_state(transaction, campaign) for campaign in found]
+        with self._store.reading() as connection:
+            found = connection.execute(wanted.query().limit(limit)).all()
+            return [_state(connection, campaign) for campaign in found]
 
     def mails(self, wanted: Wanted) -> list[Progress]:
         """Say how far each mail of these campaigns is."""
         ids = wanted.query().with_only_columns(CAMPAIGNS.c.campaign_id)
         query = select(MAILS).where(MAILS.c.campaign_id.in_(ids.order_by(None)))
-        with self._store.writing() as transaction:
-            rows = transaction.connection.execute(query.order_by(MAILS.c.scheduled_at, MAILS.c.ordinal)).all()
+        with self._store.reading() as connection:
+            rows = connection.execute(query.order_by(MAILS.c.scheduled_at, MAILS.c.ordinal)).all()
         return [progress_of(row) for row in rows]
 
     def cancel(self, wanted: Wanted, why: str, now: datetime) -> list[CampaignState]:
@@ -62,8 +62,8 @@ class Campaigns:
         A mail that is being handed over is finished; one that comes back from there is not tried again.
         """
         self._store.plan_unplanned(now)
-        with self._store.writing() as transaction:
-            found = transaction.connection.execute(wanted.query()).all()
+        with self._store.reading() as connection:
+            found = connection.execute(wanted.query()).all()
         for campaign in found:
             with self._store.writing() as transaction:
                 self._end(transaction, campaign.campaign_id, why, seconds_of(now))
@@ -82,14 +82,16 @@ class Campaigns:
             placing.apply(row, placing.judge(row))
 
 
-def _state(transaction: Transaction, campaign: Row[Any]) -> CampaignState:
+def _state(connection: Connection, campaign: Row[Any]) -> CampaignState:
     of_it = MAILS.c.campaign_id == campaign.campaign_id
     counts = select(MAILS.c.status, func.count().label("mails")).where(of_it).group_by(MAILS.c.status)
-    ended = select(CANCELLATIONS.c.since).where(CANCELLATIONS.c.campaign_id == campaign.campaign_id)
+    ended = select(CANCELLATIONS.c.why).where(CANCELLATIONS.c.campaign_id == campaign.campaign_id)
+    why = connection.execute(ended).scalar()
     return CampaignState(
         campaign_id=campaign.campaign_id,
         campaign_type=campaign.campaign_type,
         lead_id=campaign.lead_id,
-        cancelled=transaction.connection.execute(ended).first() is not None,
-        mails={row.status: row.mails for row in transaction.connection.execute(counts)},
+        cancelled=why is not None,
+        why=why or "",
+        mails={row.status: row.mails for row in connection.execute(counts)},
     )

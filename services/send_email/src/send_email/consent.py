@@ -35,8 +35,8 @@ class Consent:
     def confirmed(self, recipient: Recipient) -> bool:
         """Say whether the address was confirmed."""
         query = select(RECIPIENTS.c.confirmed_at).where(RECIPIENTS.c.recipient_key == recipient.key)
-        with self._store.writing() as transaction:
-            return transaction.connection.execute(query).scalar() is not None
+        with self._store.reading() as connection:
+            return connection.execute(query).scalar() is not None
 
     def suppress(self, text: str, why: str, now: datetime) -> bool:
         """Let an address, or ``@domain`` and all below it, get no mail any more.
@@ -74,8 +74,8 @@ class Consent:
 
     def suppressions(self) -> list[dict[str, Any]]:
         """List who gets no mail, and why."""
-        with self._store.writing() as transaction:
-            rows = transaction.connection.execute(select(SUPPRESSIONS).order_by(SUPPRESSIONS.c.pattern)).all()
+        with self._store.reading() as connection:
+            rows = connection.execute(select(SUPPRESSIONS).order_by(SUPPRESSIONS.c.pattern)).all()
         return [{"pattern": row.pattern, "why": row.why, "since": moment_of(row.since)} for row in rows]
 
     def _known(self, pattern: str) -> list[Recipient]:
@@ -87,8 +87,8 @@ class Consent:
         query = select(RECIPIENTS).where(
             below if pattern.startswith("@") else RECIPIENTS.c.recipient_key == pattern
         )
-        with self._store.writing() as transaction:
-            rows = transaction.connection.execute(query.order_by(RECIPIENTS.c.recipient_key)).all()
+        with self._store.reading() as connection:
+            rows = connection.execute(query.order_by(RECIPIENTS.c.recipient_key)).all()
         return [Recipient(row.recipient_key, row.domain) for row in rows]
 
 

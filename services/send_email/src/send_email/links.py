@@ -49,8 +49,8 @@ class Links:
         openings = planned_mails().where(
             MAILS.c.campaign_id == campaign_id, PLANS.c.kind.in_([Kind.OPENING, Kind.OPENED])
         )
-        with self._store.writing() as transaction:
-            row = transaction.connection.execute(openings).one_or_none()
+        with self._store.reading() as connection:
+            row = connection.execute(openings).one_or_none()
         if row is None:
             return None
         return Asked(Recipient(row.recipient_key, row.domain), moment_of(row.held_until))

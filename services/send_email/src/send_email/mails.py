@@ -102,10 +102,11 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class CampaignState:
-    """How far a campaign is: its mails counted by status."""
+    """How far a campaign is: its mails counted by status, and why an operator cancelled it."""
 
     campaign_id: str
     campaign_type: str
     lead_id: str
     cancelled: bool
+    why: str
     mails: dict[str, int]

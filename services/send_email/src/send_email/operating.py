@@ -6,13 +6,13 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from send_email.campaigns import Campaigns, Wanted
 from send_email.consent import Consent
 from send_email.mails import CampaignState
-from send_email.operator_access import require_operator
+from send_email.operator_access import OperatorRoute
 from send_email.recipients import Recipient
 from signalbox.agent.problems import Problem
 from signalbox.telemetry import hide_from_logs
@@ -55,7 +55,7 @@ class Addressed(_Asked):
 
 def operator_routes(campaigns: Campaigns, consent: Consent, clock: Callable[[], datetime]) -> APIRouter:
     """Make the operator's routes; without the operator's token each answers 401."""
-    routes = APIRouter(dependencies=[Depends(require_operator)])
+    routes = APIRouter(route_class=OperatorRoute)
 
     @routes.post("/campaigns/search")
     async def search(asked: Search) -> dict[str, list[CampaignState]]:

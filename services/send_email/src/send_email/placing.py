@@ -99,13 +99,13 @@ class Placing:
         return float(mail.held_until) if mail.held_why == why else until
 
     def _ended(self, mail: Row[Any]) -> End | None:
-        why = self._scalar(select(CANCELLATIONS.c.why).where(CANCELLATIONS.c.campaign_id == mail.campaign_id))
-        if why is not None:
-            return End(Status.CANCELLED, why or "cancelled by an operator")
-        patterns = self._recipient.patterns
-        why = self._scalar(select(SUPPRESSIONS.c.why).where(SUPPRESSIONS.c.pattern.in_(patterns)).limit(1))
-        if why is not None:
-            return End(Status.SUPPRESSED, why or "suppressed by an operator")
+        # An operator's own words stay where only operators read: they may name the person.
+        cancelled = select(func.count()).where(CANCELLATIONS.c.campaign_id == mail.campaign_id)
+        if self._count(cancelled):
+            return End(Status.CANCELLED, "an operator cancelled the campaign")
+        suppressed = select(func.count()).where(SUPPRESSIONS.c.pattern.in_(self._recipient.patterns))
+        if self._count(suppressed):
+            return End(Status.SUPPRESSED, "the recipient, or the recipient's domain, is suppressed")
         if mail.status == Status.HELD and mail.held_why and mail.held_until <= self._now:
             return End(Status.EXPIRED, f"expired; it was held: {mail.reason}")
         if mail.kind == Kind.OPENED and self.confirmed:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Row, insert, or_, select, update
+from sqlalchemy import Connection, Row, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from send_email.deferrals import Deferrals
@@ -33,6 +33,8 @@ from signalbox.errors import SignalboxError
 
 _A_LOOK: Final = 100
 """How many held mails, and mails without a plan, are looked at in one round."""
+_SLACK_S: Final = 60.0
+"""How much nearer than planned a mail may go to the one before it: mailers look every second, not at once."""
 
 
 class ScheduleStore:
@@ -75,6 +77,16 @@ class ScheduleStore:
             transaction = Transaction(connection)
             yield transaction
         transaction.count()
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Begin a transaction that changes nothing.
+
+        Raises:
+            Unavailable: it can't be reached.
+        """
+        with self._database.begin() as connection:
+            yield connection
 
     def keep_first(self, schedule: Schedule, now: datetime) -> Schedule:
         """Keep ``schedule`` if its workflow has none yet; return the one that holds.
@@ -129,7 +141,7 @@ class ScheduleStore:
                     return None
                 placing = self.placing(transaction, row, seconds_of(now))
                 verdict = placing.judge(row)
-                if isinstance(verdict, Go) and verdict.at <= seconds_of(now):
+                if isinstance(verdict, Go) and verdict.at <= seconds_of(now) + _SLACK_S:
                     placing.go_now(row)
                     return _claimed(transaction, row, placing, seconds_of(now + lease), repeatable=repeatable)
                 placing.apply(row, verdict)

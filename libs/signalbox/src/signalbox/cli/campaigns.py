@@ -169,7 +169,7 @@ def _print_campaigns(campaigns: list[dict[str, Any]], *, json: bool) -> None:
         one | {"mails": [f"{count} {status}" for status, count in sorted(one["mails"].items())]}
         for one in campaigns
     ]
-    print_rows(rows, ("campaign_id", "lead_id", "campaign_type", "cancelled", "mails"), "no campaigns")
+    print_rows(rows, ("campaign_id", "lead_id", "campaign_type", "cancelled", "why", "mails"), "no campaigns")
 
 
 def _print_change(address: str, now: str, before: str, *, changed: bool, json: bool) -> None:
