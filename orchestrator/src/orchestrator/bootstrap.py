@@ -18,6 +18,7 @@ from orchestrator.dispatchers import Dispatchers
 from orchestrator.guards import Guards
 from orchestrator.history import DecisionHistory, IntakeHistory
 from orchestrator.intake import Intake
+from orchestrator.ladder import Instead, References
 from orchestrator.outcomes import Rejections, Routes
 from orchestrator.poison import Deaths, Decide
 from orchestrator.posting import Posting
@@ -118,6 +119,11 @@ def bootstrap(settings: OrchestratorSettings, closing: AsyncExitStack) -> Orches
     ) -> Callable[[Record], Awaitable[Sequence[Draft]]]:
         return deaths.watching(name, decide, lambda record, why: rejections.refused(record, stage, why))
 
+    references = References(readiness, partial(_retention, catalog))
+
+    def instead(stage: reasons.Stage) -> Instead:
+        return lambda record, drafts, why: rejections.unwritable(record, stage, drafts, why)
+
     def transactions(stage: str) -> TransactionalProducer:
         return TransactionalProducer(kafka, f"{SERVICE}.{stage}.{settings.orchestrator_replica}")
 
@@ -144,6 +150,8 @@ def bootstrap(settings: OrchestratorSettings, closing: AsyncExitStack) -> Orches
             watched(dispatch.decide, reasons.Stage.DISPATCH, name),
             readiness,
             limit=settings.dispatch_limit,
+            instead=instead(reasons.Stage.DISPATCH),
+            references=references,
             one_at_a_time_per_key=True,
         )
 
@@ -165,6 +173,8 @@ def bootstrap(settings: OrchestratorSettings, closing: AsyncExitStack) -> Orches
             readiness,
             limit=settings.in_flight_limit,
             read_back=taken_in.read_back,
+            instead=instead(reasons.Stage.INTAKE),
+            references=references,
         ),
         routing=Stage(
             ROUTING,
@@ -174,10 +184,17 @@ def bootstrap(settings: OrchestratorSettings, closing: AsyncExitStack) -> Orches
             readiness,
             limit=settings.in_flight_limit,
             read_back=decided.read_back,
+            instead=instead(reasons.Stage.ROUTER),
+            references=references,
             one_at_a_time_per_key=True,  # so that what one decision used up is counted before the next
         ),
         dispatchers=Dispatchers(directory, dispatch_stage),
     )
+
+
+def _retention(catalog: Catalog, topic: str) -> int | None:
+    entry = catalog.topics.get(topic)
+    return None if entry is None else entry.retention_ms
 
 
 def _client(settings: OrchestratorSettings) -> httpx.AsyncClient:

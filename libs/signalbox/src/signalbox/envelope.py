@@ -23,7 +23,8 @@ NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_URL, "https://signalbox.example/ids
 
 CONTENT_TYPE: Final = "application/avro"
 SPEC_VERSION: Final = "1.0"
-_TEXT_LIMIT: Final = 512
+TEXT_LIMIT: Final = 512
+"""Characters of a key or a header that is read."""
 _VISITS_LIMIT: Final = 8192
 """Room for each of a hundred agents by name."""
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -182,7 +183,7 @@ def text(value: bytes | None, name: str) -> str:
 
 
 def _checked(name: str, value: str) -> str:
-    limit = _VISITS_LIMIT if name == "ce_visits" else _TEXT_LIMIT
+    limit = _VISITS_LIMIT if name == "ce_visits" else TEXT_LIMIT
     if len(value) > limit:
         raise Refusal(Reason.HEADER_INVALID, f"{name} is longer than {limit} characters", name)
     if any(ord(character) < ord(" ") or character == "\x7f" for character in value):
