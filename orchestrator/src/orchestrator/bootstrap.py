@@ -20,6 +20,7 @@ from orchestrator.history import DecisionHistory, IntakeHistory
 from orchestrator.intake import Intake
 from orchestrator.ladder import Instead, References
 from orchestrator.outcomes import Rejections, Routes
+from orchestrator.places import wanted_of
 from orchestrator.poison import Deaths, Decide
 from orchestrator.posting import Posting
 from orchestrator.presence import Presences
@@ -37,6 +38,7 @@ from signalbox.kafka import (
     KafkaSettings,
     Registry,
     RegistrySettings,
+    TopicSpec,
     TransactionalProducer,
     read_at,
 )
@@ -71,6 +73,7 @@ class Orchestrator:
     app: FastAPI
     readiness: Readiness
     kafka: KafkaSettings
+    places: Sequence[TopicSpec]
     control: ControlRecords
     contracts: Contracts
     directory: Directory
@@ -162,6 +165,7 @@ def bootstrap(settings: OrchestratorSettings, closing: AsyncExitStack) -> Orches
         app=_operations(readiness, directory, presences),
         readiness=readiness,
         kafka=kafka,
+        places=wanted_of(catalog),
         control=control,
         contracts=contracts,
         directory=directory,
