@@ -58,8 +58,9 @@ faults: $(VENV) ## Let everything fail and check that nothing is lost: leads=N s
 	@$(BIN)/python tests/faults/run.py $(if $(leads),--leads $(leads)) $(if $(seed),--seed $(seed)) \
 		$(if $(faults),--faults $(faults)) $(if $(rounds),--rounds $(rounds)) $(if $(short),--short)
 
-fuzz: $(VENV) ## Throw mutated messages at the gate
+fuzz: $(VENV) ## Throw mutated messages at the gate, and hostile records at the stages
 	$(BIN)/python tests/fuzz/gate_fuzz.py --count 1000000
+	$(BIN)/python tests/fuzz/stage_fuzz.py --count 20000
 
 asyncapi: $(VENV) ## Hold the AsyncAPI document against AsyncAPI's own parser (needs node and npm)
 	@npm install --silent --prefix tests/contracts/asyncapi_parser
