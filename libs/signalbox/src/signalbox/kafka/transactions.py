@@ -48,6 +48,7 @@ class TransactionalProducer:
             "linger.ms": 0,
         }
         self._id = transactional_id
+        self._begins_again = False
         self._client: _Client | None = None
 
     async def start(self) -> None:
@@ -66,6 +67,7 @@ class TransactionalProducer:
         except Fatal as error:
             self._abandon()
             raise Unavailable("broker", f"{self._id} can't begin transactions: {error}") from error
+        self._begins_again = False
 
     async def commit(
         self, drafts: Iterable[Draft], offsets: Mapping[Partition, int], consumer: GroupConsumer
@@ -77,6 +79,8 @@ class TransactionalProducer:
             Unwritable: nothing happened, and one of the drafts will never be taken.
             TransactionLost: it may have happened; :meth:`start`, and read again from the committed offsets.
         """
+        if self._begins_again:
+            await self.start()
         assert self._client is not None, "start() comes first"
         positions = [TopicPartition(at.topic, at.number, offset) for at, offset in offsets.items()]
         metadata = await consumer.group_metadata()
@@ -86,6 +90,13 @@ class TransactionalProducer:
         except Fatal as error:
             self._abandon()
             raise TransactionLost(str(error)) from error
+        except Unwritable:
+            if self._client.refusals:
+                # Sequence numbers went with what the broker refused, and the client goes on counting from
+                # them after the abort: its next transactions would fail. A new client counts anew.
+                self._abandon()
+                self._begins_again = True
+            raise
 
     async def close(self) -> None:
         """Release the thread; an open transaction does not outlive :meth:`commit`."""
@@ -125,7 +136,10 @@ class _Client:
             if outcome is None:
                 return
             if outcome.txn_requires_abort():
-                raise await self._aborted(refused(outcome, "a topic"))
+                error = await self._aborted(refused(outcome, "a topic"))
+                if isinstance(error, Unwritable) and not self.refusals:
+                    self.refusals.append(error)  # no report named the record, yet the broker refused one
+                raise error
             # Asking again goes on with the same commit: it never happens twice.
             if not outcome.retriable() or attempt == _COMMIT_ATTEMPTS:
                 said = f"{outcome.name()}: {outcome.str()}"
