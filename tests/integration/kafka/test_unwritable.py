@@ -66,7 +66,7 @@ class Place:
             {
                 "bootstrap.servers": self.kafka.bootstrap_servers,
                 "compression.type": compression,
-                "message.max.bytes": 100_000_000,
+                "message.max.bytes": 1_000_000_000,
                 "acks": "all",
             }
         )
@@ -156,6 +156,18 @@ async def test_a_record_that_came_well_compressed_gets_a_whole_letter(place: Pla
     )
     first, second = await place.settled(2)
     assert first.original.value == value
+    assert second.original.value == b"w"
+
+
+@pytest.mark.parametrize("compression", ["zstd", "gzip", "lz4"])
+async def test_a_record_that_is_larger_than_any_request_when_it_is_unpacked_holds_back_nothing(
+    place: Place, compression: str
+) -> None:
+    await place.made()
+    bomb = Draft(place.source, b"lead", b"\0" * 120_000_000)
+    await place.sent(bomb, Draft(place.source, b"next", b"w"), compression=compression)
+    first, second = await place.settled(2)
+    assert leaves_out(first) == {"headers", "value"}
     assert second.original.value == b"w"
 
 

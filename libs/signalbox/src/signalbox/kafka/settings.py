@@ -13,6 +13,9 @@ _LARGEST_DRAFT_BYTES: Final = 64 * 1024 * 1024
 """What a producer tries to write. The broker judges by the compressed size, and a letter's record may have
 come well compressed; yet a request beyond 100 MB would only cost the connection."""
 
+_LARGEST_UNPACKED_BYTES: Final = 1_000_000_000
+"""The client gives up on a zstd batch that unpacks to more, and then reads nothing that is behind it."""
+
 
 class KafkaSettings(BrokerSecurity):
     """``KAFKA_*`` of the environment, with what `BrokerSecurity` says. Times are in milliseconds.
@@ -49,6 +52,7 @@ class KafkaSettings(BrokerSecurity):
             "fetch.wait.max.ms": self.fetch_wait_max_ms,
             "fetch.message.max.bytes": MAX_MESSAGE_BYTES + LETTER_ROOM_BYTES,
             "queued.max.messages.kbytes": 16 * 1024,
+            "receive.message.max.bytes": _LARGEST_UNPACKED_BYTES,
             "session.timeout.ms": self.session_timeout_ms,
             "heartbeat.interval.ms": self.session_timeout_ms // 3,
             "enable.partition.eof": False,
