@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from typing import Final
 
 from orchestrator.bootstrap import PORT, SERVICE, Orchestrator, bootstrap
+from orchestrator.places import look_at
 from orchestrator.settings import OrchestratorSettings
 from signalbox.errors import SignalboxError
 from signalbox.patience import patiently
@@ -58,6 +59,8 @@ async def _start(parts: Orchestrator) -> None:
     # The control contracts first: without them no decision can be written, and no agent be read.
     await patiently(parts.control.load, parts.readiness)
     parts.readiness.done("contracts")
+    # Then the places that decisions are written to: what is too small there is told before a record meets it.
+    await patiently(lambda: look_at(parts.kafka, parts.places, parts.readiness), parts.readiness)
     # A type that only an agent announces is not admitted, and half the candidates are not there, before that.
     await parts.directory.read_to_its_end.wait()
 

@@ -18,7 +18,9 @@ from orchestrator.dispatchers import Dispatchers
 from orchestrator.guards import Guards
 from orchestrator.history import DecisionHistory, IntakeHistory
 from orchestrator.intake import Intake
+from orchestrator.ladder import Instead, References
 from orchestrator.outcomes import Rejections, Routes
+from orchestrator.places import wanted_of
 from orchestrator.poison import Deaths, Decide
 from orchestrator.posting import Posting
 from orchestrator.presence import Presences
@@ -36,6 +38,7 @@ from signalbox.kafka import (
     KafkaSettings,
     Registry,
     RegistrySettings,
+    TopicSpec,
     TransactionalProducer,
     read_at,
 )
@@ -70,6 +73,7 @@ class Orchestrator:
     app: FastAPI
     readiness: Readiness
     kafka: KafkaSettings
+    places: Sequence[TopicSpec]
     control: ControlRecords
     contracts: Contracts
     directory: Directory
@@ -118,6 +122,11 @@ def bootstrap(settings: OrchestratorSettings, closing: AsyncExitStack) -> Orches
     ) -> Callable[[Record], Awaitable[Sequence[Draft]]]:
         return deaths.watching(name, decide, lambda record, why: rejections.refused(record, stage, why))
 
+    references = References(readiness, partial(_retention, catalog))
+
+    def instead(stage: reasons.Stage) -> Instead:
+        return lambda record, drafts, why: rejections.unwritable(record, stage, drafts, why)
+
     def transactions(stage: str) -> TransactionalProducer:
         return TransactionalProducer(kafka, f"{SERVICE}.{stage}.{settings.orchestrator_replica}")
 
@@ -144,6 +153,8 @@ def bootstrap(settings: OrchestratorSettings, closing: AsyncExitStack) -> Orches
             watched(dispatch.decide, reasons.Stage.DISPATCH, name),
             readiness,
             limit=settings.dispatch_limit,
+            instead=instead(reasons.Stage.DISPATCH),
+            references=references,
             one_at_a_time_per_key=True,
         )
 
@@ -154,6 +165,7 @@ def bootstrap(settings: OrchestratorSettings, closing: AsyncExitStack) -> Orches
         app=_operations(readiness, directory, presences),
         readiness=readiness,
         kafka=kafka,
+        places=wanted_of(catalog),
         control=control,
         contracts=contracts,
         directory=directory,
@@ -165,6 +177,8 @@ def bootstrap(settings: OrchestratorSettings, closing: AsyncExitStack) -> Orches
             readiness,
             limit=settings.in_flight_limit,
             read_back=taken_in.read_back,
+            instead=instead(reasons.Stage.INTAKE),
+            references=references,
         ),
         routing=Stage(
             ROUTING,
@@ -174,10 +188,17 @@ def bootstrap(settings: OrchestratorSettings, closing: AsyncExitStack) -> Orches
             readiness,
             limit=settings.in_flight_limit,
             read_back=decided.read_back,
+            instead=instead(reasons.Stage.ROUTER),
+            references=references,
             one_at_a_time_per_key=True,  # so that what one decision used up is counted before the next
         ),
         dispatchers=Dispatchers(directory, dispatch_stage),
     )
+
+
+def _retention(catalog: Catalog, topic: str) -> int | None:
+    entry = catalog.topics.get(topic)
+    return None if entry is None else entry.retention_ms
 
 
 def _client(settings: OrchestratorSettings) -> httpx.AsyncClient:

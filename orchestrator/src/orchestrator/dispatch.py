@@ -8,7 +8,7 @@ from prometheus_client import Counter
 
 from orchestrator.calls import AgentCaller, Poisoned, Settled
 from orchestrator.directory import Directory
-from orchestrator.outcomes import ROUTE_AGENT, Rejections, Routes
+from orchestrator.outcomes import ROUTE_AGENT, Rejections, Routes, original_of
 from orchestrator.posting import Done, Failed, Refused
 from orchestrator.router import Unroutable
 from orchestrator.routing import Selection
@@ -40,17 +40,8 @@ class RoutedMessage:
     @classmethod
     def of(cls, route: RouteDecided, used: Used) -> "RoutedMessage":
         """Restore the original record from the decision."""
-        original = Record(
-            topic=route.source_topic,
-            partition=route.source_partition,
-            offset=route.source_offset,
-            key=route.payload_key,
-            value=route.payload,
-            headers=tuple((header.name, header.value) for header in route.payload_headers),
-        )
-        return cls(
-            original, MessageId(route.message_id), tuple(AgentId(agent) for agent in route.excluded), used
-        )
+        refused_by = tuple(AgentId(agent) for agent in route.excluded)
+        return cls(original_of(route), MessageId(route.message_id), refused_by, used)
 
 
 class _Removed(Exception):

@@ -3,8 +3,10 @@
 import asyncio
 import time
 from collections.abc import Iterable
+from enum import Enum
 from typing import Final
 
+from orchestrator.content import comparable
 from orchestrator.taken import BEFORE, LIMIT, Identity, Taken
 from orchestrator.workflows import WINDOW_S, Workflows
 from signalbox.kafka import KafkaSettings, Partition, read_to_end
@@ -15,6 +17,11 @@ from signalbox.records import Record
 TAKEN_IN_FROM: Final = "taken_in_from"
 """The header that intake puts on its copies: ``<topic>/<partition>/<offset>`` of the original."""
 
+CONTENT: Final = "taken_in_content"
+"""The header beside it: what the lead said, as :func:`orchestrator.content.content_digest` makes it."""
+
+UNTOLD: Final = ""
+"""The content of a lead that was taken in by a version of intake that did not tell it: any is the same."""
 _AFTER_THE_GATE: Final = frozenset({Stage.GUARD.value.encode(), Stage.ROUTER.value.encode()})
 
 
@@ -35,6 +42,10 @@ class History:
         by = taken.setdefault(identity, time.time(), position)
         self._forget_beyond_limit()
         return by == position
+
+    def knows(self, partition: int, identity: Identity) -> bool:
+        """Say whether ``identity`` was taken."""
+        return identity in self._taken.get(partition, ())
 
     def remember(self, partition: int, taken: Taken) -> None:
         """Replace what is known of ``partition`` by what was read back."""
@@ -79,8 +90,16 @@ class DecisionHistory(History):
         return found, used
 
 
+class Arrival(Enum):
+    """What a lead is, by the leads that came before it."""
+
+    FIRST = "first"
+    DUPLICATE = "duplicate"
+    CONFLICT = "conflict"
+
+
 class IntakeHistory(History):
-    """The leads that were taken in, read back from ``agent_messages``.
+    """The leads that were taken in, and what they said, read back from ``agent_messages``.
 
     One set serves all partitions: a foreign producer may partition ``incoming_leads`` in its own way.
     """
@@ -93,14 +112,19 @@ class IntakeHistory(History):
         """Read the leads taken in within the last 24 hours."""
         self.remember(0, await asyncio.to_thread(self._taken_in))
 
-    def first_lead(self, correlation_id: CorrelationId, record: Record) -> bool:
-        """Take the lead of ``correlation_id`` in; False when another record of it was taken in before."""
-        return self.first(0, _lead(correlation_id), record)
+    def arrival(self, correlation_id: CorrelationId, content: str, record: Record) -> Arrival:
+        """Take the lead of ``correlation_id`` in, unless another record of it was taken in before."""
+        if self.first(0, _lead(correlation_id), record):
+            self.first(0, _said(correlation_id, content), record)
+            return Arrival.FIRST
+        known = (content, UNTOLD)
+        same = any(self.knows(0, _said(correlation_id, said)) for said in known)
+        return Arrival.DUPLICATE if same else Arrival.CONFLICT
 
     def _taken_in(self) -> Taken:
         found = Taken()
         for record in _recent(self._settings, (AGENT_MESSAGES,), None):
-            if (identity := _captured_identity(record)) is not None:
+            for identity in captured_identities(record):
                 found.setdefault(identity, record.timestamp_ms / 1000, BEFORE)
         return found
 
@@ -124,13 +148,16 @@ def _decided_identity(record: Record) -> Identity | None:
     return None
 
 
-def _captured_identity(record: Record) -> Identity | None:
+def captured_identities(record: Record) -> list[Identity]:
+    """Return what a record of ``agent_messages`` says was taken in: the lead, and its content."""
     # Intake's own mark, and not what a record says of itself: a foreign one at hop 0 under the lead's
     # correlation id must not make the lead count as taken in.
-    if record.header(TAKEN_IN_FROM) is None:
-        return None
     correlation = record.header("ce_correlationid")
-    return None if correlation is None else _lead(CorrelationId(correlation.decode(errors="replace")))
+    if record.header(TAKEN_IN_FROM) is None or correlation is None:
+        return []
+    lead = CorrelationId(correlation.decode(errors="replace"))
+    content = (record.header(CONTENT) or b"").decode(errors="replace")
+    return [_lead(lead), _said(lead, content if comparable(content) else UNTOLD)]
 
 
 def _identity(record: Record, header: str) -> Identity | None:
@@ -143,3 +170,7 @@ def _identity(record: Record, header: str) -> Identity | None:
 
 def _lead(correlation_id: CorrelationId) -> Identity:
     return Identity(correlation_id, MessageId(""))
+
+
+def _said(correlation_id: CorrelationId, content: str) -> Identity:
+    return Identity(correlation_id, MessageId(f"content {content}"))

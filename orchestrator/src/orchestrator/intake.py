@@ -4,16 +4,24 @@ from collections.abc import Sequence
 
 from prometheus_client import Counter
 
-from orchestrator.history import TAKEN_IN_FROM, IntakeHistory
+from orchestrator.content import content_digest
+from orchestrator.history import CONTENT, TAKEN_IN_FROM, Arrival, IntakeHistory
 from orchestrator.outcomes import Rejections
+from signalbox.errors import Refusal
 from signalbox.governance import Accepted, Gate, Rejected
 from signalbox.names import AGENT_MESSAGES
 from signalbox.patience import patiently
-from signalbox.reasons import Stage
+from signalbox.reasons import Reason, Stage
 from signalbox.records import Draft, Record
 from signalbox.telemetry import Readiness
 
-_DUPLICATES = Counter("signalbox_intake_duplicates", "Leads whose id was taken in before")
+_DUPLICATES = Counter("signalbox_intake_duplicates", "Leads that were taken in before")
+_CONFLICTS = Counter("signalbox_intake_conflicts", "Leads with the id of another lead")
+_OTHER = Refusal(
+    Reason.CONFLICT,
+    "another lead with this id was taken in before, and says something else; give this one an id of its own",
+    "key",
+)
 
 
 class Intake:
@@ -30,16 +38,31 @@ class Intake:
     async def decide(self, record: Record) -> Sequence[Draft]:
         """Copy a lead that passes, dead-letter one that does not, and write nothing for a duplicate.
 
-        The lead id alone says what a duplicate is: connectors redeliver under other offsets.
+        A duplicate has the id of a lead that was taken in, and says the same: connectors redeliver under
+        other offsets. With that id and another content it is another lead, and a dead letter.
         """
         match await patiently(lambda: self._gate.check(record), self._readiness):
             case Rejected() as rejected:
                 return self._rejections.refused(record, Stage.INTAKE, rejected.refusal)
             case Accepted() as lead:
-                if not self._history.first_lead(lead.envelope.correlation_id, record):
-                    _DUPLICATES.inc()
-                    return []
-                # The copy's partition follows from its key, as it does for the agents' answers.
-                position = f"{record.topic}/{record.partition}/{record.offset}".encode()
-                headers = (*lead.envelope.headers(), (TAKEN_IN_FROM, position))
-                return [Draft(AGENT_MESSAGES, record.key, record.value, headers)]
+                return self._taken_in(lead)
+
+    def _taken_in(self, lead: Accepted) -> Sequence[Draft]:
+        content = content_digest(lead.datum, lead.contract.schema)
+        match self._history.arrival(lead.envelope.correlation_id, content, lead.record):
+            case Arrival.FIRST:
+                return [_copy(lead, content)]
+            case Arrival.DUPLICATE:
+                _DUPLICATES.inc()
+                return []
+            case Arrival.CONFLICT:
+                _CONFLICTS.inc()
+                return self._rejections.refused(lead.record, Stage.INTAKE, _OTHER)
+
+
+def _copy(lead: Accepted, content: str) -> Draft:
+    # The copy's partition follows from its key, as it does for the agents' answers.
+    record = lead.record
+    position = f"{record.topic}/{record.partition}/{record.offset}".encode()
+    headers = (*lead.envelope.headers(), (TAKEN_IN_FROM, position), (CONTENT, content.encode()))
+    return Draft(AGENT_MESSAGES, record.key, record.value, headers)

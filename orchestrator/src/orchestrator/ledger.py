@@ -2,9 +2,9 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from signalbox.kafka import Partition
 from signalbox.records import Draft, Record
@@ -12,8 +12,12 @@ from signalbox.records import Draft, Record
 Decision = asyncio.Task[Sequence[Draft]]
 
 
+WRITTEN_AT_ONCE: Final = 16 * 1024 * 1024
+"""What one transaction writes, in bytes, unless a single record's outcome is larger: it must stay short."""
+
+
 class _Entry(NamedTuple):
-    offset: int
+    record: Record
     decision: Decision
     size: int
 
@@ -40,12 +44,12 @@ class Ledger:
     def __init__(self) -> None:
         self._lines: dict[Partition, deque[_Entry]] = {}
         self.size = 0
-        """Bytes of the values that are in flight."""
+        """Bytes of the records that are in flight."""
 
     def expect(self, record: Record, decision: Decision) -> None:
         """Enter ``record``, whose outcome ``decision`` will be."""
         line = self._lines.setdefault(Partition(record.topic, record.partition), deque())
-        entry = _Entry(record.offset, decision, len(record.value or b""))
+        entry = _Entry(record, decision, size_of(record))
         line.append(entry)
         self.size += entry.size
 
@@ -67,15 +71,24 @@ class Ledger:
         Raises:
             Exception: what a decision raised. No outcome may be skipped, so the process must stop.
         """
-        prefix = Prefix()
+        prefix, size = Prefix(), 0
         for partition, line in self._lines.items():
             for length, entry in enumerate(line, start=1):
-                if not entry.decision.done():
+                if not entry.decision.done() or size >= WRITTEN_AT_ONCE:
                     break
-                prefix.drafts.extend(entry.decision.result())
-                prefix.offsets[partition] = entry.offset + 1
+                drafts = entry.decision.result()
+                size += sum(map(size_of, drafts))
+                prefix.drafts.extend(drafts)
+                prefix.offsets[partition] = entry.record.offset + 1
                 prefix.lengths[partition] = length
         return prefix
+
+    def each_of(self, prefix: Prefix) -> Iterator[tuple[Record, Prefix]]:
+        """Return the records of ``prefix``, each as a prefix of its own, to be settled in this order."""
+        for partition, length in prefix.lengths.items():
+            for entry in list(self._lines[partition])[:length]:
+                drafts = list(entry.decision.result())
+                yield entry.record, Prefix(drafts, {partition: entry.record.offset + 1}, {partition: 1})
 
     def settle(self, prefix: Prefix) -> None:
         """Forget what was committed."""
@@ -90,3 +103,9 @@ class Ledger:
             for entry in self._lines.pop(partition, ()):
                 entry.decision.cancel()
                 self.size -= entry.size
+
+
+def size_of(record: Record | Draft) -> int:
+    """Return the bytes of a record: a header or a key may be as large as a value."""
+    headers = sum(len(name) + len(value or b"") for name, value in record.headers)
+    return len(record.key or b"") + len(record.value or b"") + headers

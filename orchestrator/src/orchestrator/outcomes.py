@@ -10,8 +10,8 @@ from orchestrator.router import PROMPT_VERSION, Choice
 from signalbox.agent import AgentDefinition
 from signalbox.control import ControlRecords, record_type_of
 from signalbox.dead_letters import dead_letter
-from signalbox.envelope import Envelope, derived_id, route_id
-from signalbox.errors import Refusal
+from signalbox.envelope import TEXT_LIMIT, Envelope, derived_id, route_id
+from signalbox.errors import Refusal, Unwritable
 from signalbox.governance import Accepted
 from signalbox.names import (
     AGENT_ROUTES,
@@ -21,7 +21,8 @@ from signalbox.names import (
     Headers,
     MessageId,
 )
-from signalbox.reasons import Stage
+from signalbox.printable import quoted
+from signalbox.reasons import Reason, Stage
 from signalbox.records import Draft, Record
 from signalbox_contracts.control import MessageRejected, RouteDecided, RouteHeader
 
@@ -129,11 +130,11 @@ class Rejections:
     def refused(self, record: Record, stage: Stage, refusal: Refusal, *, model_calls: int = 0) -> list[Draft]:
         """Make the dead letter of ``record`` for ``refusal``, and the audit event."""
         letter = dead_letter(record, stage, refusal, model_calls=model_calls)
-        message_id = _readable(record.header("ce_id"))
-        correlation_id = _readable(record.header("ce_correlationid"))
+        message_id = _told(record.header("ce_id"))
+        correlation_id = _told(record.header("ce_correlationid"))
         event = MessageRejected(
             message_id=message_id,
-            lead_id=_readable(record.key),
+            lead_id=_told(record.key),
             correlation_id=correlation_id,
             reason=refusal.reason.value,
             stage=stage.value,
@@ -154,13 +155,42 @@ class Rejections:
             correlation_id=CorrelationId(correlation_id or event_id),
             causation_id=MessageId(message_id) if message_id else None,
         )
-        audit = Draft(GOVERNANCE_AUDIT, record.key, self._control.write(event), envelope.headers())
+        audit = Draft(GOVERNANCE_AUDIT, _bounded(record.key), self._control.write(event), envelope.headers())
         return [letter, audit]
+
+    def unwritable(
+        self, record: Record, stage: Stage, drafts: Sequence[Draft], why: Unwritable
+    ) -> list[Draft]:
+        """Make the dead letter of ``record``, whose decision ``drafts`` can't be written."""
+        reason = Reason.UNROUTABLE if why.misplaced else Reason.TOO_LARGE
+        refusal = Refusal(reason, f"the decision on it can't be written: {why}")
+        routes = [draft for draft in drafts if draft.topic == AGENT_ROUTES]
+        if not routes:
+            return self.refused(record, stage, refusal)
+        route = self._control.reread(RouteDecided, routes[0].value)
+        return self.refused(original_of(route), stage, refusal, model_calls=route.model_calls)
+
+
+def original_of(route: RouteDecided) -> Record:
+    """Restore the message that a decision carries."""
+    return Record(
+        topic=route.source_topic,
+        partition=route.source_partition,
+        offset=route.source_offset,
+        key=route.payload_key,
+        value=route.payload,
+        headers=tuple((header.name, header.value) for header in route.payload_headers),
+    )
 
 
 def _visited(visits: Mapping[AgentId, int], agent: AgentId | None) -> Mapping[AgentId, int]:
     return visits if agent is None else {**visits, agent: visits.get(agent, 0) + 1}
 
 
-def _readable(value: bytes | None) -> str | None:
-    return None if value is None else value.decode(errors="replace")
+def _told(value: bytes | None) -> str | None:
+    # An id that passes the gate is told whole; others may be anything, of any length.
+    return None if value is None else quoted(value, TEXT_LIMIT)
+
+
+def _bounded(key: bytes | None) -> bytes | None:
+    return key if key is None or len(key) <= TEXT_LIMIT else quoted(key, TEXT_LIMIT).encode()

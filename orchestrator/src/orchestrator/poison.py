@@ -6,6 +6,7 @@ one step at a time, so what stands there after a death is what the process was a
 waited beside it (for a model, an agent, the registry) is never accused.
 """
 
+import hashlib
 import json
 import mmap
 import os
@@ -58,7 +59,9 @@ class Deaths:
 
         async def decided(record: Record) -> Sequence[Draft]:
             # With its time, since a topic that is made anew has other records at the same offsets.
-            place = f"{stage} {record.topic}/{record.partition}/{record.offset}@{record.timestamp_ms}"
+            place = _fitting(
+                f"{stage} {record.topic}/{record.partition}/{record.offset}@{record.timestamp_ms}"
+            )
             deaths = self._counts.get(place, 0)
             if deaths >= self._limit:
                 _POISON.inc()
@@ -118,6 +121,13 @@ class _Noted(Awaitable[T]):
                 thrown = error
 
 
+def _fitting(place: str) -> str:
+    # The note has a fixed size, and what was noted must be read back as it was.
+    if len(place.encode("utf-8", "surrogatepass")) <= _SIZE and place.isprintable():
+        return place
+    return hashlib.sha256(place.encode("utf-8", "surrogatepass")).hexdigest()
+
+
 def _mapped(path: Path) -> mmap.mmap:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -131,7 +141,9 @@ def _mapped(path: Path) -> mmap.mmap:
 
 def _read(path: Path) -> dict[str, int]:
     try:
-        counts: dict[str, int] = json.loads(path.read_text())
+        counts = json.loads(path.read_text())
     except (OSError, ValueError):
         return {}
-    return counts
+    if not isinstance(counts, dict):  # nothing that this process wrote
+        return {}
+    return {place: count for place, count in counts.items() if isinstance(count, int)}

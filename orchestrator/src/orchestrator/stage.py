@@ -5,8 +5,10 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter
 
+from orchestrator.checkpoint import IN_FLIGHT, Checkpoint
+from orchestrator.ladder import Instead, References, nothing_instead
 from orchestrator.ledger import Decision, Ledger, Prefix
 from signalbox.errors import Fatal, Unavailable
 from signalbox.kafka import GroupConsumer, Partition, TransactionalProducer, TransactionLost
@@ -21,13 +23,11 @@ ReadBack = Callable[[frozenset[Partition]], Awaitable[None]]
 """Reads what was decided before on partitions that were just assigned."""
 
 _log = logger(__name__)
-_IN_FLIGHT = Gauge("signalbox_in_flight", "Records read and not committed", ["stage"])
-_COMMITS = Counter("signalbox_commits", "Commits of a finished prefix", ["stage"])
 _FAULTS = Counter("signalbox_decision_faults", "Decisions that failed unexpectedly", ["stage"])
 _RECORDS = Counter("signalbox_records", "Records read", ["stage"])
 
 BYTES_IN_FLIGHT: Final = 32 * 1024 * 1024
-"""Values in flight per stage; one more poll may bring what the client has fetched, 16 MiB and a record."""
+"""Records in flight per stage; one more poll may bring what the client has fetched, 16 MiB and a record."""
 _IDLE_POLL_S: Final = 0.2
 _BUSY_POLL_S: Final = 0.005
 _QUIET_COMMIT_S: Final = 1.0
@@ -51,6 +51,9 @@ class _Reading:
 class Stage:
     """Consumes topics, decides on many records at once, and commits their outcomes in order.
 
+    An outcome that the broker will never take is written as a lesser one (:mod:`orchestrator.ladder`), in a
+    transaction of its own; ``instead`` makes a dead letter of a record whose decision is such an outcome.
+
     ``limit`` bounds the records in flight, and :data:`BYTES_IN_FLIGHT` their size: beyond that the
     partitions are paused, and polling goes on, so that a slow decision never costs the membership. With
     ``one_at_a_time_per_key`` a key's records are decided one after the other.
@@ -68,6 +71,8 @@ class Stage:
         read_back: ReadBack = nothing_to_read_back,
         one_at_a_time_per_key: bool = False,
         fault_pause_s: float = 5.0,
+        instead: Instead = nothing_instead,
+        references: References | None = None,
     ) -> None:
         self.name = name
         self._consumer = consumer
@@ -79,6 +84,14 @@ class Stage:
         self._fault_pause_s = fault_pause_s
         self._last_of_key: dict[bytes | None, Decision] | None = {} if one_at_a_time_per_key else None
         self._ledger = Ledger()
+        self._checkpoint = Checkpoint(
+            name,
+            self._ledger,
+            consumer,
+            producer,
+            instead,
+            references or References(readiness, lambda _: None),
+        )
         self._assigned: set[Partition] = set()
         self._awaited: set[Partition] = set()  # came, and are not read back yet
         self._reading: _Reading | None = None
@@ -170,7 +183,7 @@ class Stage:
         _RECORDS.labels(self.name).inc(len(records))
         for record in records:
             self._ledger.expect(record, self._started(record))
-        _IN_FLIGHT.labels(self.name).set(self._ledger.in_flight)
+        IN_FLIGHT.labels(self.name).set(self._ledger.in_flight)
 
     def _started(self, record: Record) -> Decision:
         if self._last_of_key is None:
@@ -212,7 +225,7 @@ class Stage:
         if not prefix or not self._due(prefix):
             return
         try:
-            await self._commit(prefix)
+            await self._settle(prefix)
         except Unavailable as error:
             self._readiness.wait(f"{self.name} commit", error.detail)
             await asyncio.sleep(_IDLE_POLL_S)
@@ -221,9 +234,10 @@ class Stage:
             await self._start_over(lost)
             return
         self._readiness.done(f"{self.name} commit")
-        self._ledger.settle(prefix)
-        _IN_FLIGHT.labels(self.name).set(self._ledger.in_flight)
-        _COMMITS.labels(self.name).inc()
+
+    async def _settle(self, prefix: Prefix) -> None:
+        self._next_quiet_commit = asyncio.get_running_loop().time() + _QUIET_COMMIT_S
+        await self._checkpoint.settle(prefix)
 
     async def _start_over(self, lost: TransactionLost) -> None:
         """Settle what is open, then read again from what is committed; what was decided is read back.
@@ -241,7 +255,7 @@ class Stage:
             )
         self._readiness.wait(self.name, "a transaction was lost")
         self._give_up(frozenset(self._assigned | self._awaited))
-        _IN_FLIGHT.labels(self.name).set(self._ledger.in_flight)
+        IN_FLIGHT.labels(self.name).set(self._ledger.in_flight)
         await patiently(self._producer.start, self._readiness)
         await self._consumer.rejoin()
 
@@ -255,13 +269,6 @@ class Stage:
         # But they take room until then, and no record may wait for that.
         waited = asyncio.get_running_loop().time() >= self._next_quiet_commit
         return bool(prefix.drafts) or waited or self._full
-
-    async def _commit(self, prefix: Prefix) -> None:
-        self._next_quiet_commit = asyncio.get_running_loop().time() + _QUIET_COMMIT_S
-        if prefix.drafts:
-            await self._producer.commit(prefix.drafts, prefix.offsets, self._consumer)
-        else:
-            await self._consumer.commit(prefix.offsets)
 
     async def _hold_back(self) -> None:
         full = self._full
@@ -279,13 +286,12 @@ class Stage:
         # Inside the grace period decisions end by themselves; later ones go back to the group undone.
         if undecided := self._ledger.undecided:
             await asyncio.wait(undecided, timeout=_GRACE_S)
-        if prefix := self._ledger.finished_prefix():
+        while prefix := self._ledger.finished_prefix():
             try:
-                await self._commit(prefix)
+                await self._settle(prefix)
             except (Unavailable, TransactionLost) as error:
                 _log.warning("handed back what was not committed", stage=self.name, why=str(error))
-            else:
-                self._ledger.settle(prefix)
+                return
 
 
 def _names(partitions: Iterable[Partition]) -> list[str]:

@@ -46,6 +46,12 @@ class Taken:
     def __len__(self) -> int:
         return self._count
 
+    def __contains__(self, identity: object) -> bool:
+        if not isinstance(identity, Identity):
+            return False
+        key = identity.digest()
+        return any(key in shelf.positions for shelf in self._shelves)
+
     @property
     def oldest(self) -> float:
         """When the oldest shelf was begun."""

@@ -152,6 +152,68 @@ async def test_a_refused_lead_that_is_replayed_and_passes_is_captured(desk, pape
     assert desk.stages("lead-1") == ["dead_lettered", "replayed", "captured", "gated", "ended"]
 
 
+@pytest.mark.parametrize("reason", ["CONFLICT", "MALFORMED", "HEADER_INVALID"])
+@pytest.mark.parametrize("stage_of_the_lead", ["in_flight", "scheduled", "ended", "dead_lettered"])
+async def test_what_intake_refuses_under_a_leads_id_changes_nothing_of_that_lead(
+    desk, paper, reason, stage_of_the_lead
+):
+    real = paper.captured("lead-1")
+    letter = None
+    match stage_of_the_lead:
+        case "scheduled":
+            drafted = paper.handled(real, "active_outreach", "sdr.CampaignDrafted")
+            last = paper.handled(drafted, "send_email", "sdr.CampaignScheduled")
+            paper.decided(last, None, "terminal")
+        case "ended":
+            paper.decided(real, None, "ended")
+        case "dead_lettered":
+            letter = paper.rejected(real, "RULE_VIOLATED", "gate")
+    before = await desk.show(*paper.records)
+    stats, lead = before.stats(), before.lead("lead-1")
+    assert lead.status.value == stage_of_the_lead
+
+    # Its id, its message id, and the ids of its replays: anybody can know or derive them.
+    ids = [Envelope.parse(real.headers).id, "other", replay_id("incoming_leads_dlt", 0, 0)]
+    if letter is not None:
+        ids.append(replay_id(letter.topic, letter.partition, letter.offset))
+    refused = []
+    for one in ids:
+        forged = paper.incoming("lead-1", [("ce_id", one.encode())])
+        refused.append(paper.rejected(forged, reason, "intake"))
+    queries = await desk.show(*paper.records)
+    after = queries.lead("lead-1")
+    assert (after.status, after.timeline, after.stalled) == (lead.status, lead.timeline, lead.stalled)
+    assert queries.stats().dead_lettered == stats.dead_lettered
+    assert queries.stats().captured == 1
+
+    # Nor does what an operator does with them.
+    paper.replay_audited(refused[0])
+    paper.discarded(refused[1])
+    queries = await desk.show(*paper.records)
+    after = queries.lead("lead-1")
+    assert (after.status, after.timeline) == (lead.status, lead.timeline)
+
+
+async def test_a_conflict_counts_as_refused_at_intake_only(desk, paper):
+    paper.captured("lead-1")
+    paper.rejected(paper.incoming("lead-1"), "CONFLICT", "intake")
+    queries = await desk.show(*paper.records)
+    assert queries.stats() == _stats(captured=1, in_flight=1, refused_at_intake=1, rejected_before_llm=1)
+    [listed] = queries.dead_letters(reason="CONFLICT").dead_letters
+    assert listed.lead_id == "lead-1"
+
+
+async def test_another_lead_with_the_id_of_a_replay_is_no_replay(desk, paper):
+    letter = paper.rejected(paper.captured("lead-1"), "RULE_VIOLATED", "gate")
+    forged = replay_id(letter.topic, letter.partition, letter.offset)
+    paper.taken_in(paper.incoming("lead-2", [("ce_id", forged.encode())]))
+    await desk.show(*paper.records)
+    assert desk.status("lead-1") == "dead_lettered"
+    paper.replayed(letter)
+    await desk.show(*paper.records)
+    assert desk.status("lead-1") == "in_flight"
+
+
 async def test_a_lead_that_nothing_was_heard_of_is_unknown(desk, paper):
     queries = await desk.show(paper.incoming("lead-1"))
     assert queries.lead("lead-1") is None

@@ -10,7 +10,7 @@ from lead_capture.lead import CapturedLead, read_submission
 from lead_capture.relay import LeadPublisher, Relay
 from lead_capture.settings import LeadCaptureSettings
 from lead_capture.sql_store import SqlLeadStore
-from signalbox.errors import Unavailable
+from signalbox.errors import Unavailable, Unwritable
 from signalbox.names import LeadId
 from signalbox.telemetry import Readiness
 
@@ -74,6 +74,51 @@ async def test_a_crash_between_publish_and_mark_publishes_the_same_leads_again(
     assert publisher.ids == ["a", "b", "a", "b"]
     assert publisher.published[:2] == publisher.published[2:]
     await after.close()
+
+
+class Choosy:
+    """A fake at the LeadPublisher port: a broker that will never take some of the leads."""
+
+    def __init__(self, broker: Any, *never: str) -> None:
+        self._broker, self._never = broker, never
+
+    async def prepare(self) -> None:
+        await self._broker.prepare()
+
+    async def publish(self, leads: Sequence[CapturedLead]) -> None:
+        if any(lead.lead_id in self._never for lead in leads):
+            raise Unwritable("incoming_leads", "MSG_SIZE_TOO_LARGE")
+        await self._broker.publish(leads)
+
+
+async def test_a_lead_that_can_never_be_published_stays_in_the_store_and_holds_back_no_other(
+    store: SqlLeadStore, publisher: Any, eventually: Any
+) -> None:
+    readiness = Readiness("outbox")
+    await store.add([lead("never"), lead("a"), lead("never-2"), lead("b")])
+    relay = Relay(store, Choosy(publisher, "never", "never-2"), readiness, batch=2, interval_s=0.02)
+    async with running(relay):
+        await eventually(lambda: publisher.ids == ["a", "b"])
+        await store.add([lead("c")])
+        await eventually(lambda: publisher.ids == ["a", "b", "c"])
+        await eventually(lambda: readiness.ready)
+    assert await store.count_waiting() == 2
+    [told] = readiness.impaired
+    assert "2 leads can't be published" in told
+
+
+async def test_a_topic_that_is_not_there_is_waited_for(
+    store: SqlLeadStore, publisher: Any, eventually: Any
+) -> None:
+    class NoTopic(Choosy):
+        async def publish(self, leads: Sequence[CapturedLead]) -> None:
+            raise Unwritable("incoming_leads", "UNKNOWN_TOPIC_OR_PART", misplaced=True)
+
+    readiness = Readiness("outbox")
+    await store.add([lead("a")])
+    async with running(Relay(store, NoTopic(publisher), readiness, interval_s=0.02)):
+        await eventually(lambda: any("UNKNOWN_TOPIC" in why for why in readiness.waiting_for))
+    assert await store.count_waiting() == 1
 
 
 async def test_a_new_lead_is_published_without_waiting_for_the_interval(

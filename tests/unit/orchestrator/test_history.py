@@ -1,10 +1,21 @@
 """What counts as decided or taken in before, by the records that say so."""
 
 import time
+from dataclasses import replace
 
-from orchestrator.history import TAKEN_IN_FROM, History, _captured_identity
+import pytest
+
+from orchestrator.history import (
+    CONTENT,
+    TAKEN_IN_FROM,
+    Arrival,
+    History,
+    IntakeHistory,
+    captured_identities,
+)
 from orchestrator.taken import BEFORE, Identity, Taken
 from signalbox.envelope import completed, correlation_id_of, replay_id
+from signalbox.kafka import KafkaSettings
 from signalbox.names import CorrelationId, LeadId, MessageId, RecordType
 from signalbox.records import Record
 
@@ -21,21 +32,58 @@ def taken_in(**headers: str) -> Record:
 
 
 def test_a_lead_that_was_taken_in_is_read_back() -> None:
-    identity = _captured_identity(taken_in())
-    assert identity is not None
-    assert identity.correlation_id == correlation_id_of(LEAD)
+    assert {one.correlation_id for one in captured_identities(taken_in())} == {correlation_id_of(LEAD)}
 
 
 def test_a_lead_that_was_taken_in_by_a_replay_is_read_back_too() -> None:
     replay = replay_id("incoming_leads_dlt", 0, 1)
-    assert _captured_identity(taken_in(ce_id=replay, ce_causationid="refused")) == _captured_identity(
-        taken_in()
-    )
+    again = taken_in(ce_id=replay, ce_causationid="refused")
+    assert captured_identities(again) == captured_identities(taken_in())
 
 
 def test_a_foreign_record_under_the_leads_correlation_id_does_not_make_it_count_as_taken_in() -> None:
     forged = tuple(header for header in taken_in().headers if header[0] != TAKEN_IN_FROM)
-    assert _captured_identity(Record("agent_messages", 0, 6, LEAD.encode(), b"", forged)) is None
+    assert captured_identities(Record("agent_messages", 0, 6, LEAD.encode(), b"", forged)) == []
+
+
+def history_of(*copies: Record) -> IntakeHistory:
+    """Make the history of an orchestrator that read these copies back."""
+    history, taken = IntakeHistory(KafkaSettings()), Taken()
+    for copy in copies:
+        for one in captured_identities(copy):
+            taken.setdefault(one, time.time(), BEFORE)
+    history.remember(0, taken)
+    return history
+
+
+def with_content(content: bytes) -> Record:
+    copy = taken_in()
+    return replace(copy, headers=(*copy.headers, (CONTENT, content)))
+
+
+@pytest.mark.parametrize(
+    ("copy", "content", "arrival"),
+    [
+        (with_content(b"1:abc"), "1:abc", Arrival.DUPLICATE),
+        (with_content(b"1:abc"), "1:def", Arrival.CONFLICT),
+        (taken_in(), "1:def", Arrival.DUPLICATE),  # of a version that did not tell the content
+        (with_content(b"2:abc"), "1:def", Arrival.DUPLICATE),  # of one that made digests in another way
+        (with_content(b"\xff"), "1:def", Arrival.DUPLICATE),
+    ],
+)
+def test_a_restart_forgets_neither_a_lead_nor_what_it_said(
+    copy: Record, content: str, arrival: Arrival
+) -> None:
+    assert history_of(copy).arrival(correlation_id_of(LEAD), content, at(9)) is arrival
+
+
+def test_another_lead_with_a_known_id_stays_one_however_often_it_comes() -> None:
+    history, workflow = history_of(), correlation_id_of(LEAD)
+    assert history.arrival(workflow, "1:abc", at(1)) is Arrival.FIRST
+    assert history.arrival(workflow, "1:abc", at(1)) is Arrival.FIRST  # its decision failed in between
+    assert history.arrival(workflow, "1:def", at(2)) is Arrival.CONFLICT
+    assert history.arrival(workflow, "1:def", at(3)) is Arrival.CONFLICT
+    assert history.arrival(workflow, "1:abc", at(4)) is Arrival.DUPLICATE
 
 
 IDENTITY = Identity(CorrelationId("c-1"), MessageId("m-1"))

@@ -59,3 +59,16 @@ async def test_a_process_that_ended_well_leaves_nothing_behind(tmp_path: Path) -
     assert await topics(tmp_path, record(1)) == ["decided"]
     Deaths(tmp_path, LIMIT)
     assert not (tmp_path / "deaths.json").exists()
+
+
+@pytest.mark.parametrize("stage", ["s" * 2000, "\ud800", "ä" * 600])
+async def test_a_name_that_does_not_fit_its_note_is_noted_all_the_same(tmp_path: Path, stage: str) -> None:
+    deaths = Deaths(tmp_path, LIMIT)
+    [draft] = await deaths.watching(stage, harmless, refuse)(record(6))
+    assert draft.topic == "decided"
+
+
+@pytest.mark.parametrize("text", ["[]", "3", '{"a": "b"}', '{"a": null}'])
+async def test_a_file_of_deaths_that_nobody_of_us_wrote_accuses_nothing(tmp_path: Path, text: str) -> None:
+    (tmp_path / "deaths.json").write_text(text)
+    assert await topics(tmp_path, record(5)) == ["decided"]

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from signalbox.agent import Message, Refuse, Work
 from signalbox.agent.store import Identity, StateStore
 from signalbox.envelope import Envelope, answer_id
-from signalbox.errors import ConfigurationError, Fatal, Unavailable
+from signalbox.errors import ConfigurationError, Fatal, Unavailable, Unwritable
 from signalbox.names import AgentId, LeadId, MessageId, RecordType
 
 
@@ -149,6 +149,15 @@ async def test_the_answer_is_kept_before_it_is_published(bench: Any) -> None:
         bench.publisher.failure = None
         assert (await bench.ask()).status_code == 200
     assert len(bench.model_calls) == 1
+
+
+async def test_an_answer_that_the_broker_will_never_take_is_a_refusal_and_no_bad_moment(bench: Any) -> None:
+    async with bench.running():
+        bench.publisher.failure = Unwritable("agent_messages", "MSG_SIZE_TOO_LARGE")
+        told = problem(await bench.ask(), 422)
+        assert told["reason"] == "TOO_LARGE"
+        bench.publisher.failure = Unwritable("agent_messages", "UNKNOWN_TOPIC_OR_PART", misplaced=True)
+        problem(await bench.ask(), 503)
 
 
 async def test_one_message_posted_twice_at_once_is_worked_on_once(bench: Any, reply: Any) -> None:

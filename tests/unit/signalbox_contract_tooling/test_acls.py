@@ -42,12 +42,19 @@ def test_each_client_is_allowed_what_the_catalog_says_and_nothing_else(shop: Cat
         "User:clerk read group clerk.*",
         "User:clerk describe group reader.*",
         "User:clerk read topic orders",
+        "User:clerk describe-configs topic orders_dlt",
         "User:clerk write topic orders_dlt",
         "User:clerk write transactional-id clerk.*",
+        "User:owner alter topic orders",
+        "User:owner alter-configs topic orders",
         "User:owner create topic orders",
         "User:owner describe topic orders",
+        "User:owner describe-configs topic orders",
+        "User:owner alter topic orders_dlt",
+        "User:owner alter-configs topic orders_dlt",
         "User:owner create topic orders_dlt",
         "User:owner describe topic orders_dlt",
+        "User:owner describe-configs topic orders_dlt",
         "User:till write topic orders",
     ]
 
@@ -78,7 +85,9 @@ def test_the_commands_of_kafka_acls_quote_what_a_shell_would_read(shop: Catalog)
         "--allow-principal 'User:CN=clerk,O=a b' --operation Read --group clerk."
         " --resource-pattern-type prefixed"
     )
-    assert any("--operation Create --operation Describe --topic orders_dlt" in line for line in lines)
+    assert any(
+        "--operation Describe --operation DescribeConfigs --topic orders_dlt" in line for line in lines
+    )
     assert any("--transactional-id clerk. --resource-pattern-type prefixed" in line for line in lines)
 
 

@@ -46,6 +46,12 @@ def test_a_topic_with_dead_letters_brings_their_topic_with_as_many_partitions(tm
     }
 
 
+def test_a_dead_letter_topic_takes_its_sources_largest_record_and_64_kib_of_headers(tmp_path: Path) -> None:
+    text = CATALOG.replace("partitions: 1", "partitions: 3, dead_letters: true, max_message_bytes: 1000000")
+    topics = load(tmp_path, text).topics
+    assert topics["orders_dlt"].max_message_bytes == 1_000_000 + 64 * 1024
+
+
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [

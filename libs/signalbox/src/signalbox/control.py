@@ -78,6 +78,11 @@ class ControlRecords:
         except ValidationError as error:
             raise Refusal(Reason.MALFORMED, str(error)) from error
 
+    def reread(self, model: type[T], value: bytes | None) -> T:
+        """Decode what :meth:`write` made."""
+        _, body = unframe(value)
+        return model.model_validate(decode(body, self._schemas[model]))
+
     async def _writer(self, schema_id: SchemaId, record_type: RecordType) -> ParsedSchema:
         if schema_id not in self._writers:
             written = await self._registry.schema_text(schema_id)

@@ -11,8 +11,11 @@ from signalbox.names import Headers, dead_letter_topic
 from signalbox.reasons import Reason, Stage
 from signalbox.records import Draft, Record
 
-_PREFIX: Final = "dl_"
-_DETAIL_LIMIT: Final = 2000
+LETTER_ROOM_BYTES: Final = 64 * 1024
+"""What a dead letter topic takes more than its source: a letter is its record, and headers that say why."""
+
+PREFIX: Final = "dl_"
+"""What the names of a dead letter's own headers begin with."""
 _POSITION: Final = re.compile(r"([A-Za-z0-9._-]+)/(\d{1,9})/(\d{1,18})", re.ASCII)
 _AT_BYTE: Final = re.compile(r"at byte (\d{1,9}) of the Avro body")
 
@@ -72,7 +75,7 @@ class DeadLetter:
     @property
     def original(self) -> Record:
         """The original record: same key, value and headers, at its own position."""
-        headers = tuple(pair for pair in self.record.headers if not pair[0].startswith(_PREFIX))
+        headers = tuple(pair for pair in self.record.headers if not pair[0].startswith(PREFIX))
         return Record(self.topic, self.partition, self.offset, self.record.key, self.record.value, headers)
 
     @classmethod
@@ -102,11 +105,11 @@ def dead_letter(original: Record, stage: Stage, refusal: Refusal, *, model_calls
     Headers that look like a dead letter's are dropped from the original: a forged ``dl_reason`` must
     not speak for us.
     """
-    kept: Headers = tuple(pair for pair in original.headers if not pair[0].startswith(_PREFIX))
+    kept: Headers = tuple(pair for pair in original.headers if not pair[0].startswith(PREFIX))
     said = {
         "reason": refusal.reason.value,
-        "detail": refusal.detail[:_DETAIL_LIMIT],
-        "field": refusal.field[:_DETAIL_LIMIT],
+        "detail": refusal.detail,
+        "field": refusal.field,
         "topic": original.topic,
         "partition": str(original.partition),
         "offset": str(original.offset),
@@ -114,7 +117,7 @@ def dead_letter(original: Record, stage: Stage, refusal: Refusal, *, model_calls
         "stage": stage.value,
         "model_calls": str(model_calls),
     }
-    headers = tuple((_PREFIX + name, _bytes(value)) for name, value in said.items())
+    headers = tuple((PREFIX + name, _bytes(value)) for name, value in said.items())
     return Draft(
         dead_letter_topic(original.topic),
         original.key,
@@ -124,12 +127,22 @@ def dead_letter(original: Record, stage: Stage, refusal: Refusal, *, model_calls
     )
 
 
+def is_letter(draft: Draft) -> bool:
+    """Say whether ``draft`` is what :func:`dead_letter` makes."""
+    return any(name == f"{PREFIX}reason" for name, _ in draft.headers)
+
+
+def source_of(letter: Draft) -> str:
+    """Return the topic of the record that ``letter`` is of."""
+    return dict(letter.headers)[f"{PREFIX}topic"].decode()  # type: ignore[union-attr]
+
+
 def _bytes(text: str) -> bytes:
     return text.encode()
 
 
 def _text(record: Record, name: str) -> str:
-    value = record.header(_PREFIX + name)
+    value = record.header(PREFIX + name)
     if value is None:
-        raise ValueError(f"no header {_PREFIX}{name} at {record.topic}/{record.partition}/{record.offset}")
+        raise ValueError(f"no header {PREFIX}{name} at {record.topic}/{record.partition}/{record.offset}")
     return value.decode()

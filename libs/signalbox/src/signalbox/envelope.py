@@ -4,32 +4,56 @@ Source: CloudEvents 1.0.2, *Kafka Protocol Binding* section 3.2 (headers ``ce_<a
 *HTTP Protocol Binding* section 3.1 (headers ``ce-<attribute>``); W3C Trace Context for ``traceparent``.
 """
 
-import re
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
+from signalbox.attributes import (
+    CONTENT_TYPE,
+    KNOWN,
+    SPEC_VERSION,
+    TEXT_LIMIT,
+    attributes_of,
+    attributes_of_a_lead,
+    content_type,
+    encoded,
+    is_traceparent,
+    number,
+    same,
+    spec_version,
+    text,
+    time,
+    time_text,
+    visits,
+)
 from signalbox.errors import Refusal
 from signalbox.names import AgentId, CorrelationId, Headers, LeadId, MessageId, RecordType
 from signalbox.reasons import Reason
 from signalbox.records import Record
 
+__all__ = [
+    "CONTENT_TYPE",
+    "NAMESPACE",
+    "SPEC_VERSION",
+    "TEXT_LIMIT",
+    "Envelope",
+    "answer_id",
+    "completed",
+    "correlation_id_of",
+    "derived_id",
+    "intake_id",
+    "replay_id",
+    "route_id",
+    "text",
+    "time_text",
+]
+
 _T = TypeVar("_T")
 
 NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_URL, "https://signalbox.example/ids")
 """The UUIDv5 namespace of every id that is derived, so that a redelivery derives the same."""
-
-CONTENT_TYPE: Final = "application/avro"
-SPEC_VERSION: Final = "1.0"
-_TEXT_LIMIT: Final = 512
-_VISITS_LIMIT: Final = 8192
-"""Room for each of a hundred agents by name."""
-_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-_RFC_3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
-_VISIT: Final = re.compile(r"([A-Za-z0-9_.-]+)=(\d{1,9})")
-_NUMBER: Final = re.compile(r"\d{1,15}")
 
 
 def derived_id(*parts: str) -> str:
@@ -83,16 +107,17 @@ class Envelope:
         """Read the attributes of a record of ``agent_messages`` or ``agent_routes``.
 
         Raises:
-            Refusal: ``HEADER_INVALID``, when a required header is missing or any known one is malformed.
+            Refusal: ``HEADER_INVALID``, when a header that is needed is missing, or one that decides
+                something is malformed.
         """
-        return _read(_attributes(headers))
+        return _read(attributes_of(headers))
 
     @classmethod
     def parse_http(cls, headers: Mapping[str, str]) -> "Envelope":
         """Read the attributes from HTTP headers ``ce-*``; names are matched in lower case."""
         known = {name.lower(): value for name, value in headers.items()}
-        attributes = {name: known[_http_name(name)] for name in _KNOWN if _http_name(name) in known}
-        return _read({name: _checked(name, value) for name, value in attributes.items()})
+        given = ((name, known[_http_name(name)]) for name in KNOWN if _http_name(name) in known)
+        return _read(attributes_of(tuple((name, encoded(value)) for name, value in given)))
 
     def headers(self) -> Headers:
         """Write the attributes as Kafka headers."""
@@ -142,9 +167,10 @@ def completed(record: Record, record_type: RecordType, lead_id: LeadId, *, sourc
 
     Foreign producers and connectors set no CloudEvents headers, so the id comes from the record's
     position, and a redelivery gets the same one. The workflow starts here: hop 0, no visits, no tokens.
+    What its headers say of a workflow is not looked at, so it can't cost the lead either.
 
     Raises:
-        Refusal: ``HEADER_INVALID``, when a header that is there is malformed.
+        Refusal: ``HEADER_INVALID``, when a header that says what the record is, is malformed.
     """
     now = time_text(datetime.now(UTC))
     given = {
@@ -153,7 +179,7 @@ def completed(record: Record, record_type: RecordType, lead_id: LeadId, *, sourc
         "ce_source": source,
         "ce_type": record_type,
         "ce_time": now,
-        **_attributes(record.headers),
+        **attributes_of_a_lead(record.headers),
     }
     started = {
         "ce_correlationid": correlation_id_of(lead_id),
@@ -165,40 +191,6 @@ def completed(record: Record, record_type: RecordType, lead_id: LeadId, *, sourc
     return _read({**given, **started})
 
 
-def text(value: bytes | None, name: str) -> str:
-    """Decode a key or header.
-
-    Raises:
-        Refusal: ``HEADER_INVALID``, when it is missing, empty, not UTF-8, over 512 characters or has
-            control characters.
-    """
-    if not value:
-        raise Refusal(Reason.HEADER_INVALID, f"{name} is missing or empty", name)
-    try:
-        decoded = value.decode()
-    except UnicodeDecodeError as error:
-        raise Refusal(Reason.HEADER_INVALID, f"{name} is not UTF-8: {error.reason}", name) from error
-    return _checked(name, decoded)
-
-
-def _checked(name: str, value: str) -> str:
-    limit = _VISITS_LIMIT if name == "ce_visits" else _TEXT_LIMIT
-    if len(value) > limit:
-        raise Refusal(Reason.HEADER_INVALID, f"{name} is longer than {limit} characters", name)
-    if any(ord(character) < ord(" ") or character == "\x7f" for character in value):
-        raise Refusal(Reason.HEADER_INVALID, f"{name} has a control character", name)
-    return value
-
-
-def _attributes(headers: Headers) -> dict[str, str]:
-    # A header that repeats is legal in Kafka; the last one counts, as it does for Kafka's lastHeader().
-    return {
-        name: "" if name in _MAY_BE_EMPTY and not value else text(value, name)
-        for name, value in dict(headers).items()
-        if name in _KNOWN
-    }
-
-
 def _read(attributes: Mapping[str, str]) -> Envelope:
     def required(name: str, parse: Callable[[str, str], _T]) -> _T:
         if name not in attributes:
@@ -208,21 +200,21 @@ def _read(attributes: Mapping[str, str]) -> Envelope:
     def optional(name: str, parse: Callable[[str, str], _T], default: _T) -> _T:
         return parse(name, attributes[name]) if name in attributes else default
 
-    required("ce_specversion", _spec_version)
-    optional("content-type", _content_type, None)
+    required("ce_specversion", spec_version)
+    optional("content-type", content_type, None)
+    message = MessageId(required("ce_id", same))
     return Envelope(
-        id=MessageId(required("ce_id", _same)),
-        source=required("ce_source", _same),
-        type=RecordType(required("ce_type", _same)),
-        time=required("ce_time", _time),
-        correlation_id=CorrelationId(required("ce_correlationid", _same)),
-        hop=required("ce_hop", _number),
+        id=message,
+        source=required("ce_source", same),
+        type=RecordType(required("ce_type", same)),
+        time=required("ce_time", time),
+        correlation_id=CorrelationId(required("ce_correlationid", same)),
+        hop=required("ce_hop", number),
         causation_id=_message_id(attributes.get("ce_causationid")),
-        # Trace Context section 3.2.2: a traceparent that can't be parsed is ignored, not an error.
-        traceparent=optional("traceparent", _trace, None),
-        workflow_time=optional("ce_workflowtime", _time, None),
-        tokens=optional("ce_tokens", _number, 0),
-        visits=optional("ce_visits", _visits, {}),
+        traceparent=_trace(attributes.get("traceparent"), message),
+        workflow_time=optional("ce_workflowtime", time, None),
+        tokens=optional("ce_tokens", number, 0),
+        visits=optional("ce_visits", visits, {}),
     )
 
 
@@ -230,69 +222,14 @@ def _message_id(value: str | None) -> MessageId | None:
     return None if value is None else MessageId(value)
 
 
-def _same(_: str, value: str) -> str:
-    return value
-
-
-def _trace(_: str, value: str) -> str | None:
-    return value if _TRACEPARENT.fullmatch(value) else None
-
-
-def _spec_version(name: str, value: str) -> None:
-    if value != SPEC_VERSION:
-        raise Refusal(Reason.HEADER_INVALID, f"{name} is {value!r}, expected {SPEC_VERSION!r}", name)
-
-
-def _content_type(name: str, value: str) -> None:
-    if value.split(";", maxsplit=1)[0].strip().lower() != CONTENT_TYPE:
-        raise Refusal(Reason.HEADER_INVALID, f"{name} is {value!r}, expected {CONTENT_TYPE!r}", name)
-
-
-def _number(name: str, value: str) -> int:
-    if not (_NUMBER.fullmatch(value) and value.isascii()):
-        raise Refusal(Reason.HEADER_INVALID, f"{name} is {value!r}, expected a decimal number", name)
-    return int(value)
-
-
-def _time(name: str, value: str) -> datetime:
-    try:
-        if not _RFC_3339.fullmatch(value):  # fromisoformat takes more, week dates for one
-            raise ValueError("not of the form 2026-01-31T12:00:00Z")
-        return datetime.fromisoformat(value.upper()).astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        detail = f"{name} is {value!r}, expected an RFC 3339 time: {error}"
-        raise Refusal(Reason.HEADER_INVALID, detail, name) from error
-
-
-def _visits(name: str, value: str) -> dict[AgentId, int]:
-    matches = [_VISIT.fullmatch(part) for part in value.split(",") if part]
-    if not all(matches):
-        raise Refusal(Reason.HEADER_INVALID, f"{name} is {value!r}, expected agent=number,…", name)
-    return {AgentId(match[1]): int(match[2]) for match in matches if match}
-
-
-def time_text(time: datetime) -> str:
-    """Write ``time`` as RFC 3339 in UTC, to the millisecond."""
-    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _trace(value: str | None, message: MessageId) -> str | None:
+    # Trace Context section 3.2.2: one that can't be parsed is no error, and a new trace begins. A redelivery
+    # is in the same one.
+    if value is None or is_traceparent(value):
+        return value
+    trace, span = (uuid.UUID(derived_id(message, what)).hex for what in ("trace", "span"))
+    return f"00-{trace}-{span[:16]}-01"
 
 
 def _http_name(name: str) -> str:
     return name.replace("ce_", "ce-", 1)
-
-
-_MAY_BE_EMPTY: Final = frozenset({"ce_visits"})
-_KNOWN: Final = (
-    "ce_specversion",
-    "ce_id",
-    "ce_source",
-    "ce_type",
-    "ce_time",
-    "content-type",
-    "ce_correlationid",
-    "ce_causationid",
-    "ce_hop",
-    "traceparent",
-    "ce_workflowtime",
-    "ce_tokens",
-    "ce_visits",
-)

@@ -6,12 +6,19 @@
     ├── Refusal              the message is bad: dead-letter it, never retry it
     │   └── (carries a Reason, a detail and the field)
     ├── Unavailable          the moment is bad: wait with backoff, never dead-letter
+    ├── Unwritable           the broker will never take this record: write another one, never wait
     ├── Fatal                this process must stop: its work belongs to another now
     └── ConfigurationError   the operator must change something; say what
 """
 
-from signalbox.printable import printable
+from typing import Final
+
+from signalbox.printable import bounded
 from signalbox.reasons import Reason
+
+DETAIL_LIMIT: Final = 2000
+FIELD_LIMIT: Final = 500
+"""Characters of a refusal's texts. They may quote foreign bytes, and are written where room is limited."""
 
 
 class SignalboxError(Exception):
@@ -27,8 +34,8 @@ class Refusal(SignalboxError):
 
     def __init__(self, reason: Reason, detail: str, field: str = "") -> None:
         self.reason = reason
-        self.detail = printable(detail)
-        self.field = printable(field)
+        self.detail = bounded(detail, DETAIL_LIMIT)
+        self.field = bounded(field, FIELD_LIMIT)
         super().__init__(f"{reason}: {self.detail}" + (f" (at {self.field})" if field else ""))
 
 
@@ -43,6 +50,19 @@ class Unavailable(SignalboxError):
         self.what = what
         self.detail = detail
         self.retry_after = retry_after
+
+
+class Unwritable(SignalboxError):
+    """A record that its topic will never take as it is: too large, or for a partition that is not there.
+
+    ``topic`` is the one that it was for. ``misplaced`` says that the place is at fault, and not the record.
+    """
+
+    def __init__(self, topic: str, detail: str, *, misplaced: bool = False) -> None:
+        self.topic = topic
+        self.detail = bounded(detail, DETAIL_LIMIT)
+        self.misplaced = misplaced
+        super().__init__(f"{topic} does not take this record: {self.detail}")
 
 
 class Fatal(SignalboxError):

@@ -27,8 +27,20 @@ def visible_json(value: object, **options: Any) -> str:
     return _UNSEEN.sub(lambda found: _escaped(found[0], json.dumps), text)
 
 
-def _escaped(character: str, quoted: Any) -> str:
+def bounded(text: str, limit: int) -> str:
+    """Return ``text`` printable, and with at most ``limit`` characters: what is cut ends in an ellipsis."""
+    whole = printable(text[: limit + 1])
+    return whole if len(whole) <= limit else whole[: limit - 1] + "…"
+
+
+def quoted(value: bytes, limit: int) -> str:
+    """Return foreign bytes as at most ``limit`` characters of text, whatever they are."""
+    # No character of UTF-8 has more than four bytes, so what is behind these is cut anyway.
+    return bounded(value[: 4 * (limit + 1)].decode(errors="replace"), limit)
+
+
+def _escaped(character: str, quote: Any) -> str:
     if character.isprintable() or character in _LINES:
         return character
-    escape: str = quoted(character)[1:-1]
+    escape: str = quote(character)[1:-1]
     return escape

@@ -16,6 +16,9 @@ class Reason(StrEnum):
     INCOMPATIBLE = "INCOMPATIBLE"
     RULE_VIOLATED = "RULE_VIOLATED"
 
+    CONFLICT = "CONFLICT"
+    """A lead that has the id of another one, which was taken in before."""
+
     HOP_LIMIT = "HOP_LIMIT"
     VISIT_LIMIT = "VISIT_LIMIT"
     BUDGET_EXCEEDED = "BUDGET_EXCEEDED"

@@ -106,9 +106,9 @@ class Journey:
             return self._status_at_intake
         if not all(self._settled(message) for message in self.messages):
             return Status.IN_FLIGHT
-        if any(letter.on_its_way for letter in self.letters):
+        if any(letter.on_its_way for letter in self._after_intake):
             return Status.IN_FLIGHT
-        if self._open([letter for letter in self.letters if letter.fact.topic != INTAKE_LETTERS]):
+        if self._open(self._after_intake):
             return Status.DEAD_LETTERED
         if any(decision.outcome == "terminal" for decision in self.decisions):
             return Status.SCHEDULED
@@ -152,9 +152,29 @@ class Journey:
         closed = {letter.source for letter in letters if letter.closed}
         return any(letter.source not in closed for letter in letters)
 
+    @cached_property
+    def _after_intake(self) -> tuple[Letter, ...]:
+        return tuple(letter for letter in self.letters if letter.fact.topic != INTAKE_LETTERS)
+
+    @cached_property
+    def _own_letters(self) -> tuple[Letter, ...]:
+        """The letters that tell of this lead; anybody may have one refused at intake under its id.
+
+        Of those only the ones are its own of which it is the replay, or the replay's replay.
+        """
+        if self.captured is None:
+            return self.letters
+        by_replay = {one.fact.replay_id: one for one in self.letters if one.fact.topic == INTAKE_LETTERS}
+        own: list[Letter] = []
+        letter = by_replay.pop(self.captured.id, None)
+        while letter is not None:
+            own.append(letter)
+            letter = by_replay.pop(letter.fact.message_id, None)
+        return (*own, *self._after_intake)
+
     def _letters_of(self, message: Message) -> list[Letter]:
         at = (AGENT_MESSAGES, message.partition, message.offset)
-        return [one for one in self.letters if message.id == one.fact.message_id or one.source == at]
+        return [one for one in self._after_intake if message.id == one.fact.message_id or one.source == at]
 
     def _decisions_of(self, message: Message) -> list[Decision]:
         return self._decisions_by_message.get(message.id, [])
@@ -193,7 +213,7 @@ class Journey:
             yield _captured(self.captured)
         for message in self.messages:
             yield from self._entries_of(message)
-        for letter in self.letters:
+        for letter in self._own_letters:
             yield from _letter_entries(letter, self._refusing_agent(letter.fact))
 
     def _entries_of(self, message: Message) -> Iterator[Entry]:

@@ -119,8 +119,9 @@ CREATE TABLE lead (
 CREATE INDEX lead_by_capture ON lead (captured_at, lead_id);
 CREATE INDEX lead_by_status ON lead (status, captured_at, lead_id);
 
--- A dead letter and what became of it. A replay is known by its id, wherever it was sent, and by its audit
--- event: the first comes earlier, the second is kept longer.
+-- A dead letter and what became of it. A replay is known by its id, on the topic that the letter came from and
+-- in its workflow (an id may be anybody's word), and by its audit event: the first comes earlier, the second is
+-- kept longer.
 CREATE VIEW letter AS
 SELECT
     seen.*,
@@ -141,8 +142,9 @@ FROM (
         d.*,
         (SELECT min(m.recorded) FROM (
             SELECT recorded FROM message WHERE id = d.replay_id
+            AND (d.topic = 'incoming_leads_dlt' OR d.workflow IS NULL OR workflow = d.workflow)
             UNION ALL
-            SELECT recorded FROM incoming WHERE id = d.replay_id
+            SELECT recorded FROM incoming WHERE id = d.replay_id AND d.topic = 'incoming_leads_dlt'
         ) AS m) AS replay_seen_at
     FROM dead_letter AS d
 ) AS seen

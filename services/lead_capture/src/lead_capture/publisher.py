@@ -6,7 +6,7 @@ from typing import Final
 from lead_capture.lead import CapturedLead
 from signalbox.avro import ParsedSchema, encode, parse
 from signalbox.envelope import Envelope, correlation_id_of, derived_id
-from signalbox.errors import ConfigurationError, Fatal, Unavailable
+from signalbox.errors import ConfigurationError, Fatal, Refusal, Unavailable, Unwritable
 from signalbox.governance.registry import SchemaRegistry
 from signalbox.kafka import Producer
 from signalbox.names import INCOMING_LEADS, MessageId, RecordType, SchemaId, Subject
@@ -36,7 +36,12 @@ class KafkaPublisher:
             raise Unavailable(f"contract {LEAD_CAPTURED}", "this version is not in the registry yet")
 
     async def publish(self, leads: Sequence[CapturedLead]) -> None:
-        """Publish ``leads`` in order; each has the message id that it has in every other attempt."""
+        """Publish ``leads`` in order; each has the message id that it has in every other attempt.
+
+        Raises:
+            Unavailable: publish them again.
+            Unwritable: one of them will never be taken.
+        """
         await self.prepare()
         if self._producer is None:
             self._producer = self._make_producer()
@@ -60,13 +65,17 @@ class KafkaPublisher:
     def _draft(self, lead: CapturedLead) -> Draft:
         if self._schema_id is None:
             raise RuntimeError("prepare() comes first")
-        record = sdr.LeadCaptured(
-            lead=sdr.Lead(lead_id=lead.lead_id, captured_at=lead.captured_at, **lead.details.model_dump())
-        )
+        try:
+            record = sdr.LeadCaptured(
+                lead=sdr.Lead(lead_id=lead.lead_id, captured_at=lead.captured_at, **lead.details.model_dump())
+            )
+            value = encode(self._schema_id, self._schema, record.model_dump())
+        except (Refusal, ValueError) as error:  # stored by another version of this service, say
+            raise Unwritable(INCOMING_LEADS, f"the contract can't hold it: {error}") from error
         return Draft(
             topic=INCOMING_LEADS,
             key=lead.lead_id.encode(),
-            value=encode(self._schema_id, self._schema, record.model_dump()),
+            value=value,
             headers=envelope_of(lead).headers(),
         )
 

@@ -12,7 +12,8 @@ from structlog.typing import FilteringBoundLogger
 from lead_capture.lead import CapturedLead
 from lead_capture.metrics import PUBLISHED, WAITING
 from lead_capture.store import LeadStore
-from signalbox.errors import SignalboxError
+from signalbox.errors import SignalboxError, Unwritable
+from signalbox.names import LeadId
 from signalbox.telemetry import Readiness
 
 PART: Final = "outbox"
@@ -24,7 +25,10 @@ _PATIENCE_S: Final = 3.0
 
 
 class LeadPublisher(Protocol):
-    """Where leads go. Both methods raise Unavailable when the moment is bad."""
+    """Where leads go. Both methods raise Unavailable when the moment is bad.
+
+    ``publish`` raises Unwritable, too, when a lead will never be taken.
+    """
 
     async def prepare(self) -> None:
         """Find what is needed to publish; does nothing when that was found before."""
@@ -58,6 +62,8 @@ class Relay:
         self._woken = asyncio.Event()
         self._stopping = asyncio.Event()
         self._readiness = readiness
+        self._held: set[LeadId] = set()
+        """Leads that the broker will never take: they stay in the store, and hold back no other."""
 
     def wake(self) -> None:
         """Publish soon: there is a new lead. Call it on the event loop's thread."""
@@ -106,17 +112,38 @@ class Relay:
 
     async def _publish_batch(self) -> bool:
         """Publish the oldest leads that are this process's to publish; False when there were none."""
-        leads = await self._store.claim(self._batch)
+        claimed = await self._store.claim(self._batch + len(self._held))
+        leads = [lead for lead in claimed if lead.lead_id not in self._held]
         if not leads:
             return False
         # 1. The broker has them. 2. The store knows. A crash in between publishes them again with the same
         # ids, which intake counts as duplicates; the other way round it would lose them.
-        await self._acknowledged(leads)
-        ids = [lead.lead_id for lead in leads]
+        ids = [lead.lead_id for lead in await self._taken(leads)]
+        if not ids:
+            return True
         await self._store.mark_published(ids, datetime.now(UTC))
         PUBLISHED.inc(len(ids))
         _LOG.info("leads_published", count=len(ids), first=ids[0], last=ids[-1])
         return True
+
+    async def _taken(self, leads: Sequence[CapturedLead]) -> Sequence[CapturedLead]:
+        """Publish ``leads`` and return them, but for those that will never be taken."""
+        try:
+            await self._acknowledged(leads)
+        except Unwritable as error:
+            if error.misplaced:  # no topic: that concerns every lead, and the operator
+                raise
+            if len(leads) > 1:
+                return [one for lead in leads for one in await self._taken([lead])]
+            self._hold(leads[0].lead_id, error)
+            return []
+        return leads
+
+    def _hold(self, lead_id: LeadId, why: Unwritable) -> None:
+        self._held.add(lead_id)
+        _LOG.error("lead_held", lead_id=lead_id, why=why.detail)
+        detail = f"{len(self._held)} leads can't be published, the last: {why.detail}; the log names them"
+        self._readiness.degraded(PART, detail)
 
     async def _acknowledged(self, leads: Sequence[CapturedLead]) -> None:
         """Publish, and say so early when the broker's answer is late: the client itself is more patient."""

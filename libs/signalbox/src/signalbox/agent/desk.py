@@ -17,9 +17,10 @@ from signalbox.agent.problems import Problem, problem_of, unavailable
 from signalbox.agent.store import Answer, Identity
 from signalbox.agent.work import TaskModel, Work
 from signalbox.envelope import Envelope
-from signalbox.errors import ConfigurationError, Fatal, Refusal, SignalboxError, Unavailable
+from signalbox.errors import ConfigurationError, Fatal, Refusal, SignalboxError, Unavailable, Unwritable
 from signalbox.models import ModelRefused
 from signalbox.names import AGENT_MESSAGES, LeadId
+from signalbox.reasons import Reason
 from signalbox.records import Draft
 from signalbox.telemetry import hide_from_logs, logger
 
@@ -29,7 +30,7 @@ _SECONDS = Histogram("signalbox_agent_message_seconds", "Time to a durable answe
 _IN_FLIGHT = Gauge("signalbox_agent_in_flight", "Messages worked on or waiting", ["agent"])
 
 
-_FORESEEN = (Problem, Unavailable, Refusal, Refuse, ModelRefused)
+_FORESEEN = (Problem, Unavailable, Unwritable, Refusal, Refuse, ModelRefused)
 """What is no fault of this process: said in a line. Anything else is logged with its traceback."""
 
 
@@ -140,6 +141,10 @@ class Desk:
         drafts = [Draft(AGENT_MESSAGES, answer.key, answer.value, answer.headers) for answer in answers]
         try:
             await self._parts.producer.publish(*drafts)
+        except Unwritable as error:
+            if error.misplaced:  # the topic is at fault, and will be there once more
+                raise
+            raise Refusal(Reason.TOO_LARGE, f"its answer can't be written: {error.detail}") from error
         except (Fatal, ConfigurationError):
             self._parts.stop()
             raise

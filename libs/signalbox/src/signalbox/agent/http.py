@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
+from signalbox.attributes import KNOWN
 from signalbox.envelope import CONTENT_TYPE, Envelope, text
 from signalbox.errors import Refusal
 from signalbox.names import LeadId
@@ -17,6 +18,10 @@ from signalbox.reasons import Reason
 PARTITION_KEY: Final = "ce-partitionkey"
 _ESCAPED: Final = re.compile(r"""[^!#$&-~]""")
 """Space, the double quote, the percent sign, and all that is not printable ASCII."""
+_INFORMATIVE: Final = frozenset({"ce-causationid"})
+_READ: Final = frozenset(name.replace("ce_", "ce-", 1) for name in KNOWN if name.startswith("ce_")) | {
+    PARTITION_KEY
+}
 _REQUIRED: Final = ("ce-id", "ce-source", "ce-type", "ce-correlationid", PARTITION_KEY)
 
 
@@ -51,13 +56,21 @@ def parse_request(headers: Mapping[str, str]) -> tuple[Envelope, LeadId]:
 
 
 def attributes_of(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return all headers with lower-case names, the CloudEvents ones decoded.
+    """Return all headers with lower-case names, the CloudEvents ones that are read decoded.
 
     Raises:
-        Refusal: ``HEADER_INVALID``, when a value is not percent-encoded UTF-8.
+        Refusal: ``HEADER_INVALID``, when one that decides something is not percent-encoded UTF-8.
     """
-    lower = {name.lower(): value for name, value in headers.items()}
-    return {name: decoded(name, value) if name.startswith("ce-") else value for name, value in lower.items()}
+    lower = {name.lower(): value for name, value in headers.items() if name.lower() not in _INFORMATIVE}
+    told = {name.lower(): _told(value) for name, value in headers.items() if name.lower() in _INFORMATIVE}
+    return {name: decoded(name, value) if name in _READ else value for name, value in lower.items()} | told
+
+
+def _told(value: str) -> str:
+    try:
+        return decoded("", value)
+    except Refusal:
+        return ""  # it only informs
 
 
 def encoded(value: str) -> str:

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from signalbox.agent.kit import Refuse
-from signalbox.errors import ConfigurationError, Fatal, Refusal, Unavailable
+from signalbox.errors import ConfigurationError, Fatal, Refusal, Unavailable, Unwritable
 from signalbox.models import ModelRefused
 from signalbox.reasons import Reason
 from signalbox.telemetry import logger
@@ -59,7 +59,7 @@ def problem_of(error: Exception) -> Problem:
             return error
         case Unavailable():
             return unavailable(str(error), error.retry_after)
-        case Fatal() | ConfigurationError():
+        case Fatal() | ConfigurationError() | Unwritable():
             # Not the message's fault: it waits until a new process, or the operator, has mended this one.
             return unavailable("the agent can't work; its log says why")
         case Refusal() | Refuse():

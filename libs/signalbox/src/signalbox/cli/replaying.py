@@ -18,6 +18,7 @@ from signalbox.names import RecordType
 from signalbox.reasons import Reason
 from signalbox.replay import Closing, Desk, Mending, Prepared, open_desk
 from signalbox.replay.editing import Editable, in_editor
+from signalbox.replay.obstacles import obstacle
 from signalbox.replay.renewal import replay_id_of
 
 
@@ -100,6 +101,10 @@ class _Run:
     async def prepare(self) -> None:
         """Make the messages, by the editor where that is asked for, and hold each against its contract."""
         for letter in self._letters:
+            hindered = obstacle(letter, self._request.mending, edited=self._request.edit)
+            if hindered is not None and not (hindered.reason is Reason.CONFLICT and self._request.anyway):
+                self._note(_refused(letter, hindered, self._request))
+                continue
             try:
                 prepared = await (self._edited(letter) if self._request.edit else self._as_it_is(letter))
             except Refusal as refusal:
@@ -211,6 +216,7 @@ _ADVICE: Final = {
     Reason.HEADER_INVALID: "; --key LEAD_ID gives the key and completes the headers",
     Reason.UNKNOWN_SCHEMA: "; register its schema, or mend the record with --edit",
     Reason.DEADLINE_EXCEEDED: "",  # says itself what to do
+    Reason.CONFLICT: "",
 }
 
 

@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
@@ -12,8 +12,6 @@ from signalbox.cli.output import AsJson, print_json, print_rows
 
 app = typer.Typer()
 app.command()(acls)
-
-_FOR_EVER: Final = -1
 
 
 @app.callback()
@@ -28,27 +26,20 @@ def apply(
     ] = None,
     json: AsJson = False,
 ) -> None:
-    """Create the topics of the catalog that are missing; change none that is there.
+    """Create the topics of the catalog that are missing, and widen those that are too small.
 
-    Says for each whether it was created, is unchanged, or differs and how; exits with 0 only when all are
-    as the catalog wants them.
+    One that takes smaller records than the catalog says, or a dead letter topic with fewer partitions than
+    its source, could refuse what must be written to it. Nothing else that is there is changed. Says for each
+    topic whether it was created, was widened, is unchanged, or differs and how; exits with 0 only when all
+    are as the catalog wants them.
 
     Example: signalbox topics apply
     """
     from signalbox.contracts.catalog import Catalog
-    from signalbox.kafka import KafkaSettings, TopicSpec
+    from signalbox.kafka import KafkaSettings, topics_of
     from signalbox.kafka import apply as apply_topics
 
-    wanted = [
-        TopicSpec(
-            name=name,
-            partitions=topic.partitions,
-            retention_ms=_FOR_EVER if topic.retention_ms is None else topic.retention_ms,
-            compacted=topic.compacted,
-            max_message_bytes=topic.max_message_bytes,
-        )
-        for name, topic in Catalog.load(catalog).topics.items()
-    ]
+    wanted = topics_of(Catalog.load(catalog))
     changes = asyncio.run(apply_topics(KafkaSettings(), wanted))
     if json:
         print_json([asdict(change) for change in changes])

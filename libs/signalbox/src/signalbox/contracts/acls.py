@@ -33,6 +33,9 @@ class Operation(StrEnum):
     WRITE = "write"
     CREATE = "create"
     DESCRIBE = "describe"
+    ALTER = "alter"
+    DESCRIBE_CONFIGS = "describe-configs"
+    ALTER_CONFIGS = "alter-configs"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -95,9 +98,15 @@ def _needs(client: CatalogClient, catalog: Catalog) -> Iterator[tuple[Resource, 
         yield Resource.TOPIC, topic, False, Operation.READ
     for topic in client.writes:
         yield Resource.TOPIC, topic, False, Operation.WRITE
+        if client.transactional_ids:  # it looks whether its outcomes fit, before it begins
+            yield Resource.TOPIC, topic, False, Operation.DESCRIBE_CONFIGS
     for topic in catalog.topics if client.creates_topics else ():
         yield Resource.TOPIC, topic, False, Operation.CREATE
         yield Resource.TOPIC, topic, False, Operation.DESCRIBE
+        # Topics that are there are widened, where they could refuse what must be written to them.
+        yield Resource.TOPIC, topic, False, Operation.DESCRIBE_CONFIGS
+        yield Resource.TOPIC, topic, False, Operation.ALTER_CONFIGS
+        yield Resource.TOPIC, topic, False, Operation.ALTER
     for prefix in client.groups:
         yield Resource.GROUP, prefix, True, Operation.READ
     if client.reads:
@@ -138,4 +147,4 @@ def _by_resource(wanted: Sequence[Acl]) -> Iterator[tuple[Acl, list[Operation]]]
 
 
 def _titled(operation: Operation) -> str:
-    return operation.value.title()
+    return operation.value.title().replace("-", "")

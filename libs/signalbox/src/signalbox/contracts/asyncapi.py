@@ -48,6 +48,12 @@ _DEAD_LETTER_HEADERS: Final = {
     "dl_stage": "Where it was stopped.",
     "dl_model_calls": "Calls to a model that it took.",
 }
+_REFERENCE_HEADERS: Final = {
+    "dl_by_reference": "What the letter leaves out (headers, key, value); absent in a whole one.",
+    "dl_digest": "With dl_by_reference: SHA-256 of the original's key, value and headers.",
+    "dl_size": "With dl_by_reference: bytes of the original's value.",
+    "dl_expires_at": "With dl_by_reference: when the original is gone from its topic, RFC 3339.",
+}
 _DEAD_LETTER: Final = "DeadLetter"
 
 
@@ -131,7 +137,9 @@ def _dead_letter() -> dict[str, Any]:
         "name": _DEAD_LETTER,
         "title": "Dead letter",
         "summary": "A record that was stopped: its original key, value and headers, and why.",
-        "headers": _headers({**_DEAD_LETTER_HEADERS, **_HEADERS}, tuple(_DEAD_LETTER_HEADERS)),
+        "headers": _headers(
+            {**_DEAD_LETTER_HEADERS, **_REFERENCE_HEADERS, **_HEADERS}, tuple(_DEAD_LETTER_HEADERS)
+        ),
     }
 
 

@@ -14,12 +14,13 @@ from typing import Annotated, Any, Final, Self
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from signalbox.dead_letters import LETTER_ROOM_BYTES
 from signalbox.errors import ConfigurationError
 from signalbox.names import RecordType, dead_letter_topic
 
 DEAD_LETTER_RETENTION_MS: Final = 30 * 24 * 3_600_000
 MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
-"""Routes and dead letters carry a whole message and more, so topics take more than the gate lets in."""
+"""Routes carry a whole message and more, so topics take more than the gate lets in."""
 
 _CATALOG: Final = Path("contracts/catalog.yaml")
 _DURATION: Final = re.compile(r"(\d+)(ms|s|m|h|d)")
@@ -199,7 +200,7 @@ def _with_dead_letters(topics: dict[str, CatalogTopic]) -> Iterator[tuple[str, C
                     doc=f"What was refused from {name}, with its original bytes.",
                     partitions=topic.partitions,
                     retention_ms=DEAD_LETTER_RETENTION_MS,
-                    max_message_bytes=topic.max_message_bytes,
+                    max_message_bytes=topic.max_message_bytes + LETTER_ROOM_BYTES,
                 ),
             )
 

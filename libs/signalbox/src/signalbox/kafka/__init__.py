@@ -6,7 +6,7 @@ from signalbox.kafka.reader import Reader, read_at, read_to_end
 from signalbox.kafka.registry import Registry, RegistrySettings
 from signalbox.kafka.replicas import await_in_sync
 from signalbox.kafka.settings import MAX_MESSAGE_BYTES, KafkaSettings
-from signalbox.kafka.topics import TopicChange, TopicSpec, apply
+from signalbox.kafka.topics import TopicChange, TopicSpec, apply, compare, topics_of
 from signalbox.kafka.transactions import TransactionalProducer, TransactionLost
 
 __all__ = [
@@ -24,6 +24,8 @@ __all__ = [
     "TransactionalProducer",
     "apply",
     "await_in_sync",
+    "compare",
     "read_at",
     "read_to_end",
+    "topics_of",
 ]

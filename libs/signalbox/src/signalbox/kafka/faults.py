@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from confluent_kafka import KafkaError, KafkaException
 
-from signalbox.errors import ConfigurationError, Fatal, SignalboxError, Unavailable
+from signalbox.errors import ConfigurationError, Fatal, SignalboxError, Unavailable, Unwritable
 from signalbox.names import Headers
 from signalbox.records import Record
 
@@ -30,6 +30,30 @@ _FENCED = frozenset(
         KafkaError.FENCED_INSTANCE_ID,
     }
 )
+_MISPLACED = frozenset(
+    {
+        KafkaError._UNKNOWN_PARTITION,
+        KafkaError._UNKNOWN_TOPIC,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError.TOPIC_EXCEPTION,
+        KafkaError.INVALID_PARTITIONS,
+    }
+)
+_NEVER_TAKEN = _MISPLACED | {
+    KafkaError.MSG_SIZE_TOO_LARGE,
+    KafkaError.RECORD_LIST_TOO_LARGE,
+    KafkaError.INVALID_MSG,
+    KafkaError.INVALID_MSG_SIZE,
+    KafkaError.INVALID_RECORD,
+    KafkaError.INVALID_TIMESTAMP,
+    KafkaError.POLICY_VIOLATION,
+    KafkaError.UNSUPPORTED_FOR_MESSAGE_FORMAT,
+    KafkaError.UNSUPPORTED_COMPRESSION_TYPE,
+    KafkaError._INVALID_ARG,
+    KafkaError._BAD_MSG,
+    KafkaError._BAD_COMPRESSION,
+}
+"""What a producer is told of a record that no waiting mends; the client itself tries again what may pass."""
 
 
 def converted(error: KafkaError) -> SignalboxError:
@@ -41,6 +65,28 @@ def converted(error: KafkaError) -> SignalboxError:
     if error.fatal() or error.code() in _FENCED:
         return Fatal(f"the broker took this process's work away: {error.str()}")
     return Unavailable("broker", f"{error.name()}: {error.str()}")
+
+
+def refused(error: KafkaError, topic: str) -> SignalboxError:
+    """Return our error for what a producer is told of a record for ``topic``."""
+    if error.code() not in _NEVER_TAKEN:
+        return converted(error)
+    detail = f"{error.name()}: {error.str()[:_LONG_ENOUGH]}"
+    return Unwritable(topic, detail, misplaced=error.code() in _MISPLACED)
+
+
+@contextmanager
+def producing(topic: str) -> Iterator[None]:
+    """Convert what the client raises when it is handed a record for ``topic``."""
+    try:
+        yield
+    except KafkaException as error:
+        raise refused(error.args[0], topic) from error
+    except BufferError as error:
+        raise Unavailable("broker", "the producer's queue is full") from error
+    except (ValueError, TypeError, OverflowError) as error:
+        # The client can't even hold it: a header's name that is no text, a value of more than 2 GiB.
+        raise Unwritable(topic, f"the client can't take it: {error}") from error
 
 
 @contextmanager

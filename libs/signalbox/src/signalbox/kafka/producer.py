@@ -10,7 +10,7 @@ from confluent_kafka import Producer as Client
 
 from signalbox.errors import SignalboxError, Unavailable
 from signalbox.kafka.credentials import CredentialWatch
-from signalbox.kafka.faults import converted, kafka_errors
+from signalbox.kafka.faults import converted, producing, refused
 from signalbox.kafka.settings import KafkaSettings
 from signalbox.records import Draft
 
@@ -22,15 +22,23 @@ _LOOK_S: Final = 0.5
 
 
 def enqueue(client: Client, draft: Draft, **options: Any) -> None:
-    """Hand ``draft`` to the client's queue, as every kind of producer here does it."""
-    client.produce(
-        draft.topic,
-        key=draft.key,
-        value=draft.value,
-        headers=list(draft.headers),
-        partition=-1 if draft.partition is None else draft.partition,
-        **options,
-    )
+    """Hand ``draft`` to the client's queue, as every kind of producer here does it.
+
+    Raises:
+        Unwritable: the client knows that the topic will never take it.
+        Unavailable: its queue is full.
+    """
+    with producing(draft.topic):
+        for name, _ in draft.headers:
+            name.encode()  # a lone surrogate in a name would crash the client (confluent-kafka 2.16)
+        client.produce(
+            draft.topic,
+            key=draft.key,
+            value=draft.value,
+            headers=list(draft.headers),
+            partition=-1 if draft.partition is None else draft.partition,
+            **options,
+        )
 
 
 class Producer:
@@ -55,6 +63,7 @@ class Producer:
         Raises:
             Unavailable: the broker did not acknowledge in time; some of the drafts may be written, so
                 publish all of them again with the same ids.
+            Unwritable: one of them will never be taken, however often it is published; the others may be.
             Fatal: the client can't go on.
             ConfigurationError: the broker refuses the credentials, or they don't allow to write this topic.
         """
@@ -94,13 +103,12 @@ class Producer:
             if error is None:
                 delivered.set_result(None)
             else:
-                delivered.set_exception(converted(error))
+                delivered.set_exception(refused(error, draft.topic))
 
         def report(error: KafkaError | None, _: Message) -> None:
             loop.call_soon_threadsafe(settle, error)
 
-        with kafka_errors():
-            enqueue(self._client, draft, on_delivery=report)
+        enqueue(self._client, draft, on_delivery=report)
         return delivered
 
     def _check(self) -> None:

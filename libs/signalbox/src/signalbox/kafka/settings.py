@@ -4,10 +4,17 @@ from typing import Any, Final
 
 from pydantic import Field
 
+from signalbox.dead_letters import LETTER_ROOM_BYTES
 from signalbox.kafka.security import BrokerSecurity
 
 MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
-"""A route or dead letter carries a whole message and more, so topics and clients take 4 MiB."""
+"""A route carries a whole message and more, so topics take 4 MiB."""
+_LARGEST_DRAFT_BYTES: Final = 64 * 1024 * 1024
+"""What a producer tries to write. The broker judges by the compressed size, and a letter's record may have
+come well compressed; yet a request beyond 100 MB would only cost the connection."""
+
+_LARGEST_UNPACKED_BYTES: Final = 1_000_000_000
+"""The client gives up on a zstd batch that unpacks to more, and then reads nothing that is behind it."""
 
 
 class KafkaSettings(BrokerSecurity):
@@ -32,7 +39,6 @@ class KafkaSettings(BrokerSecurity):
         return self.security() | {
             "bootstrap.servers": self.bootstrap_servers,
             "client.id": client_id,
-            "message.max.bytes": MAX_MESSAGE_BYTES,
             "socket.keepalive.enable": True,
             "reconnect.backoff.max.ms": 2000,
         }
@@ -44,8 +50,9 @@ class KafkaSettings(BrokerSecurity):
             "auto.offset.reset": "earliest",
             "isolation.level": "read_committed",
             "fetch.wait.max.ms": self.fetch_wait_max_ms,
-            "fetch.message.max.bytes": MAX_MESSAGE_BYTES,
+            "fetch.message.max.bytes": MAX_MESSAGE_BYTES + LETTER_ROOM_BYTES,
             "queued.max.messages.kbytes": 16 * 1024,
+            "receive.message.max.bytes": _LARGEST_UNPACKED_BYTES,
             "session.timeout.ms": self.session_timeout_ms,
             "heartbeat.interval.ms": self.session_timeout_ms // 3,
             "enable.partition.eof": False,
@@ -57,6 +64,7 @@ class KafkaSettings(BrokerSecurity):
             "enable.idempotence": True,
             "acks": "all",
             "partitioner": "murmur2_random",
+            "message.max.bytes": _LARGEST_DRAFT_BYTES,
             "linger.ms": 2,
             "compression.type": "lz4",
         }

@@ -6,16 +6,16 @@ Source: KIP-98 (transactions) and KIP-447 (offsets are fenced by the consumer gr
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, ParamSpec, TypeVar
 
-from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from signalbox.errors import Fatal, SignalboxError, Unavailable
+from signalbox.errors import Fatal, SignalboxError, Unavailable, Unwritable
 from signalbox.kafka.client_thread import ClientThread
 from signalbox.kafka.consumer import GroupConsumer, Partition
 from signalbox.kafka.credentials import CredentialWatch
-from signalbox.kafka.faults import converted
+from signalbox.kafka.faults import refused
 from signalbox.kafka.producer import enqueue
 from signalbox.kafka.settings import KafkaSettings
 from signalbox.records import Draft
@@ -48,6 +48,7 @@ class TransactionalProducer:
             "linger.ms": 0,
         }
         self._id = transactional_id
+        self._begins_again = False
         self._client: _Client | None = None
 
     async def start(self) -> None:
@@ -66,6 +67,7 @@ class TransactionalProducer:
         except Fatal as error:
             self._abandon()
             raise Unavailable("broker", f"{self._id} can't begin transactions: {error}") from error
+        self._begins_again = False
 
     async def commit(
         self, drafts: Iterable[Draft], offsets: Mapping[Partition, int], consumer: GroupConsumer
@@ -74,8 +76,11 @@ class TransactionalProducer:
 
         Raises:
             Unavailable: nothing happened, and the same call may be tried again.
+            Unwritable: nothing happened, and one of the drafts will never be taken.
             TransactionLost: it may have happened; :meth:`start`, and read again from the committed offsets.
         """
+        if self._begins_again:
+            await self.start()
         assert self._client is not None, "start() comes first"
         positions = [TopicPartition(at.topic, at.number, offset) for at, offset in offsets.items()]
         metadata = await consumer.group_metadata()
@@ -85,6 +90,13 @@ class TransactionalProducer:
         except Fatal as error:
             self._abandon()
             raise TransactionLost(str(error)) from error
+        except Unwritable:
+            if self._client.refusals:
+                # Sequence numbers went with what the broker refused, and the client goes on counting from
+                # them after the abort: its next transactions would fail. A new client counts anew.
+                self._abandon()
+                self._begins_again = True
+            raise
 
     async def close(self) -> None:
         """Release the thread; an open transaction does not outlive :meth:`commit`."""
@@ -103,6 +115,9 @@ class _Client:
     producer: Producer
     thread: ClientThread
     credentials: CredentialWatch
+    refusals: list[Unwritable] = field(default_factory=list)
+    """Of the transaction that is under way: the commit's own error does not say which record it is about."""
+    partitions: dict[str, int] = field(default_factory=dict)
 
     async def begin_with_this_id(self) -> None:
         await self._called(self.producer.init_transactions, TRANSACTION_TIMEOUT_S)
@@ -111,29 +126,33 @@ class _Client:
         """Begin a transaction and put all into it. Raises Unavailable when nothing of it is left."""
         try:
             await self._called(self._write, drafts, positions, metadata)
-        except Unavailable:
-            await self._abort()
-            raise
+        except (Unavailable, Unwritable) as error:
+            raise await self._aborted(error) from error
 
     async def end(self) -> None:
-        """Commit. Raises Unavailable when nothing happened, Fatal when that is not known."""
+        """Commit. Raises Unavailable or Unwritable when nothing happened, Fatal when that is not known."""
         for attempt in range(1, _COMMIT_ATTEMPTS + 1):
             outcome = await self._called(self._commit)
             if outcome is None:
                 return
             if outcome.txn_requires_abort():
-                await self._abort()
-                raise converted(outcome)
+                error = await self._aborted(refused(outcome, "a topic"))
+                if isinstance(error, Unwritable) and not self.refusals:
+                    self.refusals.append(error)  # no report named the record, yet the broker refused one
+                raise error
             # Asking again goes on with the same commit: it never happens twice.
             if not outcome.retriable() or attempt == _COMMIT_ATTEMPTS:
                 said = f"{outcome.name()}: {outcome.str()}"
                 raise Fatal(f"the outcome of a commit is unknown: {said}")
 
-    async def _abort(self) -> None:
+    async def _aborted(self, error: SignalboxError) -> SignalboxError:
+        """Abort, and return why there was no transaction: what the broker said of a record counts most."""
         try:
             await self._called(self.producer.abort_transaction, TRANSACTION_TIMEOUT_S)
-        except SignalboxError as error:
-            raise Fatal(f"a transaction could not be aborted: {error}") from error
+        except SignalboxError as failed:
+            raise Fatal(f"a transaction could not be aborted: {failed}") from failed
+        self.partitions.clear()  # topics may have gone, or have got more
+        return self.refusals[0] if self.refusals else error
 
     async def _called(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         try:
@@ -148,10 +167,33 @@ class _Client:
 
     def _write(self, drafts: list[Draft], positions: list[TopicPartition], metadata: Any) -> None:
         self.producer.poll(0)  # the callbacks' turn: a token may have to be renewed
+        self.refusals.clear()
         self.producer.begin_transaction()
         for draft in drafts:
-            enqueue(self.producer, draft)
+            self._require_place(draft)
+            enqueue(self.producer, draft, on_delivery=self._report)
         self.producer.send_offsets_to_transaction(positions, metadata, TRANSACTION_TIMEOUT_S)
+
+    def _require_place(self, draft: Draft) -> None:
+        # Asked first: the client itself would try until the transaction's end, and then say "timed out".
+        if draft.topic not in self.partitions:
+            found = self.producer.list_topics(draft.topic, TRANSACTION_TIMEOUT_S).topics.get(draft.topic)
+            if found is None or _is_missing(found.error):
+                detail = "it does not exist; run `signalbox topics apply`"
+                raise Unwritable(draft.topic, detail, misplaced=True)
+            if found.error is not None:
+                raise refused(found.error, draft.topic)
+            self.partitions[draft.topic] = len(found.partitions)
+        if draft.partition is not None and draft.partition >= self.partitions[draft.topic]:
+            detail = f"it has no partition {draft.partition}; run `signalbox topics apply`"
+            raise Unwritable(draft.topic, detail, misplaced=True)
+
+    def _report(self, error: KafkaError | None, message: Message) -> None:
+        if error is None:
+            return
+        found = refused(error, message.topic() or "a topic")
+        if isinstance(found, Unwritable):
+            self.refusals.append(found)
 
     def _commit(self) -> KafkaError | None:
         try:
@@ -160,3 +202,7 @@ class _Client:
             cause: KafkaError = error.args[0]
             return cause
         return None
+
+
+def _is_missing(error: KafkaError | None) -> bool:
+    return error is not None and error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART

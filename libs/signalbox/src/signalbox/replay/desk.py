@@ -20,7 +20,8 @@ from signalbox.dead_letters import DeadLetter, Position
 from signalbox.errors import Refusal
 from signalbox.governance import Accepted, Contract, Contracts, Gate, Rejected
 from signalbox.governance.contracts import Alert
-from signalbox.kafka import KafkaSettings, Producer, Registry, RegistrySettings, read_to_end
+from signalbox.kafka import KafkaSettings, Producer, Registry, RegistrySettings, read_at, read_to_end
+from signalbox.lesser_letters import completed, leaves_out
 from signalbox.names import AGENT_MESSAGES, AGENT_REGISTRY, GOVERNANCE_AUDIT, RecordType
 from signalbox.reasons import Reason
 from signalbox.records import Draft, Record
@@ -87,6 +88,7 @@ class Desk:
     async def letters(self, positions: Iterable[Position]) -> Mapping[Position, DeadLetter | ValueError]:
         """Read the dead letters at ``positions``; one that is not there is missing in the answer.
 
+        What a letter leaves out is read from where the record lay, as long as it lies there.
         A record that is no dead letter of ours comes as the ValueError that says why.
 
         Raises:
@@ -94,7 +96,7 @@ class Desk:
         """
         wanted = set(positions)
         records = await asyncio.to_thread(_records_at, self._kafka, wanted)
-        return {at: _letter(record) for at, record in records.items()}
+        return {at: await self._whole(_letter(record)) for at, record in records.items()}
 
     async def closings(self, letters: Sequence[DeadLetter]) -> Closings:
         """Find out what became of ``letters``, by reading the topics themselves."""
@@ -173,6 +175,12 @@ class Desk:
         """Let go of the producer, if there was anything to publish."""
         if self._producer is not None:
             await self._producer.close()
+
+    async def _whole(self, letter: DeadLetter | ValueError) -> DeadLetter | ValueError:
+        if isinstance(letter, ValueError) or not leaves_out(letter):
+            return letter
+        lay_at = (letter.topic, letter.partition, letter.offset)
+        return completed(letter, await asyncio.to_thread(read_at, self._kafka, *lay_at))
 
     def _only_type_on(self, topic: str) -> RecordType | None:
         entry = self._catalog.topics.get(topic)

@@ -1,0 +1,133 @@
+"""The ladder: what to write in place of an outcome that the broker will never take, until it takes one."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from prometheus_client import Counter, Gauge
+
+from signalbox.dead_letters import is_letter, source_of
+from signalbox.envelope import time_text
+from signalbox.errors import Unwritable
+from signalbox.lesser_letters import LEFT_OUT, lesser_letters
+from signalbox.records import Draft, Record
+from signalbox.telemetry import Readiness, logger
+
+Instead = Callable[[Record, Sequence[Draft], Unwritable], Sequence[Draft]]
+"""Makes a dead letter of a record whose decision can't be written."""
+Retention = Callable[[str], int | None]
+"""Says how long a topic keeps its records, in milliseconds; None when it deletes none."""
+
+
+def nothing_instead(_: Record, __: Sequence[Draft], ___: Unwritable) -> Sequence[Draft]:
+    """Have no other outcome: a record whose decision can't be written holds its partition, and says so."""
+    return []
+
+
+_log = logger(__name__)
+_LESSER = Counter(
+    "signalbox_lesser_outcomes", "Outcomes that the broker did not take as they were", ["stage"]
+)
+_REFERENCES = Counter("signalbox_letters_by_reference", "Dead letters whose bytes are not in them", ["stage"])
+_GONE_AT = Gauge("signalbox_letter_bytes_gone_at_seconds", "When the first such bytes go, since the epoch")
+_ALARM: Final = "dead letters by reference"
+
+
+@dataclass(slots=True)
+class References:
+    """The alarm about letters whose bytes lie on the source topic only, and go with its retention."""
+
+    readiness: Readiness
+    retention: Retention
+    first_gone_at: datetime | None = None
+    count: int = 0
+
+    def gone_at(self, topic: str, written_ms: int) -> datetime | None:
+        """Say when the bytes of a record of ``topic`` go; None when it deletes none."""
+        kept_ms = self.retention(topic)
+        if kept_ms is None:
+            return None
+        written = written_ms / 1000 if written_ms > 0 else datetime.now(UTC).timestamp()
+        return datetime.fromtimestamp(written, UTC) + timedelta(milliseconds=kept_ms)
+
+    def note(self, stage: str, topic: str, gone_at: datetime | None) -> None:
+        """Raise the alarm for one more."""
+        self.count += 1
+        _REFERENCES.labels(stage).inc()
+        if gone_at is not None and (self.first_gone_at is None or gone_at < self.first_gone_at):
+            self.first_gone_at = gone_at
+            _GONE_AT.set(gone_at.timestamp())
+        until = "never" if self.first_gone_at is None else time_text(self.first_gone_at)
+        detail = (
+            f"{self.count} were written without their bytes, which {topic} has until {until}:"
+            " run `signalbox topics apply`, then replay or discard these letters before that"
+        )
+        self.readiness.degraded(_ALARM, detail)
+
+
+@dataclass(slots=True)
+class Ladder:
+    """One record's outcome, and the lesser ones below it. ``drafts`` is what to write now."""
+
+    stage: str
+    record: Record
+    drafts: Sequence[Draft]
+    instead: Instead
+    references: References
+    _below: list[Draft] = field(default_factory=list)
+    _is_full: bool = True
+
+    def step_down(self, why: Unwritable) -> bool:
+        """Take the next step; False when there is none, and nothing at all can be written.
+
+        A decision becomes a dead letter. A letter goes without its audit event if that is what is refused,
+        to another partition if its own is not there, and else loses what is largest.
+        """
+        _LESSER.labels(self.stage).inc()
+        _log.error(
+            "an outcome can't be written",
+            stage=self.stage,
+            record=f"{self.record.topic}/{self.record.partition}/{self.record.offset}",
+            why=str(why),
+        )
+        letter = next((draft for draft in self.drafts if is_letter(draft)), None)
+        if letter is None:
+            self.drafts = self.instead(self.record, self.drafts, why)
+            return bool(self.drafts)
+        if why.topic != letter.topic and len(self.drafts) > 1:
+            self.drafts = [letter]
+            return True
+        if why.misplaced:
+            return self._moved(letter)
+        return self._lessened(letter)
+
+    def written(self) -> None:
+        """Say that ``drafts`` are written."""
+        for draft in self.drafts:
+            if any(name == LEFT_OUT for name, _ in draft.headers):
+                topic = source_of(draft)
+                self.references.note(self.stage, topic, self._gone_at(topic))
+
+    def _moved(self, letter: Draft) -> bool:
+        if letter.partition is None:
+            return False
+        self._below = [replace(one, partition=None) for one in self._below]
+        self._write(replace(letter, partition=None))
+        return True
+
+    def _lessened(self, letter: Draft) -> bool:
+        if self._is_full:
+            gone_at = self._gone_at(source_of(letter))
+            self._below = lesser_letters(letter, "" if gone_at is None else time_text(gone_at))
+            self._is_full = False
+        if not self._below:
+            return False
+        self._write(self._below.pop(0))
+        return True
+
+    def _write(self, letter: Draft) -> None:
+        self.drafts = [letter, *(draft for draft in self.drafts if not is_letter(draft))]
+
+    def _gone_at(self, topic: str) -> datetime | None:
+        return self.references.gone_at(topic, self.record.timestamp_ms)

@@ -1,0 +1,125 @@
+"""Intake: a lead that comes once more is a duplicate; another lead under its id is told, never swallowed."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+import signalbox_contracts
+from gate_fuzz import lead
+from memory_registry import MemoryRegistry, impatient_gate
+from orchestrator.history import CONTENT, IntakeHistory, captured_identities
+from orchestrator.intake import Intake
+from orchestrator.outcomes import Rejections
+from orchestrator.taken import BEFORE, Taken
+from signalbox.avro import encode, parse
+from signalbox.control import ControlRecords
+from signalbox.dead_letters import DeadLetter
+from signalbox.kafka import KafkaSettings
+from signalbox.names import SchemaId
+from signalbox.reasons import Reason, Stage
+from signalbox.records import Draft, Record, written
+from signalbox.telemetry import Readiness
+
+TYPE = "sdr.LeadCaptured"
+CONTROL = ("RouteDecided", "AgentRegistered", "MessageRejected", "MessageReplayed", "MessageDiscarded")
+
+
+class Door:
+    """Intake with its gate, in memory."""
+
+    def __init__(self) -> None:
+        self.registry = MemoryRegistry()
+        self.schema_id = self.registry.register(TYPE, signalbox_contracts.schema_text(TYPE))
+        for name in CONTROL:
+            self.registry.register(f"control.{name}", signalbox_contracts.schema_text(f"control.{name}"))
+        self.control = ControlRecords(self.registry)
+        self.history = IntakeHistory(KafkaSettings())
+        self.offset = 0
+
+    async def opened(self) -> "Door":
+        await self.control.load()
+        return self
+
+    async def takes(self, **fields: Any) -> Sequence[Draft]:
+        self.offset += 1
+        datum = {"lead": {**lead(), **fields}}
+        value = encode(self.schema_id, parse(signalbox_contracts.schema_text(TYPE)), datum)
+        return await self.decides(Record("incoming_leads", 0, self.offset, b"lead-1", value))
+
+    async def decides(self, record: Record) -> Sequence[Draft]:
+        gate = impatient_gate(self.registry)
+        intake = Intake(gate, self.history, Rejections(self.control), Readiness())
+        return await intake.decide(record)
+
+    def restarts(self, *copies: Draft) -> None:
+        taken = Taken()
+        for copy in copies:
+            for one in captured_identities(written(copy)):
+                taken.setdefault(one, 1e12, BEFORE)
+        self.history = IntakeHistory(KafkaSettings())
+        self.history.remember(0, taken)
+
+
+@pytest.fixture
+async def door() -> Door:
+    return await Door().opened()
+
+
+async def test_a_lead_is_copied_with_what_it_says_beside_it(door: Door) -> None:
+    [copy] = await door.takes()
+    assert copy.topic == "agent_messages"
+    assert dict(copy.headers)[CONTENT]
+
+
+async def test_a_redelivery_writes_nothing_also_after_a_restart(door: Door) -> None:
+    [copy] = await door.takes()
+    assert await door.takes(captured_at=datetime(2027, 1, 1, tzinfo=UTC)) == []
+    door.restarts(copy)
+    assert await door.takes() == []
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_the_same_id_with_other_content_is_a_dead_letter(door: Door, restarted: bool) -> None:
+    [copy] = await door.takes()
+    if restarted:
+        door.restarts(copy)
+    for _ in range(2):
+        letter, audit = await door.takes(name="Mallory")
+        said = DeadLetter.of(written(letter))
+        assert (said.reason, said.stage, said.field) == (Reason.CONFLICT, Stage.INTAKE, "key")
+        assert audit.topic == "governance_audit"
+        assert b"Ada" not in (audit.value or b"") + b"".join(value or b"" for _, value in letter.headers)
+    assert await door.takes() == []
+
+
+async def test_a_redelivery_that_a_newer_contract_wrote_is_a_duplicate_still(door: Door) -> None:
+    [copy] = await door.takes()
+    text = signalbox_contracts.schema_text(TYPE)
+    schema = json.loads(text)
+    schema["fields"].append({"name": "campaign", "type": "string", "default": "none", "doc": "Which."})
+    newer = json.dumps(schema)
+    newer_id = door.registry.register(TYPE, newer)
+    for campaign, expected in (("none", 0), ("autumn", 2)):
+        value = encode(SchemaId(newer_id), parse(newer), {"lead": lead(), "campaign": campaign})
+        assert len(await door.decides(Record("incoming_leads", 0, 99, b"lead-1", value))) == expected
+    door.restarts(copy)
+    assert await door.takes() == []
+
+
+async def test_a_replayed_conflict_is_refused_again_and_another_id_is_taken_in(door: Door) -> None:
+    await door.takes()
+    letter, _ = await door.takes(name="Mallory")
+    assert (await door.decides(replace(DeadLetter.of(written(letter)).original, offset=50)))[0].topic == (
+        "incoming_leads_dlt"
+    )
+    value = encode(
+        door.schema_id,
+        parse(signalbox_contracts.schema_text(TYPE)),
+        {"lead": {**lead(), "lead_id": "lead-2", "name": "Mallory"}},
+    )
+    [copy] = await door.decides(Record("incoming_leads", 0, 51, b"lead-2", value))
+    assert copy.key == b"lead-2"

@@ -1,0 +1,305 @@
+"""No byte of a record decides whether its outcome can be written: a stage and a broker with real limits."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+
+import pytest
+
+from limited_broker import LimitedBroker, LimitedProducer, Limits, ScriptedConsumer, batch_bytes, limits_of
+from memory_registry import MemoryRegistry
+from orchestrator.ladder import References
+from orchestrator.outcomes import Rejections
+from orchestrator.stage import Stage
+from signalbox import reasons
+from signalbox.contracts.catalog import Catalog
+from signalbox.control import ControlRecords
+from signalbox.dead_letters import DeadLetter
+from signalbox.errors import Refusal
+from signalbox.kafka import Partition
+from signalbox.lesser_letters import completed, leaves_out
+from signalbox.names import Headers
+from signalbox.reasons import Reason
+from signalbox.records import Draft, Record
+from signalbox.telemetry import Readiness
+from signalbox_contracts import schema_text
+from signalbox_contracts.control import RouteDecided
+
+SOURCE, LETTERS, AUDIT = "agent_messages", "agent_messages_dlt", "governance_audit"
+CONTROL = tuple(
+    f"control.{name}"
+    for name in ("RouteDecided", "AgentRegistered", "MessageRejected", "MessageReplayed", "MessageDiscarded")
+)
+LARGEST = 100_000
+BINARY = bytes(range(128, 256))
+
+
+def record(offset: int, value: bytes = b"v", headers: Headers = (), key: bytes | None = b"lead") -> Record:
+    return Record(SOURCE, 0, offset, key, value, headers, 1_767_323_045_000)
+
+
+def incompressible(size: int, seed: int = 1) -> bytes:
+    return random.Random(seed).randbytes(size)
+
+
+@pytest.fixture
+async def control() -> ControlRecords:
+    registry = MemoryRegistry()
+    for name in CONTROL:
+        registry.register(name, schema_text(name))
+    made = ControlRecords(registry)
+    await made.load()
+    return made
+
+
+@pytest.fixture
+def rejections(control: ControlRecords) -> Rejections:
+    return Rejections(control)
+
+
+@pytest.fixture
+def broker() -> LimitedBroker:
+    return LimitedBroker(
+        {
+            LETTERS: Limits(6, LARGEST + 64 * 1024),
+            AUDIT: Limits(1, LARGEST),
+            "agent_routes": Limits(6, LARGEST),
+        }
+    )
+
+
+async def settle(
+    broker: LimitedBroker,
+    rejections: Rejections,
+    *records: Record,
+    decide: Callable[[Record], Awaitable[Sequence[Draft]]] | None = None,
+    readiness: Readiness | None = None,
+) -> None:
+    async def refused(refused: Record) -> Sequence[Draft]:
+        why = Refusal(Reason.HEADER_INVALID, f"ce_id is {refused.header('ce_id')!r}", "ce_id")
+        return rejections.refused(refused, reasons.Stage.GATE, why)
+
+    ready = readiness or Readiness()
+    stage = Stage(
+        "test",
+        ScriptedConsumer(broker, records),  # type: ignore[arg-type]
+        LimitedProducer(broker),  # type: ignore[arg-type]
+        decide or refused,
+        ready,
+        limit=100,
+        fault_pause_s=0.01,
+        instead=lambda one, drafts, why: rejections.unwritable(one, reasons.Stage.ROUTER, drafts, why),
+        references=References(ready, lambda _: 3_600_000),
+    )
+    stopping = asyncio.Event()
+    running = asyncio.create_task(stage.run(stopping))
+    end = max(one.offset for one in records) + 1
+    async with asyncio.timeout(20):
+        while broker.committed.get(Partition(SOURCE, records[0].partition)) != end:
+            assert not running.done(), running.exception()
+            await asyncio.sleep(0.005)
+        stopping.set()
+        await running
+
+
+def letters(broker: LimitedBroker) -> list[DeadLetter]:
+    return [DeadLetter.of(one) for one in broker.on(LETTERS)]
+
+
+@pytest.mark.parametrize(
+    "large",
+    [
+        pytest.param(lambda: record(0, incompressible(99_000)), id="value"),
+        pytest.param(lambda: record(0, headers=(("ce_id", BINARY * 700),)), id="binary ce_id"),
+        pytest.param(
+            lambda: record(0, headers=(("ce_correlationid", incompressible(99_000)),)), id="correlation"
+        ),
+        pytest.param(lambda: record(0, key=incompressible(99_000)), id="key"),
+        pytest.param(lambda: record(0, headers=tuple(("h", b"x") for _ in range(90_000))), id="many headers"),
+        pytest.param(lambda: record(0, headers=(("n" * 99_000, None),)), id="a header's name"),
+    ],
+)
+async def test_the_letter_of_a_record_that_was_just_small_enough_to_arrive_is_whole(
+    broker: LimitedBroker, rejections: Rejections, large: Callable[[], Record]
+) -> None:
+    arrived = large()
+    assert batch_bytes(arrived) <= LARGEST
+    await settle(broker, rejections, arrived, record(1))
+    first, second = letters(broker)
+    assert not leaves_out(first)
+    assert (first.original.key, first.original.value) == (arrived.key, arrived.value)
+    assert first.original.headers == arrived.headers
+    assert second.offset == 1
+    assert len(broker.on(AUDIT)) == 2
+    assert broker.refusals == 0
+
+
+async def test_what_an_audit_event_quotes_is_bounded(broker: LimitedBroker, rejections: Rejections) -> None:
+    foreign = incompressible(30_000)
+    headers = (("ce_id", foreign), ("ce_correlationid", foreign))
+    await settle(broker, rejections, record(0, headers=headers, key=foreign))
+    [audit] = broker.on(AUDIT)
+    assert sum(len(part or b"") for part in (audit.key, audit.value)) < 16_000
+    assert all(len(value or b"") < 2_000 for _, value in audit.headers)
+
+
+async def test_a_topic_of_letters_that_takes_less_than_its_source_gets_a_letter_by_reference(
+    broker: LimitedBroker, rejections: Rejections
+) -> None:
+    broker.topics[LETTERS] = Limits(6, 50_000)
+    arrived = record(0, incompressible(90_000), (("ce_id", b"m-1"), ("other", b"x")))
+    readiness = Readiness()
+    await settle(broker, rejections, arrived, record(1), readiness=readiness)
+    first, second = letters(broker)
+    assert leaves_out(first) == {"headers", "value"}
+    assert first.record.header("ce_id") == b"m-1"
+    assert first.record.header("dl_expires_at") == b"2026-01-02T04:04:05.000Z"
+    assert [second.record.value, second.record.header("dl_reason")] == [b"v", b"HEADER_INVALID"]
+    whole = completed(first, arrived)
+    assert (whole.original.value, whole.original.headers) == (arrived.value, arrived.headers)
+    assert not leaves_out(whole)
+    assert "dead letters by reference" in " ".join(readiness.impaired)
+
+
+async def test_another_record_at_the_place_is_not_taken_for_what_a_letter_left_out(
+    broker: LimitedBroker, rejections: Rejections
+) -> None:
+    broker.topics[LETTERS] = Limits(6, 50_000)
+    arrived = record(0, incompressible(90_000))
+    await settle(broker, rejections, arrived)
+    [letter] = letters(broker)
+    assert leaves_out(completed(letter, replace(arrived, value=incompressible(90_000, 2))))
+    assert leaves_out(completed(letter, None))
+
+
+async def test_headers_that_are_too_large_stay_behind_and_the_value_does_not(
+    broker: LimitedBroker, rejections: Rejections
+) -> None:
+    broker.topics[LETTERS] = Limits(6, 50_000)
+    arrived = record(0, b"small", (("ce_id", b"m-1"), ("large", incompressible(90_000))))
+    await settle(broker, rejections, arrived)
+    [letter] = letters(broker)
+    assert leaves_out(letter) == {"headers"}
+    assert letter.original.value == b"small"
+    assert letter.original.header("ce_id") == b"m-1"
+
+
+async def test_a_topic_of_letters_that_takes_almost_nothing_gets_the_reason_at_least(
+    broker: LimitedBroker, rejections: Rejections
+) -> None:
+    broker.topics[LETTERS] = Limits(6, 700)
+    arrived = record(0, incompressible(90_000), (("ce_id", incompressible(500)),), incompressible(2_000))
+    await settle(broker, rejections, arrived, record(1))
+    first = letters(broker)[0]
+    assert leaves_out(first) == {"headers", "key", "value"}
+    assert (first.reason, first.offset) == (Reason.HEADER_INVALID, 0)
+    assert completed(first, arrived).original.key == arrived.key
+
+
+async def test_a_partition_that_the_topic_of_letters_lacks_is_another_one_there(
+    broker: LimitedBroker, rejections: Rejections
+) -> None:
+    broker.topics[LETTERS] = Limits(2, LARGEST)
+    arrived = replace(record(0), partition=5)
+    await settle(broker, rejections, arrived, replace(record(1), partition=5))
+    assert [(one.partition, one.offset) for one in letters(broker)] == [(5, 0), (5, 1)]
+    assert len(broker.on(AUDIT)) == 2
+
+
+@pytest.mark.parametrize("audit", [None, Limits(1, 100)], ids=["absent", "smaller"])
+async def test_without_a_topic_that_takes_the_audit_event_the_letter_is_written_all_the_same(
+    broker: LimitedBroker, rejections: Rejections, audit: Limits | None
+) -> None:
+    broker.topics.pop(AUDIT)
+    if audit is not None:
+        broker.topics[AUDIT] = audit
+    await settle(broker, rejections, record(0), record(1))
+    assert [one.offset for one in letters(broker)] == [0, 1]
+    assert not leaves_out(letters(broker)[0])
+    assert broker.on(AUDIT) == []
+
+
+def decided(control: ControlRecords, original: Record, calls: int = 0) -> RouteDecided:
+    return RouteDecided(
+        message_id="m-1",
+        correlation_id="c-1",
+        lead_id="lead",
+        record_type="sdr.LeadScored",
+        candidates=[],
+        excluded=[],
+        agent="a",
+        reason="",
+        terminal=False,
+        model="",
+        model_calls=calls,
+        prompt_version="1",
+        latency_ms=0,
+        input_tokens=0,
+        output_tokens=0,
+        hop=0,
+        payload=original.value or b"",
+        payload_key=original.key or b"",
+        payload_headers=[],
+        source_topic=original.topic,
+        source_partition=original.partition,
+        source_offset=original.offset,
+    )
+
+
+@pytest.mark.parametrize(
+    ("routes", "reason"),
+    [(Limits(6, 1_000), Reason.TOO_LARGE), (Limits(1, LARGEST), Reason.UNROUTABLE)],
+    ids=["too large", "its partition is not there"],
+)
+async def test_a_decision_that_can_not_be_written_becomes_a_dead_letter_and_the_others_go_on(
+    broker: LimitedBroker,
+    rejections: Rejections,
+    control: ControlRecords,
+    routes: Limits,
+    reason: Reason,
+) -> None:
+    broker.topics["agent_routes"] = routes
+
+    async def route(message: Record) -> Sequence[Draft]:
+        value = control.write(decided(control, message, calls=2))
+        return [Draft("agent_routes", message.key, value, (), partition=2 if message.offset == 0 else 0)]
+
+    large, small = record(0, incompressible(5_000)), record(1)
+    await settle(broker, rejections, large, small, decide=route)
+    [letter] = letters(broker)
+    assert (letter.reason, letter.stage, letter.model_calls) == (reason, reasons.Stage.ROUTER, 2)
+    assert letter.original.value == large.value
+    assert [one.value for one in broker.on("agent_routes")] == [control.write(decided(control, small, 2))]
+
+
+async def test_only_the_partition_waits_for_which_nothing_at_all_can_be_written(
+    broker: LimitedBroker, rejections: Rejections
+) -> None:
+    broker.topics.pop(LETTERS)
+    readiness = Readiness()
+
+    async def some(message: Record) -> Sequence[Draft]:
+        if message.partition == 0:
+            return rejections.refused(message, reasons.Stage.GATE, Refusal(Reason.MALFORMED, "bad"))
+        return [Draft("agent_routes", message.key, b"route")]
+
+    elsewhere = [replace(record(offset), partition=1) for offset in (0, 1)]
+    settling = asyncio.create_task(
+        settle(broker, rejections, record(0), *elsewhere, decide=some, readiness=readiness)
+    )
+    async with asyncio.timeout(10):
+        while broker.committed.get(Partition(SOURCE, 1)) != 2:
+            await asyncio.sleep(0.01)
+        while not readiness.waiting_for:
+            await asyncio.sleep(0.01)
+    assert "not even a dead letter" in " ".join(readiness.waiting_for)
+    broker.topics[LETTERS] = Limits(6)
+    settling.cancel()
+
+
+def test_every_topic_of_letters_of_the_catalog_takes_64_kib_more_than_its_source() -> None:
+    limits = limits_of(Catalog.load())
+    for name in ("incoming_leads", "agent_messages", "agent_routes"):
+        assert limits[f"{name}_dlt"].record_bytes == limits[name].record_bytes + 64 * 1024
+        assert limits[f"{name}_dlt"].partitions >= limits[name].partitions
