@@ -9,6 +9,7 @@ from pydantic_ai.providers import Provider, infer_provider, infer_provider_class
 from pydantic_ai.providers.openai import OpenAIProvider
 
 from signalbox.errors import ConfigurationError
+from signalbox.models.chat_client import ChatClient
 from signalbox.models.settings import ModelSettings
 
 _CHAT_PREFIXES = ("openai-chat:", "openai:")
@@ -34,7 +35,10 @@ def provider_model(name: str, settings: ModelSettings) -> Model:
 
 def _chat_model(name: str, settings: ModelSettings) -> Model:
     bare = next((name.removeprefix(prefix) for prefix in _CHAT_PREFIXES if name.startswith(prefix)), name)
-    provider = OpenAIProvider(base_url=settings.base_url, api_key=_key(settings) or "none")
+    client = ChatClient(settings.timeout_s)
+    provider = OpenAIProvider(
+        base_url=settings.base_url, api_key=_key(settings) or "none", http_client=client
+    )
     return OpenAIChatModel(bare, provider=provider)
 
 
