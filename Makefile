@@ -60,6 +60,7 @@ faults: $(VENV) ## Let everything fail and check that nothing is lost: leads=N s
 
 fuzz: $(VENV) ## Throw mutated messages at the gate
 	$(BIN)/python tests/fuzz/gate_fuzz.py --count 1000000
+	$(BIN)/python tests/fuzz/protocol_fuzz.py --count 5000
 
 asyncapi: $(VENV) ## Hold the AsyncAPI document against AsyncAPI's own parser (needs node and npm)
 	@npm install --silent --prefix tests/contracts/asyncapi_parser
