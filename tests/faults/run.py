@@ -204,7 +204,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--leads", type=int, default=int(os.environ.get("FAULT_LEADS") or LEADS))
     parser.add_argument("--seed", type=int, help="repeats the plan and the faults of an earlier run")
     parser.add_argument(
-        "--faults", default="all", help="names, beginnings of names, kinds (1 to 9), all, none"
+        "--faults", default="all", help="names, beginnings of names, kinds (1 to 10), all, none"
     )
     parser.add_argument("--rounds", type=int, help="how often several faults strike at once")
     parser.add_argument("--brokers", type=int, default=3)

@@ -1,5 +1,6 @@
 """The proxy before registry and model: each of its answers is a bad moment to the product, and it heals."""
 
+import json
 from collections.abc import AsyncIterator
 from typing import Literal
 
@@ -16,6 +17,8 @@ from signalbox.errors import Unavailable
 from signalbox.kafka import Registry, RegistrySettings
 from signalbox.models import Model, ModelSettings
 from signalbox.names import SchemaId
+
+ALPHA = {"id": "alpha", "name": "alpha", "description": "any", "input": ["a.B"], "output": ["a.C"]}
 
 
 class Route(BaseModel):
@@ -75,8 +78,7 @@ async def _routed(proxy: HttpProxy) -> str:
     done = await Model("faulty", ModelSettings(base_url=proxy.url, timeout_s=5)).complete(
         task="route",
         instructions="Choose.",
-        prompt='Agents:\n[{"id": "alpha", "name": "alpha", "description": "any", "input": ["a.B"], "output": ["a.C"]}]'
-        "\n\nMessage:\n{}",
+        prompt=f"Agents:\n{json.dumps([ALPHA])}\n\nMessage:\n{{}}",
         output_type=Route,
         stand_in=dict,
         message_id="m-1",
