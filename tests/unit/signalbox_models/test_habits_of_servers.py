@@ -7,7 +7,7 @@ import pytest
 from fastapi import Response
 from pydantic import BaseModel, Field
 
-from signalbox.models import Model
+from signalbox.models import Model, ModelSettings
 from signalbox.models.chat_answers import NoCompletion, read_completion
 
 
@@ -146,3 +146,19 @@ def test_where_several_tools_are_offered_none_is_guessed() -> None:
 def test_a_call_without_a_name_is_no_answer_where_it_can_be_for_several_tools() -> None:
     with pytest.raises(NoCompletion):
         read_completion(completion({"tool_calls": [{"function": {"arguments": "{}"}}]}), {"tools": []})
+
+
+@pytest.mark.parametrize(
+    ("name", "variable"),
+    [
+        ("ollama:llama3.2:3b", "OLLAMA_BASE_URL"),
+        ("vllm:m", "VLLM_BASE_URL"),
+        ("openai-chat:m", "OPENAI_BASE_URL"),
+    ],
+)
+async def test_a_provider_by_its_own_variable_has_its_answers_read_as_well(
+    chat: Any, monkeypatch: pytest.MonkeyPatch, name: str, variable: str
+) -> None:
+    monkeypatch.setenv(variable, chat.url)
+    model = Model(name, ModelSettings(api_key="k"))
+    assert await asked(model, chat, completion(with_arguments(GOOD), created=1.5)) == Verdict(**GOOD)

@@ -126,7 +126,7 @@ class RegistryApi:
     def compatibility(self, subject: Subject) -> str | None:
         """Return the level that is set for ``subject`` itself, None when it has the registry's own."""
         answer = self._ask("GET", f"config/{_quoted(subject)}")
-        if answers.is_unknown(answer) or answers.error_code(answer) == _NO_LEVEL_SET:
+        if _has_no_level(answer):
             return None
         return self._understood(answer, answers.field("compatibilityLevel"))
 
@@ -134,7 +134,7 @@ class RegistryApi:
         """Set the level of ``subject``; the subject need not exist yet."""
         answer = self._ask("PUT", f"config/{_quoted(subject)}", {"compatibility": level})
         # Apicurio keeps no level where NONE is meant, and answers 404 for a subject without one.
-        if not (level == _NO_LEVEL and answers.is_unknown(answer)):
+        if not (level == _NO_LEVEL and _has_no_level(answer)):
             self._understood(answer, answers.anything)
 
     def _version(self, subject: Subject, number: int) -> Registered:
@@ -171,6 +171,10 @@ class RegistryApi:
             said = f"{answer.status_code} {_message(answer)}"
             raise ConfigurationError(f"schema registry {self._address} answered {said}")
         return answers.understood(answer, shape)
+
+
+def _has_no_level(answer: httpx.Response) -> bool:
+    return answers.is_unknown(answer) or answers.error_code(answer) == _NO_LEVEL_SET
 
 
 def _registered(version: SchemaVersion) -> Registered:

@@ -1,6 +1,6 @@
 """A real model by its name: anything ``pydantic_ai`` can name, or any OpenAI-compatible endpoint."""
 
-from typing import Any
+from typing import Any, Final
 
 from pydantic_ai.exceptions import UserError
 from pydantic_ai.models import Model, infer_model
@@ -13,6 +13,11 @@ from signalbox.models.chat_client import ChatClient
 from signalbox.models.settings import ModelSettings
 
 _CHAT_PREFIXES = ("openai-chat:", "openai:")
+_PLAIN_CHAT: Final = frozenset(
+    {"openai-chat", "alibaba", "azure", "deepseek", "fireworks", "litellm", "moonshotai", "nebius", "ollama"}
+    | {"ovhcloud", "sambanova", "together", "vercel", "vllm"}
+)
+"""Providers that speak chat completions and nothing of their own beside it: their answers are read by us."""
 
 
 def provider_model(name: str, settings: ModelSettings) -> Model:
@@ -44,9 +49,12 @@ def _chat_model(name: str, settings: ModelSettings) -> Model:
 
 def _provider(provider: str, settings: ModelSettings) -> Provider[Any]:
     key = _key(settings)
-    if key is None:
+    given: dict[str, Any] = {} if key is None else {"api_key": key}
+    if provider in _PLAIN_CHAT:
+        given["http_client"] = ChatClient(settings.timeout_s)
+    if not given:
         return infer_provider(provider)
-    made: Provider[Any] = infer_provider_class(provider)(api_key=key)  # type: ignore[call-arg]
+    made: Provider[Any] = infer_provider_class(provider)(**given)
     return made
 
 
