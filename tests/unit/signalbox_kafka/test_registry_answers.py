@@ -322,3 +322,27 @@ async def test_a_schema_that_the_registry_took_and_we_do_not_is_an_answer_with_a
         assert isinstance(verdict, Rejected)
         assert verdict.reason is Reason.UNSAFE_SCHEMA
         await registry.close()
+
+
+@pytest.mark.parametrize(
+    "token",
+    [page(200), page(403), page(502), said(200), told(200, []), told(200, {"access_token": {"a": 1}})],
+    ids=["200 page", "403 page", "502 page", "nothing", "a list", "no text"],
+)
+async def test_what_is_no_token_is_a_bad_moment_too(token: bytes) -> None:
+    async with answering(lambda asked: token if asked.path == "/token" else served({})(asked)) as server:
+        own = {"oauth_client_id": "ada", "oauth_client_secret": "s", "oauth_token_url": f"{server.url}/token"}
+        registry = Registry(RegistrySettings.model_validate({"url": server.url, **own}))
+        with pytest.raises(Unavailable, match="access_token"):
+            await registry.schema_text(SEVEN)
+        await registry.close()
+
+
+@pytest.mark.parametrize("lasts", [None, "never", "NaN", -1, 1e308, [3600]])
+async def test_a_token_that_does_not_say_how_long_it_lasts_is_taken(lasts: Any) -> None:
+    token = told(200, {"access_token": "t", "expires_in": lasts})
+    async with answering(lambda asked: token if asked.path == "/token" else served({})(asked)) as server:
+        own = {"oauth_client_id": "ada", "oauth_client_secret": "s", "oauth_token_url": f"{server.url}/token"}
+        registry = Registry(RegistrySettings.model_validate({"url": server.url, **own}))
+        assert await registry.schema_text(SEVEN) == TEXT
+        await registry.close()
