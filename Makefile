@@ -63,6 +63,7 @@ fuzz: $(VENV) ## Throw mutated messages, pages, mails and answers at what reads 
 	$(BIN)/python tests/fuzz/mail_fuzz.py --count 100000
 	$(BIN)/python tests/fuzz/page_fuzz.py --count 100000
 	$(BIN)/python tests/fuzz/stage_fuzz.py --count 20000
+	$(BIN)/python tests/fuzz/protocol_fuzz.py --count 5000
 
 asyncapi: $(VENV) ## Hold the AsyncAPI document against AsyncAPI's own parser (needs node and npm)
 	@npm install --silent --prefix tests/contracts/asyncapi_parser

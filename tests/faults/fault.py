@@ -37,6 +37,8 @@ class Kind(IntEnum):
     """An agent's disk is full; a clock jumps."""
     REBALANCE = 9
     """Orchestrator replicas come and go."""
+    PROXY = 10
+    """A proxy answers in the place of registry and model: pages, errors, what is no answer of theirs."""
     PAGES = 11
     """Websites of leads' companies: pages that no parser likes, answers that are none or have no end."""
 
@@ -144,8 +146,8 @@ class Surroundings(Protocol):
 class OpenSurroundings(Protocol):
     """``injectors.surroundings.open_surroundings``; ``kinds``: those whose faults are wanted.
 
-    The SMTP server always stands. The model server stands only when ``Kind.MODEL`` is wanted: else
-    ``LLM_MODEL=offline``. Proxies stand only for the kinds that need them.
+    The SMTP server always stands. The model server stands only when ``Kind.MODEL`` or ``Kind.PROXY`` is
+    wanted: else ``LLM_MODEL=offline``. Proxies stand only for the kinds that need them.
     """
 
     def __call__(self, world: World, kinds: frozenset[Kind]) -> AbstractAsyncContextManager[Surroundings]: ...

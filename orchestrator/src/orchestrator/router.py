@@ -1,13 +1,14 @@
 """The signaller: a model chooses among the agents that the interlocking left it. No Kafka in here."""
 
 import json
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, Field, create_model
+from pydantic import BaseModel, BeforeValidator, Field, create_model
 
 from orchestrator.offline import best_match
 from signalbox.agent import AgentDefinition
@@ -20,6 +21,7 @@ from signalbox.reasons import Reason
 
 PROMPT_VERSION: Final = "1"
 _MESSAGE_LIMIT: Final = 16_000
+_REASON_LIMIT: Final = 1000
 
 INSTRUCTIONS: Final = f"""\
 You route messages in a system of agents. You get one message and the agents that may take it, each with
@@ -43,7 +45,7 @@ class Choice:
 
 
 class Unroutable(Refusal):
-    """The model's answer stayed outside the candidates; ``calls`` says how often it was asked."""
+    """The model named no candidate, or can't take the message; ``calls`` says how often it was asked."""
 
     def __init__(self, detail: str, calls: int) -> None:
         super().__init__(Reason.UNROUTABLE, detail)
@@ -61,7 +63,7 @@ class Router:
 
         Raises:
             Unavailable: the model can't be reached now.
-            Unroutable: its answers stayed outside the candidates.
+            Unroutable: its answers stayed outside the candidates, or it can't take this message.
         """
         started = time.perf_counter()
         text = _message_text(message.record_type, message.datum)
@@ -70,6 +72,7 @@ class Router:
                 task="route",
                 instructions=INSTRUCTIONS,
                 prompt=_prompt(text, candidates),
+                shorter=_prompt(_cut(text, len(text) // 4), candidates),
                 output_type=_answer_type(tuple(agent.id for agent in candidates)),
                 stand_in=lambda: best_match(text, candidates),
                 message_id=message.envelope.id,
@@ -91,12 +94,32 @@ class Router:
 @lru_cache(maxsize=256)
 def _answer_type(agents: tuple[AgentId, ...]) -> type[BaseModel]:
     # An enumeration made at run time: the schema itself forbids every other answer.
-    choice: Any = Literal[(*agents, NO_AGENT)]
+    choices = (*agents, NO_AGENT)
+    choice: Any = Annotated[Literal[choices], BeforeValidator(lambda said: _meant(said, choices))]
+    reason: Any = Annotated[str, BeforeValidator(_shortened)]
     return create_model(
         "Route",
         agent=(choice, Field(description="the id of the agent that takes the message next")),
-        reason=(str, Field(description="why, in one sentence", max_length=1000)),
+        reason=(reason, Field(description="why, in one sentence", max_length=_REASON_LIMIT)),
     )
+
+
+def _meant(said: Any, choices: Sequence[str]) -> Any:
+    """Return the one of ``choices`` that is written in another way: in other case, in quotes, with blanks."""
+    if said is None:
+        return NO_AGENT
+    if not isinstance(said, str) or said in choices:
+        return said
+    meant = [choice for choice in choices if _plain(choice) == _plain(said)]
+    return meant[0] if len(meant) == 1 else said
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s_-]+", "_", name.strip(" \t\r\n\"'`*.,:;()[]{}<>")).casefold()
+
+
+def _shortened(reason: Any) -> Any:
+    return reason[:_REASON_LIMIT] if isinstance(reason, str) else reason
 
 
 def _prompt(message: str, candidates: Sequence[AgentDefinition]) -> str:
@@ -106,4 +129,8 @@ def _prompt(message: str, candidates: Sequence[AgentDefinition]) -> str:
 
 def _message_text(record_type: str, datum: Mapping[str, Any]) -> str:
     text = json.dumps({"record_type": record_type, "record": datum}, ensure_ascii=False, default=str)
-    return text if len(text) <= _MESSAGE_LIMIT else text[:_MESSAGE_LIMIT] + "… (cut)"
+    return _cut(text, _MESSAGE_LIMIT)
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[:limit] + "… (cut)"

@@ -97,6 +97,8 @@ class ModelServer:
                     return
                 writer.write(given)
                 await writer.drain()
+                if request.headers.get("connection") == "close":
+                    return
         except ConnectionError:
             reset(writer.transport)
         finally:

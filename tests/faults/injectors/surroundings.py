@@ -22,6 +22,7 @@ from injectors.network import Network
 from injectors.pages import PageServer, page_faults
 from injectors.preload import NoCompiler, Preload
 from injectors.process_faults import broker_faults, process_faults
+from injectors.proxies import proxy_faults
 from injectors.rebalances import ReplicasComeAndGo
 from injectors.registry import registry_faults
 from injectors.smtp import SmtpSink, smtp_faults
@@ -83,16 +84,19 @@ async def open_surroundings(world: World, kinds: frozenset[Kind]) -> AsyncIterat
     async with AsyncExitStack() as opened:
         loop = opened.enter_context(BackgroundLoop())
         supervisor = Supervisor(world.run_dir / "stack", world.run_dir / "restarts.jsonl")
+        registry = await _registry(opened, loop, world, kinds)
+        model, before_model = await _model(opened, loop, world, kinds)
         faults: dict[Kind, Sequence[Fault]] = {
             Kind.PROCESS: process_faults(supervisor),
             Kind.BROKER: broker_faults(supervisor),
-            Kind.REGISTRY: await _registry(opened, loop, world, kinds),
-            Kind.MODEL: await _model(opened, loop, world, kinds),
+            Kind.REGISTRY: registry_faults(registry) if registry else [],
+            Kind.MODEL: model_faults(model) if model else [],
             Kind.AGENT: await _agents(opened, loop, world, kinds),
             Kind.SMTP: await _smtp(opened, loop, world),
             Kind.NETWORK: await _network(opened, loop, world, kinds),
             Kind.STORAGE_AND_CLOCK: _storage_and_clock(world, kinds),
             Kind.REBALANCE: [ReplicasComeAndGo(supervisor)],
+            Kind.PROXY: proxy_faults(registry, before_model) if registry and before_model else [],
             Kind.PAGES: await _pages(opened, loop, world, kinds),
         }
         around = Around([fault for kind in sorted(kinds) for fault in faults[kind]], supervisor)
@@ -128,26 +132,31 @@ async def _smtp(opened: AsyncExitStack, loop: BackgroundLoop, world: World) -> S
 
 async def _model(
     opened: AsyncExitStack, loop: BackgroundLoop, world: World, kinds: frozenset[Kind]
-) -> Sequence[Fault]:
-    if Kind.MODEL not in kinds:
+) -> tuple[ModelServer | None, HttpProxy | None]:
+    """Open the model server and, where it is wanted, the proxy before it."""
+    if not kinds & {Kind.MODEL, Kind.PROXY}:
         world.env |= _NO_MODEL
-        return []
+        return None, None
     server = ModelServer(loop, world.model_answers)
     await server.open()
     opened.push_async_callback(server.close)
     world.env |= {**_MODEL, "LLM_BASE_URL": server.url}
-    return model_faults(server)
+    if Kind.PROXY not in kinds:
+        return server, None
+    proxy = await _proxied(opened, HttpProxy(loop, "model proxy", lambda: server.url))
+    world.env["LLM_BASE_URL"] = proxy.url
+    return server, proxy
 
 
 async def _registry(
     opened: AsyncExitStack, loop: BackgroundLoop, world: World, kinds: frozenset[Kind]
-) -> Sequence[Fault]:
-    if Kind.REGISTRY not in kinds:
-        return []
+) -> HttpProxy | None:
+    if not kinds & {Kind.REGISTRY, Kind.PROXY}:
+        return None
     proxy = await _proxied(opened, HttpProxy(loop, REGISTRY, lambda: world.stack.addresses[REGISTRY]))
     for service in APPLICATIONS:
         world.env_of.setdefault(service.kind, {})["SCHEMA_REGISTRY_URL"] = proxy.url
-    return registry_faults(proxy)
+    return proxy
 
 
 async def _agents(

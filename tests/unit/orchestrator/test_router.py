@@ -3,14 +3,17 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from orchestrator.offline import best_match
-from orchestrator.router import Router
+from orchestrator.router import Router, _answer_type
 from signalbox.agent import AgentDefinition
 from signalbox.governance import Accepted
 from signalbox.models import model_for
+from signalbox.names import AgentId
 
 
 def agent(name: str, description: str) -> AgentDefinition:
@@ -53,3 +56,46 @@ async def test_each_call_is_written_down_at_the_model_port(
 
     [call] = [json.loads(line) for line in (tmp_path / "calls.jsonl").read_text().splitlines()]
     assert (call["task"], call["message_id"]) == ("route", "m-1")
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("beta", "beta"),
+        ("Beta", "beta"),
+        (" beta\n", "beta"),
+        ('"beta"', "beta"),
+        ("`BETA`.", "beta"),
+        ("none", "NONE"),
+        ("None", "NONE"),
+        (" 'none' ", "NONE"),
+        (None, "NONE"),
+        ("Lead-Scoring", "lead_scoring"),
+        ("lead scoring", "lead_scoring"),
+    ],
+)
+def test_a_candidate_is_taken_however_its_id_is_written(said: object, meant: str) -> None:
+    answer_type: Any = _answer_type((AgentId("alpha"), AgentId("beta"), AgentId("lead_scoring")))
+    assert answer_type.model_validate({"agent": said, "reason": "r"}).agent == meant
+
+
+@pytest.mark.parametrize("said", ["gamma", "alpha beta", "alphabeta", "", 7, ["alpha"], "nurture", "alph"])
+def test_what_is_no_candidate_stays_refused(said: object) -> None:
+    answer_type: Any = _answer_type((AgentId("alpha"), AgentId("beta")))
+    with pytest.raises(ValidationError):
+        answer_type.model_validate({"agent": said, "reason": "r"})
+
+
+def test_an_id_that_two_candidates_could_mean_is_not_guessed() -> None:
+    answer_type: Any = _answer_type((AgentId("a_b"), AgentId("a-b")))
+    assert answer_type.model_validate({"agent": "a-b", "reason": "r"}).agent == "a-b"
+    with pytest.raises(ValidationError):
+        answer_type.model_validate({"agent": "A B", "reason": "r"})
+
+
+def test_a_reason_that_is_too_long_is_cut_and_the_schema_still_asks_for_a_short_one() -> None:
+    answer_type: Any = _answer_type((AgentId("alpha"),))
+    assert len(answer_type.model_validate({"agent": "alpha", "reason": "x" * 5000}).reason) == 1000
+    properties = answer_type.model_json_schema()["properties"]
+    assert properties["agent"]["enum"] == ["alpha", "NONE"]
+    assert properties["reason"]["maxLength"] == 1000

@@ -1,13 +1,14 @@
 import asyncio
 import json
+import threading
 from typing import Any
 
 import pytest
 
 from memory_registry import MemoryRegistry
 from signalbox.errors import Unavailable
-from signalbox.governance import Contracts
-from signalbox.names import RecordType
+from signalbox.governance import Contracts, SchemaVersion, adoption
+from signalbox.names import RecordType, Subject
 
 T = RecordType("t.R")
 
@@ -182,3 +183,152 @@ async def test_tags_tell_the_paths_of_personal_data(registry: MemoryRegistry, co
     contract = await contracts.get(T)
     assert contract is not None
     assert contract.tags == {"a"}
+
+
+class Counted:
+    """Counts how often ``what`` of a module is called."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+        self.count = 0
+        real = getattr(adoption, what)
+
+        def counted(*given: Any) -> Any:
+            self.count += 1
+            return real(*given)
+
+        monkeypatch.setattr(adoption, what, counted)
+
+
+def grown(number: int) -> str:
+    """Give a version that adds a field to the one before it."""
+    return version(*((f"f{at}", ["null", "int"]) for at in range(number)))
+
+
+def with_defaults(text: str) -> str:
+    said = json.loads(text)
+    for field in said["fields"]:
+        field["default"] = None
+    return json.dumps(said)
+
+
+async def test_a_refresh_judges_only_what_is_new(
+    registry: MemoryRegistry, contracts: Contracts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(1, 61):
+        registry.register(T, with_defaults(grown(number)))
+    built, compared = Counted(monkeypatch, "parse"), Counted(monkeypatch, "mismatches")
+    assert await held(contracts) == 60
+    assert (built.count, compared.count) == (60, 60 * 59 // 2)
+    built.count = compared.count = 0
+    for _ in range(5):
+        await contracts.refresh()
+    assert (built.count, compared.count) == (0, 0)
+    registry.register(T, with_defaults(grown(61)))
+    await contracts.refresh()
+    assert await held(contracts) == 61
+    assert (built.count, compared.count) == (1, 60)
+
+
+async def test_versions_that_differ_in_rules_alone_are_compared_once(
+    registry: MemoryRegistry, contracts: Contracts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared = Counted(monkeypatch, "mismatches")
+    for number in range(450):
+        registry.register(T, version(("a", "int"), rule=f"this.a > {number}"))
+    assert await held(contracts) == 450
+    assert compared.count <= 1
+
+
+async def test_a_version_that_is_taken_out_of_the_middle_changes_what_follows_from_it(
+    registry: MemoryRegistry, contracts: Contracts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.register(T, version(("a", "int")))
+    registry.register(T, version(("a", "int"), ("b", "int")))  # is not adopted: it does not read the first
+    registry.register(T, version(("a", "long")))
+    registry.register(T, version(("b", "int")))  # could be the newest, were the others not there
+    assert await held(contracts) == 3
+    for number in (1, 3):
+        registry.soft_delete(T, number)
+    await contracts.refresh()
+    assert await held(contracts) == 4
+
+
+async def test_a_rollback_and_a_second_try_judge_nothing_twice(
+    registry: MemoryRegistry, contracts: Contracts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(1, 21):
+        registry.register(T, with_defaults(grown(number)))
+    assert await held(contracts) == 20
+    compared = Counted(monkeypatch, "mismatches")
+    registry.soft_delete(T, 20)
+    await contracts.refresh()
+    assert await held(contracts) == 19
+    assert compared.count == 0
+
+
+async def test_hundreds_of_versions_leave_the_loop_free(
+    registry: MemoryRegistry, contracts: Contracts
+) -> None:
+    for number in range(1, 121):
+        registry.register(T, with_defaults(grown(number)))
+    loop, gaps, done = asyncio.get_running_loop(), [0.0], asyncio.Event()
+
+    async def tick() -> None:
+        last = loop.time()
+        while not done.is_set():
+            await asyncio.sleep(0.005)
+            gaps.append(loop.time() - last)
+            last = loop.time()
+
+    ticking = asyncio.create_task(tick())
+    assert await held(contracts) == 120
+    done.set()
+    await ticking
+    assert len(gaps) > 5  # it took a while, and the loop went on meanwhile
+    assert max(gaps) < 0.5
+
+
+async def test_judging_ends_when_nobody_waits_for_it_any_more(
+    registry: MemoryRegistry, contracts: Contracts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(1, 121):
+        registry.register(T, with_defaults(grown(number)))
+    began, compared = threading.Event(), Counted(monkeypatch, "mismatches")
+    real = adoption.mismatches
+
+    def slow(*given: Any) -> Any:
+        began.set()
+        return real(*given)
+
+    monkeypatch.setattr(adoption, "mismatches", slow)
+    asking = asyncio.create_task(contracts.get(T))
+    await asyncio.to_thread(began.wait, 10)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert compared.count < 120 * 119 // 2
+
+
+async def test_one_subject_without_an_answer_does_not_keep_the_others_from_being_refreshed(
+    alerts: list[tuple[str, int, str]],
+) -> None:
+    class Moody(MemoryRegistry):
+        refused = ""
+
+        async def versions(self, subject: Subject) -> list[SchemaVersion]:
+            if subject == self.refused:
+                raise Unavailable("registry", "a page")
+            return await super().versions(subject)
+
+    registry, other = Moody(), RecordType("t.A")
+    contracts = Contracts(registry)
+    registry.register(other, version(("a", "int"), name="A"))
+    registry.register(T, version(("a", "int")))
+    assert await contracts.get(other) is not None
+    assert await held(contracts) == 1
+    registry.refused = other
+    registry.register(T, version(("a", "int"), rule="this.a > 0"))
+    with pytest.raises(Unavailable):
+        await contracts.refresh()
+    assert await held(contracts) == 2
+    assert await contracts.get(other) is not None

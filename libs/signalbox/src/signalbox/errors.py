@@ -6,6 +6,7 @@
     ├── Refusal              the message is bad: dead-letter it, never retry it
     │   └── (carries a Reason, a detail and the field)
     ├── Unavailable          the moment is bad: wait with backoff, never dead-letter
+    │   └── NotAnAnswer      the other side was reached, and what came back is no answer of its protocol
     ├── Unwritable           the broker will never take this record: write another one, never wait
     ├── Fatal                this process must stop: its work belongs to another now
     └── ConfigurationError   the operator must change something; say what
@@ -51,6 +52,12 @@ class Unavailable(SignalboxError):
         self.detail = detail
         self.retry_after = retry_after
 
+
+class NotAnAnswer(Unavailable):
+    """What came back is no well-formed answer of the protocol: a proxy's page, rubbish, a failure inside.
+
+    It says nothing about the message. Only :mod:`signalbox.own_failures` may conclude otherwise, from many.
+    """
 
 class Unwritable(SignalboxError):
     """A record that its topic will never take as it is: too large, or for a partition that is not there.

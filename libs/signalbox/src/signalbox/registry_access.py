@@ -1,9 +1,11 @@
 """Where the Schema Registry is and who we are to it: one description for every client of it."""
 
+import asyncio
+import math
 import ssl
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import AsyncGenerator, Generator
 from typing import Any, Final, Self
 
 import httpx
@@ -11,7 +13,7 @@ from pydantic import AnyHttpUrl, Field, SecretStr, TypeAdapter, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from signalbox import tls
-from signalbox.errors import ConfigurationError, Unavailable
+from signalbox.errors import ConfigurationError, NotAnAnswer, Unavailable
 from signalbox.settings import Settings, require_readable, revealed, variable_of
 
 _BASIC: Final = ("user", "password")
@@ -109,7 +111,8 @@ class BearerToken:
 
         Raises:
             Unavailable: the endpoint can't be reached.
-            ConfigurationError: it refuses our credentials, or its answer has no token.
+            NotAnAnswer: what it answers is none of RFC 6749.
+            ConfigurationError: it refuses our credentials.
         """
         if (token := revealed(self._settings.token)) is not None:
             return token
@@ -117,14 +120,6 @@ class BearerToken:
             if time.monotonic() >= self._renew_at:
                 self._fetch()
             return self._fetched
-
-    def fields(self) -> dict[str, str]:
-        """Return what Confluent's client takes from a provider of its own."""
-        pool = self._settings.identity_pool
-        return {
-            "bearer.auth.token": self.value(),
-            "bearer.auth.logical.cluster": self._settings.logical_cluster or "",
-        } | ({"bearer.auth.identity.pool.id": pool} if pool else {})
 
     def _fetch(self) -> None:
         settings = self._settings
@@ -137,22 +132,16 @@ class BearerToken:
             if is_untrusted(error):
                 raise ConfigurationError(f"the token endpoint {url} is not trusted: {error}") from error
             raise Unavailable("token endpoint", f"{url}: {error or type(error).__name__}") from error
-        if answer.status_code in _REFUSED:
-            raise ConfigurationError(
-                f"the token endpoint {url} refuses SCHEMA_REGISTRY_OAUTH_*: {answer.status_code}"
-            )
-        if not answer.is_success:
-            raise Unavailable("token endpoint", f"{url} answered {answer.status_code}")
-        self._take(url, answer)
-
-    def _take(self, url: str, answer: httpx.Response) -> None:
-        try:
-            said = answer.json()
-            self._fetched = str(said["access_token"])
-            lasts_s = float(said.get("expires_in", _SHORTEST_S))
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise ConfigurationError(f"the token endpoint {url} answered without an access_token") from None
-        self._renew_at = time.monotonic() + lasts_s * _SPARE
+        said = _object(answer)
+        if answer.status_code in _REFUSED and isinstance(said.get("error"), str):
+            refusal = f"the token endpoint {url} refuses SCHEMA_REGISTRY_OAUTH_*: {answer.status_code}"
+            raise ConfigurationError(refusal)
+        token = said.get("access_token")
+        if not (answer.is_success and isinstance(token, str) and token):
+            detail = f"{url} answered {answer.status_code} without an access_token"
+            raise NotAnAnswer("token endpoint", detail)
+        self._fetched = token
+        self._renew_at = time.monotonic() + _seconds(said.get("expires_in")) * _SPARE
 
 
 class RegistryAuth(httpx.Auth):
@@ -176,6 +165,12 @@ class RegistryAuth(httpx.Auth):
             return
         yield request
 
+    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        if self._bearer is not None:
+            await asyncio.to_thread(self._bearer.value)  # may ask the token endpoint, which blocks
+        for signed in self.auth_flow(request):
+            yield signed
+
 
 def is_untrusted(error: BaseException) -> bool:
     """Tell whether a connection failed because we don't trust the other side's certificate."""
@@ -190,22 +185,21 @@ def untrusted(url: str, error: BaseException) -> str:
     return f"the registry at {url} is not trusted (SCHEMA_REGISTRY_SSL_CA_LOCATION): {error}"
 
 
-def confluent_properties(settings: RegistrySettings) -> dict[str, Any]:
-    """Return our identity in the words of Confluent's client.
+def _object(answer: httpx.Response) -> dict[str, Any]:
+    try:
+        said = answer.json()
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}
 
-    Raises:
-        ConfigurationError: a secret's or certificate's file can't be used.
-    """
-    settings.tls()  # so that a file that is no certificate is told as such
-    properties: dict[str, Any] = {
-        "ssl.ca.location": settings.ssl_ca_location,
-        "ssl.certificate.location": settings.ssl_certificate_location,
-        "ssl.key.location": settings.ssl_key_location,
-        "ssl.key.password": revealed(settings.ssl_key_password),
-    }
-    if settings.user is not None:
-        properties["basic.auth.user.info"] = f"{settings.user}:{revealed(settings.password)}"
-    return {name: value for name, value in properties.items() if value is not None}
+
+def _seconds(lasts: Any) -> float:
+    # RFC 6749 recommends expires_in, and servers write it as a number or as text.
+    try:
+        seconds = float(lasts)
+    except (TypeError, ValueError):
+        return _SHORTEST_S
+    return seconds if math.isfinite(seconds) and seconds > 0 else _SHORTEST_S
 
 
 def _is_url(text: str) -> bool:

@@ -43,4 +43,8 @@ def _types(agent: Agent) -> Iterator[str]:
 
 
 def _doc(versions: list[SchemaVersion]) -> str:
-    return str(json.loads(versions[-1].schema_text).get("doc", "")) if versions else ""
+    try:
+        said = json.loads(versions[-1].schema_text) if versions else {}
+    except ValueError:
+        return ""  # it is of another kind than Avro
+    return str(said.get("doc", "")) if isinstance(said, dict) else ""

@@ -80,7 +80,10 @@ class Schemas:
     async def _fetch(self, schema_id: SchemaId) -> None:
         if schema_id in self._known:
             return
-        text = await self._registry.schema_text(schema_id)
+        try:
+            text = await self._registry.schema_text(schema_id)
+        except Refusal:
+            return  # the registry has no answer about this id alone; it is shown as one that is unknown
         if text is not None:  # an unknown id may be known later: registry followers lag
             self._known[schema_id] = _parsed(text)
 

@@ -36,10 +36,12 @@ class InForce:
         """Ask the registry again.
 
         Raises:
-            Unavailable: it can't be reached; what was in force stays so.
+            Unavailable: it has no answer about one record type at least; what was in force of it stays so.
         """
-        await self._contracts.refresh()
-        await self.load()
+        try:
+            await self._contracts.refresh()
+        finally:
+            await self.load()
 
     def check(self, own: OwnContract, value: bytes) -> None:
         """Read a framed output as a reader with the contract in force does, and hold it against its rules.

@@ -40,7 +40,7 @@ class TaskModel:
 
         Raises:
             Unavailable: the kit answers 503, and the message is sent again later.
-            ModelRefused: the kit answers 422.
+            ModelRefused: the kit answers 422: no valid answer, or the model can't take this message.
         """
         completion = await self._model.complete(
             task=task,

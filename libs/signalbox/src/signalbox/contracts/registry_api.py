@@ -3,21 +3,25 @@
 Source: Confluent *Schema Registry API Reference*, subjects, config and compatibility resources.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 from urllib.parse import quote
 
 import httpx
 
+from signalbox import registry_answers as answers
 from signalbox.errors import ConfigurationError, Unavailable
+from signalbox.governance.registry import SchemaVersion
 from signalbox.names import SchemaId, Subject
 from signalbox.registry_access import RegistryAuth, RegistrySettings, is_untrusted, untrusted
 
-_NOT_FOUND: Final = 404
+T = TypeVar("T")
+
 _SOFT_DELETED: Final = 40406
 """A version is soft-deleted already: Confluent answers it with 404, Apicurio with 409."""
+_NO_LEVEL_SET: Final = 40408
 _NO_LEVEL: Final = "NONE"
 _REFUSED: Final = frozenset({409, 422})
 _DENIED: Final = frozenset({401, 403})
@@ -46,8 +50,8 @@ class RefusedByRegistry:
 class RegistryApi:
     """A connection to a registry; close it, or use it in ``with``.
 
-    Every method raises `Unavailable` when the registry can't be reached or answers 429 or 5xx, and
-    `ConfigurationError` when it denies access or answers what the API does not foresee.
+    Every method raises `Unavailable` when the registry can't be reached or what comes back is no answer of
+    it, and `ConfigurationError` when it denies access or refuses what is asked, in its own words.
     """
 
     def __init__(self, settings: RegistrySettings) -> None:
@@ -70,28 +74,26 @@ class RegistryApi:
 
     def versions(self, subject: Subject) -> list[Registered]:
         """Return the live versions of ``subject``, oldest first; none when it is unknown."""
-        answer = self._ask("GET", f"subjects/{_quoted(subject)}/versions")
-        if answer.status_code == _NOT_FOUND:
-            return []
-        numbers = sorted(int(number) for number in self._json(answer))
+        numbers = self._found(f"subjects/{_quoted(subject)}/versions", answers.version_numbers) or []
         return [self._version(subject, number) for number in numbers]
 
     def lookup(self, subject: Subject, text: str) -> Registered | None:
         """Return the version under which ``text`` is registered, None when it is not."""
         answer = self._ask("POST", f"subjects/{_quoted(subject)}", {"schema": text})
-        return None if answer.status_code == _NOT_FOUND else _registered(self._json(answer))
+        if answers.is_unknown(answer):
+            return None
+        return _registered(self._understood(answer, answers.version_of(subject)))
 
     def register(self, subject: Subject, text: str) -> SchemaId | RefusedByRegistry:
         """Register ``text``; the same text again gives the same id."""
         answer = self._ask("POST", f"subjects/{_quoted(subject)}/versions", {"schema": text})
-        if answer.status_code in _REFUSED:
+        if answer.status_code in _REFUSED and answers.error_code(answer) is not None:
             return RefusedByRegistry(_message(answer))
-        return SchemaId(int(self._json(answer)["id"]))
+        return self._understood(answer, answers.schema_id)
 
     def schema_text(self, schema_id: SchemaId) -> str | None:
         """Return the schema of an id, also of one that is soft-deleted; None when it is unknown."""
-        answer = self._ask("GET", f"schemas/ids/{schema_id}")
-        return None if answer.status_code == _NOT_FOUND else str(self._json(answer)["schema"])
+        return self._found(f"schemas/ids/{schema_id}", answers.schema_of_id(schema_id))
 
     def delete(self, subject: Subject, version: int, *, permanently: bool = False) -> None:
         """Delete one version: softly, so that messages with its id can still be read, and then for good.
@@ -100,42 +102,48 @@ class RegistryApi:
         """
         path = f"subjects/{_quoted(subject)}/versions/{version}"
         answer = self._ask("DELETE", path)
-        soft_deleted = not answer.is_success and self._error_code(answer) == _SOFT_DELETED
+        soft_deleted = answers.error_code(answer) == _SOFT_DELETED
         if not (permanently and soft_deleted):
-            self._json(answer)
+            self._understood(answer, answers.anything)
         if permanently:
-            self._json(self._ask("DELETE", f"{path}?permanent=true"))
+            self._understood(self._ask("DELETE", f"{path}?permanent=true"), answers.anything)
 
     def deleted_versions(self, subject: Subject) -> list[Registered]:
         """Return the versions of ``subject`` that are soft-deleted, oldest first.
 
         Apicurio lists them, but does not show them once none is live; those it does not show are left out.
         """
-        listed = self._ask("GET", f"subjects/{_quoted(subject)}/versions?deleted=true")
-        if listed.status_code == _NOT_FOUND:
-            return []
-        live = self._ask("GET", f"subjects/{_quoted(subject)}/versions")
-        alive = set() if live.status_code == _NOT_FOUND else set(self._json(live))
-        numbers = sorted(int(number) for number in self._json(listed) if number not in alive)
-        paths = [f"subjects/{_quoted(subject)}/versions/{number}?deleted=true" for number in numbers]
-        answers = [self._ask("GET", path) for path in paths]
-        return [_registered(self._json(answer)) for answer in answers if answer.status_code != _NOT_FOUND]
+        path = f"subjects/{_quoted(subject)}/versions"
+        listed = self._found(f"{path}?deleted=true", answers.version_numbers) or []
+        alive = set(self._found(path, answers.version_numbers) or []) if listed else set()
+        found = [
+            self._found(f"{path}/{number}?deleted=true", answers.version_of(subject, number))
+            for number in listed
+            if number not in alive
+        ]
+        return [_registered(version) for version in found if version is not None]
 
     def compatibility(self, subject: Subject) -> str | None:
         """Return the level that is set for ``subject`` itself, None when it has the registry's own."""
         answer = self._ask("GET", f"config/{_quoted(subject)}")
-        return None if answer.status_code == _NOT_FOUND else str(self._json(answer)["compatibilityLevel"])
+        if _has_no_level(answer):
+            return None
+        return self._understood(answer, answers.field("compatibilityLevel"))
 
     def set_compatibility(self, subject: Subject, level: str) -> None:
         """Set the level of ``subject``; the subject need not exist yet."""
         answer = self._ask("PUT", f"config/{_quoted(subject)}", {"compatibility": level})
         # Apicurio keeps no level where NONE is meant, and answers 404 for a subject without one.
-        if not (answer.status_code == _NOT_FOUND and level == _NO_LEVEL):
-            self._json(answer)
+        if not (level == _NO_LEVEL and _has_no_level(answer)):
+            self._understood(answer, answers.anything)
 
     def _version(self, subject: Subject, number: int) -> Registered:
         path = f"subjects/{_quoted(subject)}/versions/{number}"
-        return _registered(self._json(self._ask("GET", path)))
+        return _registered(self._understood(self._ask("GET", path), answers.version_of(subject, number)))
+
+    def _found(self, path: str, shape: Callable[[Any], T]) -> T | None:
+        answer = self._ask("GET", path)
+        return None if answers.is_unknown(answer) else self._understood(answer, shape)
 
     def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> httpx.Response:
         try:
@@ -149,6 +157,8 @@ class RegistryApi:
         status = answer.status_code
         if status >= _SERVER_ERROR or status == _TOO_MANY:
             raise Unavailable(f"schema registry {self._address}", f"{method} {path}: {_message(answer)}")
+        if status in _DENIED and answers.error_code(answer) is None:
+            raise answers.not_an_answer(answer, ": access is denied (SCHEMA_REGISTRY_*)")
         if status in _DENIED:
             raise ConfigurationError(
                 f"schema registry {self._address} denies access ({status}):"
@@ -156,23 +166,19 @@ class RegistryApi:
             )
         return answer
 
-    def _error_code(self, answer: httpx.Response) -> int:
-        try:
-            return int(answer.json()["error_code"])
-        except (ValueError, KeyError, TypeError):
-            return answer.status_code
-
-    def _json(self, answer: httpx.Response) -> Any:
-        try:
-            answer.raise_for_status()
-            return answer.json()
-        except (httpx.HTTPStatusError, ValueError) as error:
+    def _understood(self, answer: httpx.Response, shape: Callable[[Any], T]) -> T:
+        if answers.error_code(answer) is not None:
             said = f"{answer.status_code} {_message(answer)}"
-            raise ConfigurationError(f"schema registry {self._address} answered {said}") from error
+            raise ConfigurationError(f"schema registry {self._address} answered {said}")
+        return answers.understood(answer, shape)
 
 
-def _registered(answer: Mapping[str, Any]) -> Registered:
-    return Registered(int(answer["version"]), SchemaId(int(answer["id"])), str(answer["schema"]))
+def _has_no_level(answer: httpx.Response) -> bool:
+    return answers.is_unknown(answer) or answers.error_code(answer) == _NO_LEVEL_SET
+
+
+def _registered(version: SchemaVersion) -> Registered:
+    return Registered(version.version, version.schema_id, version.schema_text)
 
 
 def _message(answer: httpx.Response) -> str:

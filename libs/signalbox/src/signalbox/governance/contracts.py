@@ -7,18 +7,18 @@ version holds follows from the registry's list alone, so every process comes to 
 """
 
 import asyncio
+import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
 import structlog
 
-from signalbox.avro.codec import require_readable
-from signalbox.avro.form import reader_form
 from signalbox.avro.limits import Limits
-from signalbox.avro.schema import ParsedSchema, parse
-from signalbox.errors import ConfigurationError, Refusal, Unavailable
+from signalbox.avro.schema import ParsedSchema
+from signalbox.errors import Unavailable
+from signalbox.governance.adoption import Adoption, Judged, Readable
 from signalbox.governance.pii import pii_paths
 from signalbox.governance.registry import SchemaRegistry, SchemaVersion
 from signalbox.governance.rules import Rules
@@ -68,11 +68,11 @@ class Contracts:
         self._refresh_s = refresh_s
         self._pins = dict(pins)
         self._alert = alert
-        self._limits = limits
+        self._adoption = Adoption(limits)
         self._in_force: dict[RecordType, tuple[Contract | None, float]] = {}
-        self._built: dict[tuple[RecordType, int, SchemaId], Contract | str] = {}
         self._alerted: set[tuple[RecordType, int, str]] = set()
         self._loading: dict[RecordType, asyncio.Lock] = {}
+        self._judging = asyncio.Semaphore(1)
 
     async def get(self, record_type: RecordType) -> Contract | None:
         """Return the contract that holds now; None when the subject has no version that can be held to.
@@ -82,7 +82,7 @@ class Contracts:
         """
         if self._is_current(record_type):
             return self._in_force[record_type][0]
-        async with self._loading.setdefault(record_type, asyncio.Lock()):
+        async with self._lock(record_type):
             if not self._is_current(record_type):
                 await self._load(record_type)
         return self._in_force[record_type][0]
@@ -91,10 +91,17 @@ class Contracts:
         """Ask the registry about every record type that was asked for so far.
 
         Raises:
-            Unavailable: the registry can't be reached; what was in force stays so.
+            Unavailable: it has no answer about one of them at least, whose contract stays in force.
         """
+        unavailable: Unavailable | None = None
         for record_type in tuple(self._in_force):
-            await self._load(record_type)
+            try:
+                async with self._lock(record_type):
+                    await self._load(record_type)
+            except Unavailable as error:
+                unavailable = unavailable or error
+        if unavailable is not None:
+            raise unavailable
 
     async def follow(self) -> NoReturn:
         """Refresh for ever, every ``refresh_s`` seconds; an unreachable registry is logged and waited for."""
@@ -105,6 +112,9 @@ class Contracts:
             except Unavailable as unavailable:
                 _log.warning("contracts_not_refreshed", why=str(unavailable))
 
+    def _lock(self, record_type: RecordType) -> asyncio.Lock:
+        return self._loading.setdefault(record_type, asyncio.Lock())
+
     def _is_current(self, record_type: RecordType) -> bool:
         # That there is a contract is refreshed in the background; that there is none is soon asked again.
         contract, since = self._in_force.get(record_type, (None, -_NONE_FOR_S))
@@ -112,31 +122,36 @@ class Contracts:
 
     async def _load(self, record_type: RecordType) -> None:
         versions = await self._registry.versions(Subject(record_type))
-        self._in_force[record_type] = self._newest(record_type, versions), time.monotonic()
+        judged = await self._judged(record_type, sorted(versions, key=lambda version: version.version))
+        for version, why in judged.passed_over:
+            self._alert_once(record_type, version, why)
+        held = self._pinned(record_type, judged.adopted)
+        before, _ = self._in_force.get(record_type, (None, 0.0))
+        if held is None:
+            contract = None
+        elif before is not None and (before.version, before.schema_id) == (held.version, held.schema_id):
+            contract = before
+        else:
+            contract = Contract(record_type, held.version, held.schema_id, held.schema, Rules(held.schema))
+        self._in_force[record_type] = contract, time.monotonic()
 
-    def _newest(self, record_type: RecordType, versions: Iterable[SchemaVersion]) -> Contract | None:
-        adopted: list[Contract] = []
-        for version in sorted(versions, key=lambda version: version.version):
-            contract = self._adoptable(record_type, version, adopted)
-            if isinstance(contract, str):
-                self._alert_once(record_type, version.version, contract)
-            else:
-                adopted.append(contract)
-        return self._pinned(record_type, adopted)
+    async def _judged(self, record_type: RecordType, versions: Sequence[SchemaVersion]) -> Judged:
+        # Off the loop, one at a time: hundreds of versions take long, and the loop has others to serve.
+        if (known := self._adoption.known(record_type, versions)) is not None:
+            return known
+        async with self._judging:
+            stopped = threading.Event()
+            try:
+                return await asyncio.to_thread(self._adoption.judge, record_type, versions, stopped)
+            except asyncio.CancelledError:
+                stopped.set()  # so that no thread outlives us
+                raise
 
-    def _adoptable(
-        self, record_type: RecordType, version: SchemaVersion, adopted: Iterable[Contract]
-    ) -> Contract | str:
-        key = record_type, version.version, version.schema_id
-        contract = self._built.get(key) or _build(record_type, version, self._limits)
-        self._built[key] = contract
-        return contract if isinstance(contract, str) else _reads_all(contract, adopted)
-
-    def _pinned(self, record_type: RecordType, adopted: list[Contract]) -> Contract | None:
+    def _pinned(self, record_type: RecordType, adopted: Sequence[Readable]) -> Readable | None:
         pin = self._pins.get(record_type)
         if pin is None:
             return adopted[-1] if adopted else None
-        held = [contract for contract in adopted if contract.version <= pin]
+        held = [version for version in adopted if version.version <= pin]
         if not held or held[-1].version != pin:
             self._alert_once(
                 record_type, pin, "the version it is pinned at is not registered, or was not adopted"
@@ -147,23 +162,3 @@ class Contracts:
         if (record_type, version, why) not in self._alerted:
             self._alerted.add((record_type, version, why))
             self._alert(record_type, version, why)
-
-
-def _build(record_type: RecordType, version: SchemaVersion, limits: Limits) -> Contract | str:
-    try:
-        schema = parse(version.schema_text, limits)
-        if schema.name != record_type:
-            return f"it is a schema of {schema.name or 'no record'}, not of {record_type}"
-        reader_form(schema)  # raises when a default does not fit
-        return Contract(record_type, version.version, version.schema_id, schema, Rules(schema))
-    except (Refusal, ConfigurationError) as error:
-        return str(error)
-
-
-def _reads_all(contract: Contract, predecessors: Iterable[Contract]) -> Contract | str:
-    for predecessor in predecessors:
-        try:
-            require_readable(predecessor.schema, contract.schema)
-        except Refusal as refusal:
-            return f"it does not read version {predecessor.version}: {refusal.detail} (at {refusal.field})"
-    return contract

@@ -17,7 +17,11 @@ class SchemaVersion:
 
 
 class SchemaRegistry(Protocol):
-    """A registry with the Confluent REST API. Every method raises Unavailable when it can't be reached."""
+    """A registry with the Confluent REST API.
+
+    Every method raises Unavailable when it can't be reached, or what comes back is no answer of it. Those
+    about an id may raise Refusal, ``UNKNOWN_SCHEMA``: there is no answer about this id alone.
+    """
 
     async def schema_text(self, schema_id: SchemaId) -> str | None:
         """Return the schema of an id; None when the registry does not know it."""

@@ -74,7 +74,12 @@ class WriterSchemas:
         self._asking: dict[SchemaId, asyncio.Task[WriterSchema | None]] = {}
 
     async def get(self, schema_id: SchemaId) -> WriterSchema | None:
-        """Return the schema of an id; None when the registry does not know it. Raises Unavailable."""
+        """Return the schema of an id; None when the registry does not know it.
+
+        Raises:
+            Unavailable: the registry can't be asked now.
+            Refusal: ``UNKNOWN_SCHEMA``, when it has no answer about this id alone.
+        """
         known = self._schemas.get(schema_id)
         if known is not None or self._unknown.get(schema_id):
             return known
@@ -88,16 +93,24 @@ class WriterSchemas:
         return await asyncio.shield(asking)
 
     async def _ask(self, schema_id: SchemaId) -> WriterSchema | None:
-        text = await self._registry.schema_text(schema_id)
-        if text is None:
+        schema = await self._judged(schema_id)
+        if schema is None:
             await asyncio.sleep(self._ask_again_s)
-            text = await self._registry.schema_text(schema_id)
-        if text is None:
+            schema = await self._judged(schema_id)
+        if schema is None:
             self._unknown.put(schema_id, True)
             return None
-        schema = _judged(text, self._limits)
         self._schemas.put(schema_id, schema)
         return schema
+
+    async def _judged(self, schema_id: SchemaId) -> WriterSchema | None:
+        text = await self._registry.schema_text(schema_id)
+        if text is None:
+            return None
+        try:
+            return WriterSchema(parse(text, self._limits))
+        except Refusal as refusal:
+            return WriterSchema(None, refusal)
 
     async def subjects(self, schema_id: SchemaId, wanted: Callable[[Subject], bool]) -> frozenset[Subject]:
         """Return the ``wanted`` subjects of an id; deleted versions count. Raises Unavailable.
@@ -123,10 +136,3 @@ def _retrieved(task: asyncio.Task[WriterSchema | None]) -> None:
     # Its waiters may all have been cancelled; an outcome that nobody takes is not worth a warning.
     if not task.cancelled():
         task.exception()
-
-
-def _judged(text: str, limits: Limits) -> WriterSchema:
-    try:
-        return WriterSchema(parse(text, limits))
-    except Refusal as refusal:
-        return WriterSchema(None, refusal)

@@ -1,116 +1,188 @@
-"""The Schema Registry as the gate's port sees it, over Confluent's asynchronous client."""
+"""The Schema Registry as the gate's port sees it: reads only, and believes only what is an answer of it."""
 
 import asyncio
-import importlib
-import importlib.util
-import math
-from collections.abc import Awaitable
+from collections.abc import Callable
 from typing import Any, Final, TypeVar
+from urllib.parse import quote
 
-from confluent_kafka.schema_registry import AsyncSchemaRegistryClient, Schema
-from confluent_kafka.schema_registry.error import SchemaRegistryError
+import httpx
 
-from signalbox.errors import ConfigurationError, Unavailable
+from signalbox import registry_answers as answers
+from signalbox.errors import ConfigurationError, NotAnAnswer, Refusal, Unavailable
 from signalbox.governance.registry import SchemaVersion
+from signalbox.kafka.versions_read import VersionsRead
 from signalbox.names import SchemaId, Subject
-from signalbox.registry_access import RegistrySettings, confluent_properties, is_untrusted, untrusted
+from signalbox.own_failures import OwnFailures
+from signalbox.reasons import Reason
+from signalbox.registry_access import RegistryAuth, RegistrySettings, is_untrusted, untrusted
+from signalbox.telemetry import logger
 
 __all__ = ["Registry", "RegistrySettings"]
 
 T = TypeVar("T")
 
-# The client speaks through httpx2 where that is installed, else through httpx; their errors are unrelated.
-_TRANSPORT_ERRORS: Final[list[type[Exception]]] = [
-    importlib.import_module(name).HTTPError
-    for name in ("httpx", "httpx2")
-    if importlib.util.find_spec(name) is not None
-]
-# Rubbish in a 200 answer surfaces as one of the last three.
-_UNREACHABLE: Final[tuple[type[Exception], ...]] = (
-    *_TRANSPORT_ERRORS,
-    OSError,
-    ValueError,
-    TypeError,
-    KeyError,
+_log = logger(__name__)
+_ACCEPTED: Final = (
+    "application/vnd.schemaregistry.v1+json, application/vnd.schemaregistry+json, application/json"
 )
-_NOT_FOUND: Final = 404
-_REFUSED: Final = frozenset({401, 403})
+_LARGEST: Final = 8 * 1024 * 1024
+"""In bytes: a schema text that we take has 128 KiB, and a list of a million versions fits."""
+_AT_ONCE: Final = 8
+_DENIED: Final = frozenset({401, 403, 407})
 
 
 class Registry:
-    """Implements :class:`signalbox.governance.registry.SchemaRegistry`; reads only, never registers."""
+    """Implements :class:`signalbox.governance.registry.SchemaRegistry`; reads only, never registers.
+
+    Every method raises Unavailable when the registry can't be reached or what comes back is no answer of it.
+    Refused access is a ConfigurationError as long as it never answered; later on it is waited out as well.
+    """
 
     def __init__(self, settings: RegistrySettings) -> None:
         self._settings = settings
-        self._client = AsyncSchemaRegistryClient(_properties(settings))
+        self._http = httpx.AsyncClient(
+            base_url=settings.url,
+            auth=RegistryAuth(settings),
+            verify=settings.tls(),
+            timeout=settings.timeout_s,
+            headers={"accept": _ACCEPTED},
+            follow_redirects=False,
+            limits=httpx.Limits(max_connections=4 * _AT_ONCE),
+        )
+        self._answered = False
+        self._own_failures = OwnFailures(others=1)
+        self._read = VersionsRead()
 
     async def schema_text(self, schema_id: SchemaId) -> str | None:
-        """Return the schema text of ``schema_id``, or None when the registry does not know it."""
-        schema = await self._found(self._client.get_schema(schema_id))
-        return None if schema is None else schema.schema_str
+        """Return the schema text of ``schema_id``, or None when the registry does not know it.
+
+        Raises:
+            Refusal: ``UNKNOWN_SCHEMA``: the registry has no answer about this id, again and again, though it
+                answers about others.
+        """
+        return await self._about_id(schema_id, "", answers.schema_of_id(schema_id))
 
     async def usages(self, schema_id: SchemaId) -> frozenset[tuple[Subject, int]]:
-        """Return the subjects and versions of ``schema_id``, soft-deleted versions included."""
-        versions = await self._found(self._client.get_schema_versions(schema_id, deleted=True))
-        return frozenset((Subject(str(used.subject)), int(used.version or 0)) for used in versions or [])
+        """Return the subjects and versions of ``schema_id``, soft-deleted versions included.
+
+        Raises:
+            Refusal: as :meth:`schema_text` does.
+        """
+        return await self._about_id(schema_id, "/versions?deleted=true", answers.usages) or frozenset()
 
     async def versions(self, subject: Subject) -> list[SchemaVersion]:
-        """Return the live versions of ``subject`` in ascending order; none when it is unknown."""
-        numbers = await self._found(self._client.get_versions(subject)) or []
-        found = [await self._found(self._client.get_version(subject, number)) for number in sorted(numbers)]
-        return [
-            SchemaVersion(
-                subject,
-                int(version.version or 0),
-                SchemaId(int(version.schema_id or 0)),
-                str(version.schema.schema_str),
-            )
-            for version in found
-            if version is not None
-        ]
+        """Return the live versions of ``subject`` in ascending order; none when it is unknown.
+
+        What a version is never changes, so only those are read that were not read before.
+        """
+        numbers = await self._asked(f"subjects/{_quoted(subject)}/versions", answers.version_numbers)
+        if not numbers:
+            self._read.keep(subject, {})
+            return []
+        newest = await self._version(subject, numbers[-1])
+        known = dict(self._read.known(subject, numbers, newest))
+        limit = asyncio.Semaphore(_AT_ONCE)
+
+        async def read(number: int) -> None:
+            async with limit:
+                # Deleted since it was listed, it is none any more.
+                if (version := await self._version(subject, number)) is not None:
+                    known[number] = version
+
+        await asyncio.gather(*(read(number) for number in numbers[:-1] if number not in known))
+        self._read.keep(subject, known)
+        return [known[number] for number in numbers if number in known]
 
     async def lookup(self, subject: Subject, schema_text: str) -> SchemaId | None:
         """Return the id under which ``subject`` has exactly this schema, or None."""
-        schema = Schema(schema_text, "AVRO")
-        registered = await self._found(self._client.lookup_schema(subject, schema))
-        return None if registered is None else SchemaId(int(registered.schema_id or 0))
+        body = {"schema": schema_text, "schemaType": "AVRO"}
+        found = await self._asked(f"subjects/{_quoted(subject)}", answers.version_of(subject), body)
+        return None if found is None else found.schema_id
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        await self._http.aclose()
 
-    async def _found(self, answer: Awaitable[T]) -> T | None:
-        # The one border where the client's errors become ours: unknown, unreachable, or refused.
+    async def _version(self, subject: Subject, number: int) -> SchemaVersion | None:
+        path = f"subjects/{_quoted(subject)}/versions/{number}"
+        return await self._asked(path, answers.version_of(subject, number))
+
+    async def _about_id(self, schema_id: SchemaId, more: str, shape: Callable[[Any], T]) -> T | None:
         try:
-            return await answer
-        except SchemaRegistryError as error:
-            if error.http_status_code == _NOT_FOUND:
-                return None
-            if error.http_status_code in _REFUSED:
-                detail = f"the registry at {self._settings.url} refuses SCHEMA_REGISTRY_*: {error}"
-                raise ConfigurationError(detail) from error
-            raise Unavailable("registry", f"{self._settings.url} answered {error}") from error
-        except _UNREACHABLE as error:
-            if is_untrusted(error):
-                raise ConfigurationError(untrusted(self._settings.url, error)) from error
-            raise Unavailable("registry", f"{self._settings.url}: {type(error).__name__}: {error}") from error
+            return await self._asked(f"schemas/ids/{schema_id}{more}", shape)
+        except NotAnAnswer as error:
+            # An id comes with a message, so whoever sends it chooses it. Questions about subjects are ours.
+            if not self._own_failures.failed(str(schema_id), more):
+                raise
+            detail = f"the registry has no answer about schema id {schema_id}, but has about others"
+            raise Refusal(Reason.UNKNOWN_SCHEMA, f"{detail}: {error.detail}") from error
+
+    async def _asked(
+        self, path: str, shape: Callable[[Any], T], body: dict[str, Any] | None = None
+    ) -> T | None:
+        """Return what the registry says at ``path``; None when it says that it is unknown."""
+        answer = await self._sent(path, body)
+        if answers.is_unknown(answer):
+            said = None
+        elif answer.status_code in _DENIED:
+            raise self._denied(answer)
+        else:
+            said = answers.understood(answer, shape)
+        self._answered = True
+        # Whatever the question was, it shows that the registry works.
+        self._own_failures.succeeded(*_question(path))
+        return said
+
+    def _denied(self, answer: httpx.Response) -> Exception:
+        _log.error("registry_refuses_access", url=self._settings.url, status=answer.status_code)
+        if self._answered or answers.error_code(answer) is None:
+            return answers.not_an_answer(answer, ": access is refused (SCHEMA_REGISTRY_*)")
+        said = f"the registry at {self._settings.url} refuses SCHEMA_REGISTRY_*: {answer.status_code}"
+        return ConfigurationError(said)
+
+    async def _sent(self, path: str, body: dict[str, Any] | None) -> httpx.Response:
+        # The one border where the client's errors become ours.
+        url = self._settings.url
+        try:
+            async with asyncio.timeout(2 * self._settings.timeout_s):  # the client's own is per read
+                return await self._fetched(path, body)
+        except ConfigurationError as error:
+            # A token or a file of ours that was fine before: somebody is at work on it.
+            if not self._answered:
+                raise
+            raise Unavailable("registry", str(error)) from error
+        except TimeoutError as error:
+            raise Unavailable("registry", f"{url}: no answer in time") from error
+        except (httpx.DecodingError, httpx.RemoteProtocolError, UnicodeError) as error:
+            raise NotAnAnswer("registry", f"{url}: {type(error).__name__}: {error}") from error
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            if is_untrusted(error) and not self._answered:
+                raise ConfigurationError(untrusted(url, error)) from error
+            raise Unavailable("registry", f"{url}: {type(error).__name__}: {error}") from error
+
+    async def _fetched(self, path: str, body: dict[str, Any] | None) -> httpx.Response:
+        method = "GET" if body is None else "POST"
+        async with self._http.stream(method, path, json=body) as answer:
+            read = bytearray()
+            async for part in answer.aiter_bytes():
+                read += part
+                if len(read) > _LARGEST:
+                    raise NotAnAnswer("registry", f"{self._settings.url}: over {_LARGEST} bytes for {path}")
+            kind = answer.headers.get("content-type")
+            headers = {} if kind is None else {"content-type": kind}
+            return httpx.Response(
+                answer.status_code, headers=headers, content=bytes(read), request=answer.request
+            )
 
 
-def _properties(settings: RegistrySettings) -> dict[str, Any]:
-    properties = confluent_properties(settings) | {
-        "url": settings.url,
-        "timeout": math.ceil(settings.timeout_s),  # the client's own is unbounded
-        "max.retries": 0,  # the caller waits with backoff, and says so in its readiness
-        "cache.latest.ttl.sec": 1,
-    }
-    if (bearer := settings.bearer) is not None:
-        # The client's own token fetcher trusts no authority of ours, and reads no file.
-        async def fields(_: dict[str, Any]) -> dict[str, str]:
-            return await asyncio.to_thread(bearer.fields)
+def _question(path: str) -> tuple[str, str]:
+    """Return what is asked about, and what of it: the id of a schema, or the path of any other question."""
+    asked = path.removeprefix("schemas/ids/")
+    if asked == path:
+        return path, ""
+    schema_id, slash, more = asked.partition("/")
+    return schema_id, slash + more
 
-        properties |= {
-            "bearer.auth.credentials.source": "CUSTOM",
-            "bearer.auth.custom.provider.function": fields,
-            "bearer.auth.custom.provider.config": {},
-        }
-    return properties
+
+def _quoted(subject: Subject) -> str:
+    return quote(subject, safe="")

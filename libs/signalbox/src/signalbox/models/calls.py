@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +23,10 @@ _TOKENS = Counter("signalbox_model_tokens_total", "Tokens of model requests", ["
 _LONGEST_ANSWER: Final = 256 * 1024
 """In characters: no message of ours may be longer, so no answer that is longer is of use."""
 _KEPT: Final = 1000
+
+
+Errors = Callable[[str], AbstractContextManager[None]]
+"""Converts what a request to the model of this name raises."""
 
 
 class CallLog:
@@ -57,9 +63,18 @@ class RecordedModel(WrapperModel):
     """Records each request to ``wrapped``, bounds its time in seconds, and adds up what it cost."""
 
     def __init__(
-        self, wrapped: Model, log: CallLog, *, name: str, task: str, message_id: str, timeout_s: float
+        self,
+        wrapped: Model,
+        log: CallLog,
+        *,
+        name: str,
+        task: str,
+        message_id: str,
+        timeout_s: float,
+        errors: Errors,
     ) -> None:
         super().__init__(wrapped)
+        self._errors = errors
         self.spent = Spent()
         self._log = log
         self._name = name
@@ -78,8 +93,9 @@ class RecordedModel(WrapperModel):
         _CALLS.labels(self._name, self._task).inc()
         self._log.append(task=self._task, message_id=self._message_id, model=self._name)
         # The client's own time-out is per read; a server that drips bytes would never meet it.
-        async with asyncio.timeout(self._timeout_s):
-            response = await self.wrapped.request(messages, model_settings, model_request_parameters)
+        with self._errors(self._name):
+            async with asyncio.timeout(self._timeout_s):
+                response = await self.wrapped.request(messages, model_settings, model_request_parameters)
         self._count(response)
         return replace(response, parts=[_bounded(part) for part in response.parts])
 

@@ -2,15 +2,21 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from pydantic import ValidationError
 from pydantic_ai import exceptions as foreign
 
-from signalbox.errors import SignalboxError, Unavailable
+from signalbox.errors import NotAnAnswer, SignalboxError, Unavailable
+from signalbox.models.unanswerable import Unanswerable, why_unanswerable
 from signalbox.telemetry import logger
 
 _log = logger(__name__)
 _DETAIL_LIMIT = 500
+_NEVER_SENT: Final = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout"})
+_RATE_LIMITED: Final = 429
+_OPERATORS: Final = frozenset({401, 402, 403, 404, 405, 407})
+"""A key, an account, a model's name or an address that is wrong: the same for every message."""
 
 
 class ModelRefused(SignalboxError):
@@ -40,38 +46,85 @@ class InvalidAnswer(Exception):
 
 
 @contextmanager
-def model_errors(model: str) -> Iterator[None]:
-    """Convert what a request to ``model`` raises inside the block.
+def request_errors(model: str) -> Iterator[None]:
+    """Convert whatever one request to ``model`` raises inside the block.
 
     Raises:
-        Unavailable: 429 (with ``Retry-After``), 5xx, time-outs, connection errors, unreadable responses; and
-            any other 4xx, which an operator must fix: it says nothing about the message.
-        InvalidAnswer: when the model answered, and the answer is of no use for this message.
+        NotAnAnswer: 5xx and time-outs, connections that broke, and whatever the client can't read.
+        Unanswerable: the server can't take this request, now or later.
+        Unavailable: 429 (with ``Retry-After``), no connection, and what an operator must mend.
     """
     try:
         yield
-    except (foreign.ModelContextWindowExceededError, foreign.UnexpectedModelBehavior) as error:
-        raise InvalidAnswer(_cause(error)) from error
-    except foreign.ModelAPIError as error:
-        raise _unavailable(model, error) from error
     except TimeoutError as error:
-        raise Unavailable("model", f"{model}: no answer in time") from error
+        raise NotAnAnswer("model", f"{model}: no answer in time") from error
+    except Exception as error:
+        raise _converted(model, error) from error
+
+
+@contextmanager
+def model_errors(model: str) -> Iterator[None]:
+    """Convert what a whole conversation with ``model`` raises inside the block, its requests aside.
+
+    Raises:
+        InvalidAnswer: when the model answered, and the answer is of no use for this message.
+        Unanswerable: a content filter stopped the answer.
+        Unavailable: we ask in a way that this model does not take, which an operator must mend.
+    """
+    try:
+        yield
+    except foreign.ContentFilterError as error:
+        raise Unanswerable(f"a content filter stopped it: {_short(error)}") from error
+    except foreign.UnexpectedModelBehavior as error:
+        raise InvalidAnswer(_cause(error)) from error
     except (foreign.UserError, foreign.AgentRunError) as error:
-        _log.error("model_misconfigured", model=model, detail=_short(error))
-        raise Unavailable("model", f"{model}: {_short(error)}") from error
+        raise _misconfigured(model, error) from error
 
 
-def _unavailable(model: str, error: foreign.ModelAPIError) -> Unavailable:
-    status = getattr(error, "status_code", None)
-    if isinstance(error, foreign.ModelRequestRejectedError) or _operators_fault(status):
+def _converted(model: str, error: Exception) -> Exception:
+    chain = list(_causes(error))
+    ours = next((one for one in chain if isinstance(one, NotAnAnswer | Unanswerable)), None)
+    if isinstance(ours, Unanswerable):
+        return ours
+    if ours is not None:
+        return NotAnAnswer("model", f"{model}: {ours.detail}", ours.retry_after)
+    if isinstance(error, foreign.ModelAPIError):
+        return _of_status(model, error, any(type(one).__name__ in _NEVER_SENT for one in chain))
+    if isinstance(error, foreign.UserError):
+        return _misconfigured(model, error)
+    # The client stumbled over what came: an IndexError of ours or theirs says nothing about the message.
+    return NotAnAnswer("model", f"{model}: {type(error).__name__}: {_short(error)}")
+
+
+def _of_status(model: str, error: foreign.ModelAPIError, never_sent: bool) -> Exception:
+    status, said = getattr(error, "status_code", None), f"{model}: {_short(error)}"
+    body = str(getattr(error, "body", None) or "")
+    if isinstance(error, foreign.ModelContextWindowExceededError):
+        return Unanswerable(f"it is too long for the model: {_short(error)}")
+    if status is not None and (why := why_unanswerable(status, f"{body} {error}")):
+        return Unanswerable(why)
+    if status in _OPERATORS:
         # Waiting alone won't mend this, so it must be seen: a wrong key, model name or endpoint.
         _log.error("model_request_rejected", model=model, status=status, detail=_short(error))
-    return Unavailable("model", f"{model}: {_short(error)}", error.retry_after)
+        return Unavailable("model", said, error.retry_after)
+    if status == _RATE_LIMITED or never_sent:
+        return Unavailable("model", said, error.retry_after)
+    if isinstance(error, foreign.ModelRequestRejectedError):
+        # It may be this message alone, or every one: which of the two, others' answers tell.
+        _log.error("model_request_rejected", model=model, status=status, detail=_short(error))
+    return NotAnAnswer("model", said, error.retry_after)
 
 
-def _operators_fault(status: int | None) -> bool:
-    passing = {408, 409, 425, 429}
-    return status is not None and 400 <= status < 500 and status not in passing  # noqa: PLR2004 - HTTP's classes
+def _misconfigured(model: str, error: Exception) -> Unavailable:
+    _log.error("model_misconfigured", model=model, detail=_short(error))
+    return Unavailable("model", f"{model}: {_short(error)}")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: BaseException | None = error
+    while seen is not None:
+        yield seen
+        seen = seen.__cause__ or seen.__context__
 
 
 def _cause(error: BaseException) -> str:

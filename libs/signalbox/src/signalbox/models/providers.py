@@ -1,6 +1,6 @@
 """A real model by its name: anything ``pydantic_ai`` can name, or any OpenAI-compatible endpoint."""
 
-from typing import Any
+from typing import Any, Final
 
 from pydantic_ai.exceptions import UserError
 from pydantic_ai.models import Model, infer_model
@@ -9,9 +9,15 @@ from pydantic_ai.providers import Provider, infer_provider, infer_provider_class
 from pydantic_ai.providers.openai import OpenAIProvider
 
 from signalbox.errors import ConfigurationError
+from signalbox.models.chat_client import ChatClient
 from signalbox.models.settings import ModelSettings
 
 _CHAT_PREFIXES = ("openai-chat:", "openai:")
+_PLAIN_CHAT: Final = frozenset(
+    {"openai-chat", "alibaba", "azure", "deepseek", "fireworks", "litellm", "moonshotai", "nebius", "ollama"}
+    | {"ovhcloud", "sambanova", "together", "vercel", "vllm"}
+)
+"""Providers that speak chat completions and nothing of their own beside it: their answers are read by us."""
 
 
 def provider_model(name: str, settings: ModelSettings) -> Model:
@@ -34,15 +40,21 @@ def provider_model(name: str, settings: ModelSettings) -> Model:
 
 def _chat_model(name: str, settings: ModelSettings) -> Model:
     bare = next((name.removeprefix(prefix) for prefix in _CHAT_PREFIXES if name.startswith(prefix)), name)
-    provider = OpenAIProvider(base_url=settings.base_url, api_key=_key(settings) or "none")
+    client = ChatClient(settings.timeout_s)
+    provider = OpenAIProvider(
+        base_url=settings.base_url, api_key=_key(settings) or "none", http_client=client
+    )
     return OpenAIChatModel(bare, provider=provider)
 
 
 def _provider(provider: str, settings: ModelSettings) -> Provider[Any]:
     key = _key(settings)
-    if key is None:
+    given: dict[str, Any] = {} if key is None else {"api_key": key}
+    if provider in _PLAIN_CHAT:
+        given["http_client"] = ChatClient(settings.timeout_s)
+    if not given:
         return infer_provider(provider)
-    made: Provider[Any] = infer_provider_class(provider)(api_key=key)  # type: ignore[call-arg]
+    made: Provider[Any] = infer_provider_class(provider)(**given)
     return made
 
 

@@ -40,8 +40,11 @@ async def written_with(registry: SchemaRegistry, value: bytes | None) -> Written
         schema_id, _ = unframe(value)
     except Refusal:
         return None
-    text = await registry.schema_text(schema_id)
-    usages = tuple(sorted(await registry.usages(schema_id)))
+    try:
+        text = await registry.schema_text(schema_id)
+        usages = tuple(sorted(await registry.usages(schema_id)))
+    except Refusal:  # the registry has no answer about this id alone
+        return Written(schema_id, None, ())
     return Written(schema_id, None if text is None else _parsed(text), usages)
 
 
