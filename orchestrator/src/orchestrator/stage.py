@@ -28,6 +28,11 @@ _RECORDS = Counter("signalbox_records", "Records read", ["stage"])
 
 BYTES_IN_FLIGHT: Final = 32 * 1024 * 1024
 """Values in flight per stage; one more poll may bring what the client has fetched, 16 MiB and a record."""
+WAITING_TO_BE_COMMITTED: Final = 10_000
+"""Records that are decided and wait for one before them, beside those that are being decided. They take
+little memory, and are read again after a restart; few of them would let one slow record stop its stage."""
+SET_ASIDE: Final = 3
+"""How many times the limit may be in flight in excess of it, of records that were set aside."""
 _IDLE_POLL_S: Final = 0.2
 _BUSY_POLL_S: Final = 0.005
 _QUIET_COMMIT_S: Final = 1.0
@@ -51,8 +56,10 @@ class _Reading:
 class Stage:
     """Consumes topics, decides on many records at once, and commits their outcomes in order.
 
-    ``limit`` bounds the records in flight, and :data:`BYTES_IN_FLIGHT` their size: beyond that the
-    partitions are paused, and polling goes on, so that a slow decision never costs the membership. With
+    ``limit`` bounds the records that are being decided, :data:`WAITING_TO_BE_COMMITTED` those that are
+    decided behind one that is not, and :data:`BYTES_IN_FLIGHT` the size of all: beyond that the partitions
+    are paused, and polling goes on, so that a slow decision never costs the membership. ``set_aside`` says
+    how many of them are no others' business: up to :data:`SET_ASIDE` limits of these don't count. With
     ``one_at_a_time_per_key`` a key's records are decided one after the other.
     """
 
@@ -67,6 +74,7 @@ class Stage:
         limit: int,
         read_back: ReadBack = nothing_to_read_back,
         one_at_a_time_per_key: bool = False,
+        set_aside: Callable[[], int] = lambda: 0,
         fault_pause_s: float = 5.0,
     ) -> None:
         self.name = name
@@ -76,6 +84,7 @@ class Stage:
         self._readiness = readiness
         self._limit = limit
         self._read_back = read_back
+        self._set_aside = set_aside
         self._fault_pause_s = fault_pause_s
         self._last_of_key: dict[bytes | None, Decision] | None = {} if one_at_a_time_per_key else None
         self._ledger = Ledger()
@@ -83,6 +92,8 @@ class Stage:
         self._awaited: set[Partition] = set()  # came, and are not read back yet
         self._reading: _Reading | None = None
         self._paused = False
+        self.idle_since: float | None = None
+        """Since when nothing came and nothing is being decided; None: it is at work, or has no partitions yet."""
         self._next_quiet_commit = 0.0
         self._lost_at: list[float] = []
 
@@ -102,6 +113,7 @@ class Stage:
                 self._begin(batch.records)
                 await self._commit_finished()
                 await self._hold_back()
+                self._look_idle(batch)
             await self._finish()
         finally:
             if self._reading is not None:
@@ -123,10 +135,11 @@ class Stage:
     async def _polled(self) -> Batch:
         timeout = _BUSY_POLL_S if self._ledger.in_flight else _IDLE_POLL_S
         try:
-            room = max(1, self._limit - self._ledger.in_flight)
+            room = max(1, self._room)
             return await self._consumer.poll(room, timeout)
         except Unavailable as error:
             self._readiness.wait(f"{self.name} broker", error.detail)
+            self.idle_since = None
             await asyncio.sleep(_IDLE_POLL_S)
             return Batch()
 
@@ -254,7 +267,7 @@ class Stage:
         # Offsets alone lose nothing by waiting: a second reading of these records writes nothing either.
         # But they take room until then, and no record may wait for that.
         waited = asyncio.get_running_loop().time() >= self._next_quiet_commit
-        return bool(prefix.drafts) or waited or self._full
+        return bool(prefix.drafts) or waited or self._ledger.in_flight >= self._limit
 
     async def _commit(self, prefix: Prefix) -> None:
         self._next_quiet_commit = asyncio.get_running_loop().time() + _QUIET_COMMIT_S
@@ -271,9 +284,22 @@ class Stage:
             await self._consumer.resume(self._assigned)
         self._paused = full
 
+    def _look_idle(self, batch: Batch) -> None:
+        if batch.records or self._ledger.undecided or self._awaited or not self._assigned:
+            self.idle_since = None
+        elif self.idle_since is None:
+            self.idle_since = asyncio.get_running_loop().time()
+
+    @property
+    def _room(self) -> int:
+        undecided = len(self._ledger.undecided)
+        set_aside = min(self._set_aside(), SET_ASIDE * self._limit)
+        waiting = self._ledger.in_flight - undecided
+        return min(self._limit + set_aside - undecided, WAITING_TO_BE_COMMITTED - waiting)
+
     @property
     def _full(self) -> bool:
-        return self._ledger.in_flight >= self._limit or self._ledger.size >= BYTES_IN_FLIGHT
+        return self._room <= 0 or self._ledger.size >= BYTES_IN_FLIGHT
 
     async def _finish(self) -> None:
         # Inside the grace period decisions end by themselves; later ones go back to the group undone.
