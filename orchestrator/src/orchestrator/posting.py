@@ -91,6 +91,10 @@ class Posting:
         _CALLS.labels(self._agent, status).observe(asyncio.get_running_loop().time() - began)
         return outcome
 
+    def forget(self) -> None:
+        """Say nothing of this agent's calls any more."""
+        _CALLS.remove_by_labels({"agent": self._agent})
+
     async def is_ready(self, endpoint: str) -> bool:
         """Ask the agent itself whether it is ready."""
         return await answers(self._http, endpoint, "/readyz")

@@ -93,7 +93,7 @@ class Stage:
         self._reading: _Reading | None = None
         self._paused = False
         self.idle_since: float | None = None
-        """Since when nothing came and nothing is being decided; None: it is at work, or has no partitions yet."""
+        """Since when it has read all and decides on nothing; None: it is at work, or has no partitions."""
         self._next_quiet_commit = 0.0
         self._lost_at: list[float] = []
 
@@ -121,6 +121,13 @@ class Stage:
             self._ledger.drop(self._assigned)
             await self._consumer.close()
             await self._producer.close()
+            self._forget_me()
+
+    def _forget_me(self) -> None:
+        for metric in (_IN_FLIGHT, _COMMITS, _FAULTS, _RECORDS):
+            metric.remove_by_labels({"stage": self.name})
+        for part in (self.name, f"{self.name} broker", f"{self.name} commit"):
+            self._readiness.forget(part)
 
     def _joining(self) -> None:
         # A stage that comes while the process works, for an agent that is new, takes nothing from the others.
@@ -285,7 +292,8 @@ class Stage:
         self._paused = full
 
     def _look_idle(self, batch: Batch) -> None:
-        if batch.records or self._ledger.undecided or self._awaited or not self._assigned:
+        is_behind = len(batch.records) >= self._limit
+        if is_behind or self._ledger.undecided or self._awaited or not self._assigned:
             self.idle_since = None
         elif self.idle_since is None:
             self.idle_since = asyncio.get_running_loop().time()

@@ -402,7 +402,7 @@ async def test_one_slow_decision_does_not_keep_what_comes_behind_it_from_being_d
     consumer = FakeConsumer(Batch(assigned=frozenset({HERE})), *batches)
     await run_until(
         stage_of(consumer, FakeProducer(), decide, limit=10),
-        lambda: len(decided) == 499 and not slow.set() or len(decided) == 500,
+        lambda: (len(decided) == 499 and not slow.set()) or len(decided) == 500,
     )
     assert consumer.committed == {HERE: 500}
 
