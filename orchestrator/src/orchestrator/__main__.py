@@ -30,6 +30,7 @@ async def run(orchestrator: Orchestrator, server: Server) -> None:
         following = [
             group.create_task(parts.contracts.follow()),
             group.create_task(parts.directory.follow(parts.kafka, parts.readiness, "orchestrator-directory")),
+            group.create_task(parts.reaching.follow()),
         ]
         working = [group.create_task(_work(parts, stopping))]
         try:

@@ -1,7 +1,7 @@
 """The composition root: the one place where the orchestrator's parts are made and joined."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -24,8 +24,10 @@ from orchestrator.places import wanted_of
 from orchestrator.poison import Deaths, Decide
 from orchestrator.posting import Posting
 from orchestrator.presence import Presences
+from orchestrator.reaching import Reaching
 from orchestrator.router import Router
 from orchestrator.routing import Routing, Selection
+from orchestrator.seats import Seats
 from orchestrator.settings import OrchestratorSettings
 from orchestrator.stage import Stage
 from orchestrator.workflows import Workflows
@@ -77,6 +79,7 @@ class Orchestrator:
     control: ControlRecords
     contracts: Contracts
     directory: Directory
+    reaching: Reaching
     intake: Stage
     routing: Stage
     dispatchers: Dispatchers
@@ -90,7 +93,8 @@ def bootstrap(settings: OrchestratorSettings, closing: AsyncExitStack) -> Orches
 
     catalog = Catalog.load()
     control = ControlRecords(registry)
-    directory = Directory(control, settings.agent_endpoint_allow)
+    seats = Seats.of(catalog, settings.agent_limit)
+    directory = Directory(control, settings.agent_endpoint_allow, seats, readiness)
     contracts = Contracts(
         registry,
         refresh_s=settings.contract_refresh_s,
@@ -115,7 +119,10 @@ def bootstrap(settings: OrchestratorSettings, closing: AsyncExitStack) -> Orches
     workflows, presences = Workflows(), Presences(readiness)
     taken_in, decided = IntakeHistory(kafka), DecisionHistory(kafka, workflows)
 
-    deaths = Deaths(settings.data_dir / SERVICE / settings.orchestrator_replica, settings.poison_crashes)
+    own_folder = settings.data_dir / SERVICE / settings.orchestrator_replica
+    deaths = Deaths(own_folder, settings.poison_crashes)
+    asking = httpx.AsyncClient(follow_redirects=False)
+    closing.push_async_callback(asking.aclose)
 
     def watched(
         decide: Decide, stage: reasons.Stage, name: str
@@ -133,30 +140,37 @@ def bootstrap(settings: OrchestratorSettings, closing: AsyncExitStack) -> Orches
     def consumer(group: str, topic: str, client_id: str) -> GroupConsumer:
         return GroupConsumer(kafka, group, [topic], client_id, settings.on_lost_offsets)
 
-    def dispatch_stage(agent: AgentId) -> Stage:
+    @asynccontextmanager
+    async def dispatch_stage(agent: AgentId) -> AsyncIterator[Stage]:
         name = f"dispatch.{agent}"
-        http = _client(settings)
-        closing.push_async_callback(http.aclose)
-        caller = AgentCaller(
-            Posting(agent, http, Path(settings.agent_tokens_dir), settings.agent_timeout_s),
-            presences.of(agent),
-            attempts=settings.dispatch_attempts,
-            deaths=settings.poison_crashes,
-            at_once=settings.dispatch_connections,
-            opens_after=settings.circuit_opens_after,
-        )
-        dispatch = Dispatch(agent, caller, directory, gate, selection, control, routes, rejections, readiness)
-        return Stage(
-            name,
-            consumer(name, AGENT_ROUTES, name),
-            transactions(name),
-            watched(dispatch.decide, reasons.Stage.DISPATCH, name),
-            readiness,
-            limit=settings.dispatch_limit,
-            instead=instead(reasons.Stage.DISPATCH),
-            references=references,
-            one_at_a_time_per_key=True,
-        )
+        async with _client(settings) as http:
+            posting = Posting(agent, http, Path(settings.agent_tokens_dir), settings.agent_timeout_s)
+            caller = AgentCaller(
+                posting,
+                presences.of(agent),
+                attempts=settings.dispatch_attempts,
+                deaths=settings.poison_crashes,
+                at_once=settings.dispatch_connections,
+                opens_after=settings.circuit_opens_after,
+            )
+            dispatch = Dispatch(
+                agent, caller, directory, gate, selection, control, routes, rejections, readiness
+            )
+            yield Stage(
+                name,
+                consumer(name, AGENT_ROUTES, name),
+                transactions(name),
+                watched(dispatch.decide, reasons.Stage.DISPATCH, name),
+                readiness,
+                limit=settings.dispatch_limit,
+                instead=instead(reasons.Stage.DISPATCH),
+                references=references,
+                one_at_a_time_per_key=True,
+                set_aside=lambda: caller.failing,
+            )
+        dispatch.forget()
+        posting.forget()
+        presences.forget(agent)
 
     routing = Routing(
         gate, decided, workflows, selection, routes, rejections, readiness, partial(read_at, kafka)
@@ -169,6 +183,7 @@ def bootstrap(settings: OrchestratorSettings, closing: AsyncExitStack) -> Orches
         control=control,
         contracts=contracts,
         directory=directory,
+        reaching=Reaching(directory, asking, own_folder),
         intake=Stage(
             INTAKE,
             consumer("orchestrator.intake", INCOMING_LEADS, "orchestrator-intake"),

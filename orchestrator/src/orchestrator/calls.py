@@ -2,21 +2,23 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result, wait_random_exponential
 
-from orchestrator.breaker import CircuitBreaker
+from orchestrator.breaker import CircuitBreaker, Standing
 from orchestrator.posting import Away, Broken, Done, Failed, Outcome, Posting, Refused
 from orchestrator.presence import Presence
-from orchestrator.solitude import Solitude
+from orchestrator.turns import Turns
 from signalbox.records import Record
 
 _LONGEST_PAUSE_S: Final = 120.0
 """The longest wait that an agent can ask for by ``Retry-After``, in seconds."""
 _BROKEN_IN_COMPANY: Final = 2
 """Once is no suspicion: processes are killed for many reasons, and to deliver all alone would take long."""
+TURNED_AWAY_S: Final = 600.0
+"""A message that is turned away this long, in seconds, while others are taken, is not meant to come later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,27 +32,35 @@ Settled = Done | Refused | Failed | Poisoned
 Endpoint = Callable[[], str]
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, slots=True)
 class _Delivery:
     """One message so far: attempts that failed, connections that broke, deaths with it alone."""
 
+    original: Record
+    locate: Endpoint
     failures: int = 0
     broken: int = 0
     deaths: int = 0
-
-    @property
-    def suspect(self) -> bool:
-        return self.broken >= _BROKEN_IN_COMPANY
+    turned_away: int = 0
+    """How often it was told to come later, when another was taken since the time before."""
+    turned_away_at: float | None = None
+    """When it was told so first."""
+    failed_at: int | None = None
+    """How many messages had succeeded when this one failed first; None: it has not failed."""
+    successes: int = 0
+    """How many had when it failed last."""
 
 
 class AgentCaller:
     """Delivers messages to one agent, a few at a time, and keeps its :class:`Presence` up to date.
 
     While the agent is away (refused, 429, 503, not ready) this waits without limit. Errors and time-outs of
-    an agent that is ready count as attempts. A message that was under way twice when the connection broke is
-    a suspect: it is delivered again to an agent that is ready, with nothing beside it. When the agent is gone
-    after that, ``deaths`` times, and came back each time, it died of this message; when it is still there,
-    that was an attempt. While an agent does not come back, none of its messages is at fault.
+    an agent that is ready count as attempts. A message that was under way twice when the connection broke,
+    or when the agent answered nothing any more, is a suspect: it is delivered again to an agent that is
+    ready, with nothing beside it. When the agent is gone after that, ``deaths`` times, and came back each
+    time, it died of this message; when it is still there, that was an attempt. While an agent does not come
+    back, none of its messages is at fault. A message that an agent turns away for :data:`TURNED_AWAY_S`,
+    ``attempts`` times, each time after others were taken, has failed: it is not the moment that is bad.
     """
 
     def __init__(
@@ -63,31 +73,42 @@ class AgentCaller:
         at_once: int = 16,
         opens_after: int = 5,
         longest_pause_s: float = 5.0,
+        turned_away_s: float = TURNED_AWAY_S,
     ) -> None:
         self._posting = posting
         self._presence = presence
         self._attempts = attempts
         self._deaths = deaths
-        self._slots = asyncio.Semaphore(at_once)
-        self._solitude = Solitude()
+        self._turned_away_s = turned_away_s
         self._backoff = wait_random_exponential(multiplier=0.1, max=longest_pause_s)
         self._breaker = CircuitBreaker(opens_after, lambda probes: self._backoff(_state(probes)))
+        self._turns = Turns(at_once, self._breaker)
+        self._successes = 0
+        self.failing = 0
+        """How many messages are under way that failed before: they must not take the room of the others."""
         presence.watch(self._breaker)
 
     async def deliver(self, original: Record, endpoint: Endpoint) -> Settled:
         """Post ``original`` until it is settled; ``endpoint`` is asked before each attempt."""
-        delivery = _Delivery()
+        delivery = _Delivery(original, endpoint)
 
         async def attempt() -> Outcome | Poisoned:
-            return await self._breaker.call(lambda: self._attempted(delivery, original, endpoint), _fault)
+            return await self._attempted(delivery)
 
         attempts = AsyncRetrying(
             retry=retry_if_result(lambda outcome: not self._settles(delivery, outcome)), wait=self._until_next
         )
-        outcome: Outcome | Poisoned = await attempts(attempt)
-        assert not isinstance(outcome, Away | Broken)
-        if isinstance(outcome, Failed):
-            return Failed(f"{delivery.failures} attempts; the last: {outcome.detail}")
+        try:
+            outcome: Outcome | Poisoned = await attempts(attempt)
+        finally:
+            self.failing -= delivery.failed_at is not None
+        match outcome:
+            case Failed(detail):
+                return Failed(f"{delivery.failures} attempts; the last: {detail}")
+            case Away(detail):
+                return Failed(f"turned away {delivery.turned_away} times while others were taken: {detail}")
+            case Broken():
+                raise AssertionError(outcome)
         return outcome
 
     def agent_left(self) -> None:
@@ -97,51 +118,87 @@ class AgentCaller:
     def _settles(self, delivery: _Delivery, outcome: Outcome | Poisoned) -> bool:
         match outcome:
             case Failed():
-                delivery.failures += 1
                 return delivery.failures >= self._attempts
-            case Away() | Broken():
+            case Away():
+                return self._is_turned_away(delivery)
+            case Broken():
                 return False
             case _:
                 return True
 
-    async def _attempted(self, delivery: _Delivery, original: Record, locate: Endpoint) -> Outcome | Poisoned:
-        async with self._slots:
+    def _is_turned_away(self, delivery: _Delivery) -> bool:
+        if delivery.turned_away_at is None or delivery.turned_away < self._attempts:
+            return False
+        return _now() - delivery.turned_away_at >= self._turned_away_s
+
+    async def _attempted(self, delivery: _Delivery) -> Outcome | Poisoned:
+        async with self._turns.turn(lambda: self._standing(delivery)):
+            standing = self._standing(delivery)
             outcome = await (
-                self._alone(delivery, original, locate)
-                if delivery.suspect
-                else self._together(delivery, original, locate)
+                self._alone(delivery) if standing is Standing.SUSPECT else self._together(delivery)
             )
-        self._presence.saw(outcome)
+            self._note(delivery, standing, outcome)
         return outcome
 
-    async def _together(self, delivery: _Delivery, original: Record, locate: Endpoint) -> Outcome:
-        async with self._solitude.together():
-            endpoint = locate()
-            outcome = await self._posting.post(original, endpoint)
-            if isinstance(outcome, Failed) and not await self._posting.is_ready(endpoint):
-                return Away(f"not ready: {outcome.detail}")
-        delivery.broken += isinstance(outcome, Broken)
+    def _standing(self, delivery: _Delivery) -> Standing:
+        if delivery.broken >= _BROKEN_IN_COMPANY:
+            return Standing.SUSPECT
+        if delivery.failed_at is None:
+            return Standing.NEW
+        return Standing.AT_FAULT if self._successes > delivery.failed_at else Standing.FAILED
+
+    async def _together(self, delivery: _Delivery) -> Outcome:
+        endpoint = delivery.locate()
+        return await self._judged(await self._posting.post(delivery.original, endpoint), endpoint)
+
+    async def _alone(self, delivery: _Delivery) -> Outcome | Poisoned:
+        endpoint = delivery.locate()
+        if not await self._posting.is_ready(endpoint):
+            return Away("not ready, after a connection broke")
+        if delivery.deaths >= self._deaths:
+            return Poisoned(f"the agent died {delivery.deaths} times with this message alone")
+        outcome = await self._judged(await self._posting.post(delivery.original, endpoint), endpoint)
+        if isinstance(outcome, Broken) and await self._posting.is_ready(endpoint):
+            return Failed(outcome.detail)  # it lives, and hung up: an attempt that failed
+        delivery.deaths += isinstance(outcome, Broken)
         return outcome
 
-    async def _alone(self, delivery: _Delivery, original: Record, locate: Endpoint) -> Outcome | Poisoned:
-        async with self._solitude.alone():
-            endpoint = locate()
-            if not await self._posting.is_ready(endpoint):
-                return Away("not ready, after a connection broke")
-            if delivery.deaths >= self._deaths:
-                return Poisoned(f"the agent died {delivery.deaths} times with this message alone")
-            outcome = await self._posting.post(original, endpoint)
-            if isinstance(outcome, Done | Refused):
-                return outcome
-            there = await self._posting.is_ready(endpoint)
+    async def _judged(self, outcome: Outcome, endpoint: str) -> Outcome:
+        """Ask the agent itself whether ``outcome`` tells of the message, or of an agent that is not there."""
         match outcome:
-            case Broken(detail) if there:  # it lives, and hung up: an attempt that failed
-                return Failed(detail)
-            case Broken():
-                delivery.deaths += 1
-            case Failed(detail) if not there:
-                return Away(f"not ready: {detail}")
+            case Failed(detail, late) if not await self._posting.is_ready(endpoint):
+                return Broken(f"gone: {detail}") if late else Away(f"not ready: {detail}")
+            case Away(answered=True) if not await self._posting.is_ready(endpoint):
+                return replace(outcome, answered=False)
         return outcome
+
+    def _note(self, delivery: _Delivery, standing: Standing, outcome: Outcome | Poisoned) -> None:
+        match outcome:
+            case Done() | Refused():
+                self._successes += 1
+                self._breaker.succeeded()
+            case Away(answered=False):
+                self._breaker.not_reached(_asked(outcome))
+            case Failed() | Broken() | Away():
+                self._failed(delivery, standing, outcome)
+                if isinstance(outcome, Away) and standing is Standing.AT_FAULT:
+                    return  # it was turned away, and others are not: the agent is there
+        self._presence.saw(outcome)
+
+    def _failed(self, delivery: _Delivery, standing: Standing, outcome: Failed | Broken | Away) -> None:
+        self._breaker.failed(delivery, standing)
+        match outcome:
+            case Failed():
+                delivery.failures += 1
+            case Broken():
+                delivery.broken += 1
+            case Away():
+                delivery.turned_away += standing is not Standing.NEW and self._successes > delivery.successes
+                delivery.turned_away_at = delivery.turned_away_at or _now()
+        if delivery.failed_at is None:
+            delivery.failed_at = self._successes
+            self.failing += 1
+        delivery.successes = self._successes
 
     def _until_next(self, state: RetryCallState) -> float:
         assert state.outcome is not None
@@ -152,8 +209,8 @@ def _asked(outcome: Outcome | Poisoned) -> float:
     return min(outcome.retry_after, _LONGEST_PAUSE_S) if isinstance(outcome, Away) else 0.0
 
 
-def _fault(outcome: Outcome | Poisoned) -> float | None:
-    return _asked(outcome) if isinstance(outcome, Away | Failed | Broken) else None
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _state(attempt: int) -> RetryCallState:

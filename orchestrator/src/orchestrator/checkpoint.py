@@ -40,6 +40,11 @@ class Checkpoint:
         else:
             self._settled(prefix)
 
+    def forget(self) -> None:
+        """Drop the metrics of a stage that has ended."""
+        for metric in (IN_FLIGHT, _COMMITS):
+            metric.remove_by_labels({"stage": self.stage})
+
     async def _settle_each(self, prefix: Prefix) -> None:
         held: dict[Partition, Unwritable] = {}
         for record, alone in self.ledger.each_of(prefix):

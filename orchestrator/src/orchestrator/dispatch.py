@@ -15,7 +15,7 @@ from orchestrator.routing import Selection
 from orchestrator.workflows import Used, at_least, used_with
 from signalbox.control import ControlRecords
 from signalbox.errors import Refusal
-from signalbox.governance import Gate, Rejected
+from signalbox.governance import Accepted, Gate, Rejected
 from signalbox.names import AgentId, MessageId
 from signalbox.patience import patiently
 from signalbox.reasons import Reason, Stage
@@ -74,6 +74,10 @@ class Dispatch:
         self._rejections = rejections
         self._readiness = readiness
 
+    def forget(self) -> None:
+        """Say nothing of this agent's messages any more."""
+        _DISPATCHED.remove_by_labels({"agent": self._agent})
+
     async def decide(self, record: Record) -> Sequence[Draft]:
         """Hand a route to its agent; write nothing when done, else a second route or a dead letter."""
         if record.header(ROUTE_AGENT) != self._mine:
@@ -89,10 +93,12 @@ class Dispatch:
         return await self._settled(RoutedMessage.of(route, used))
 
     async def _settled(self, message: RoutedMessage) -> list[Draft]:
-        outcome = await self._delivered(message.original)
+        outcome = await self._delivered(message)
         _DISPATCHED.labels(self._agent, type(outcome).__name__.lower()).inc()
         match outcome:
             case Done():
+                if (agent := self._directory.agents.get(self._agent)) is not None:
+                    self._directory.reached(self._agent, agent.definition.endpoint)
                 return []
             case Refused(detail):
                 return await self._refused(message, detail)
@@ -105,14 +111,17 @@ class Dispatch:
                 detail = f"{self._agent} was removed from the directory before it took the message"
                 return self._given_up(message, Refusal(Reason.AGENT_REMOVED, detail))
 
-    async def _delivered(self, original: Record) -> Settled | None:
+    async def _delivered(self, message: RoutedMessage) -> Settled | None:
         # The directory is asked before each attempt: an agent may move, and may be removed meanwhile.
-        delivery = asyncio.create_task(self._caller.deliver(original, self._endpoint))
+        delivery = asyncio.create_task(self._caller.deliver(message.original, self._endpoint))
         try:
             while not delivery.done():
                 if self._agent not in self._directory.agents:
                     return None
                 changed = asyncio.create_task(self._directory.change(None))
+                if await self._is_for_another(message):
+                    changed.cancel()
+                    return Refused("it was never reached, and another agent takes this")
                 await asyncio.wait({delivery, changed}, return_when=asyncio.FIRST_COMPLETED)
                 changed.cancel()
             return delivery.result()
@@ -120,6 +129,13 @@ class Dispatch:
             return None
         finally:
             delivery.cancel()
+
+    async def _is_for_another(self, message: RoutedMessage) -> bool:
+        # It came here since nobody else took it then; it must not wait for one that may not exist.
+        if self._directory.was_reached(self._agent) or message.refused_by:
+            return False
+        checked = await patiently(lambda: self._gate.check(message.original), self._readiness)
+        return isinstance(checked, Accepted) and self._selection.others(checked, self._agent)
 
     def _endpoint(self) -> str:
         agent = self._directory.agents.get(self._agent)

@@ -1,7 +1,10 @@
-"""One dispatcher per agent, started when the directory first tells of it."""
+"""One dispatcher per agent, started when it has something to do, and stopped when that is over."""
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Final
 
 from orchestrator.directory import Directory
 from orchestrator.stage import Stage
@@ -9,37 +12,78 @@ from signalbox.names import AgentId
 from signalbox.telemetry import logger
 
 _log = logger(__name__)
+QUIET_S: Final = 30.0
+"""How long a dispatcher that is needed no more has nothing to do before it stops, in seconds."""
+_LOOK_S: Final = 1.0
+
+StageFor = Callable[[AgentId], AbstractAsyncContextManager[Stage]]
+"""Makes an agent's stage; leaving the context frees what it held."""
+
+
+@dataclass(slots=True)
+class _Running:
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    stage: Stage | None = None
+
+    def has_been_idle(self, seconds: float) -> bool:
+        since = None if self.stage is None else self.stage.idle_since
+        return since is not None and asyncio.get_running_loop().time() - since >= seconds
 
 
 class Dispatchers:
-    """Keeps a dispatch stage for every agent that is known, removed ones too: they release their routes."""
+    """Keeps a dispatch stage for each agent that was reached or is routed to.
 
-    def __init__(self, directory: Directory, stage_for: Callable[[AgentId], Stage]) -> None:
+    A stage costs a consumer, a producer and their threads: an agent that only says that it is there gets
+    none. That of an agent which was removed releases its routes, and stops when there are none left.
+    """
+
+    def __init__(self, directory: Directory, stage_for: StageFor, *, quiet_s: float = QUIET_S) -> None:
         self._directory = directory
         self._stage_for = stage_for
-        self._started: set[AgentId] = set()
+        self._quiet_s = quiet_s
+        self._running: dict[AgentId, _Running] = {}
+
+    @property
+    def running(self) -> frozenset[AgentId]:
+        """The agents that have a stage now."""
+        return frozenset(self._running)
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Start stages as agents appear, until ``stopping``; return when all have ended.
+        """Start and stop stages, until ``stopping``; return when all have ended.
 
         Raises:
             Fatal: what a stage raised; the process must stop.
         """
         async with asyncio.TaskGroup() as stages:
             while not stopping.is_set():
-                for agent in sorted(self._directory.known - self._started):
-                    _log.info("dispatcher started", agent=agent)
-                    self._started.add(agent)
-                    stages.create_task(self._stage_for(agent).run(stopping))
-                await self._changed_or(stopping)
+                changed = self._directory.change(_LOOK_S)
+                for agent in sorted(self._directory.at_work - self._running.keys()):
+                    self._running[agent] = _Running()
+                    stages.create_task(self._run(agent, self._running[agent]))
+                self._stop_what_is_over()
+                await _first_of(changed, stopping.wait())
+            for running in self._running.values():
+                running.stop.set()
 
-    async def _changed_or(self, stopping: asyncio.Event) -> None:
-        waits = [
-            asyncio.create_task(self._directory.change(None)),
-            asyncio.create_task(stopping.wait()),
-        ]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
+    async def _run(self, agent: AgentId, running: _Running) -> None:
+        _log.info("dispatcher started", agent=agent)
+        async with self._stage_for(agent) as running.stage:
+            await running.stage.run(running.stop)
+        # Only now: two stages of one agent would fence each other.
+        del self._running[agent]
+        _log.info("dispatcher stopped", agent=agent)
+
+    def _stop_what_is_over(self) -> None:
+        for agent, running in self._running.items():
+            if not self._directory.was_reached(agent) and running.has_been_idle(self._quiet_s):
+                self._directory.released(agent)
+                running.stop.set()
+
+
+async def _first_of(*waits: object) -> None:
+    tasks = [asyncio.ensure_future(wait) for wait in waits]  # type: ignore[call-overload]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()

@@ -43,6 +43,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self._lines: dict[Partition, deque[_Entry]] = {}
+        self._undecided: set[Decision] = set()
         self.size = 0
         """Bytes of the records that are in flight."""
 
@@ -52,6 +53,8 @@ class Ledger:
         entry = _Entry(record, decision, size_of(record))
         line.append(entry)
         self.size += entry.size
+        self._undecided.add(decision)
+        decision.add_done_callback(self._undecided.discard)
 
     @property
     def in_flight(self) -> int:
@@ -61,9 +64,7 @@ class Ledger:
     @property
     def undecided(self) -> list[Decision]:
         """The decisions that are still being made."""
-        return [
-            task for line in self._lines.values() for entry in line if not (task := entry.decision).done()
-        ]
+        return [task for task in self._undecided if not task.done()]
 
     def finished_prefix(self) -> Prefix:
         """Return the outcomes that may be committed now; they stay until :meth:`settle`.

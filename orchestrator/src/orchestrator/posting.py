@@ -1,6 +1,7 @@
 """One call of an agent over HTTP, and what its outcome means."""
 
 import asyncio
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -26,7 +27,10 @@ _BROKEN: Final = (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)
 # The last four: an address or header that the client can't even send; it raises some of them in a group.
 _UNREACHABLE: Final = (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, OverflowError, ExceptionGroup)
 _CONNECT_S: Final = 3.0
+_PLAIN: Final = {"accept-encoding": "identity"}
 _DETAIL_LIMIT: Final = 1000
+_BODY_LIMIT: Final = 64 * 1024
+"""What is read of an answer's body, in bytes: the status says it all, and the rest is words for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +47,22 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The agent is there, and failed on this message."""
+    """The agent is there, and failed on this message; ``late``: by giving no answer in time."""
 
     detail: str
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Away:
-    """The agent can't be asked now; ``retry_after`` in seconds when it said so."""
+    """The agent can't be asked now; ``retry_after`` in seconds when it said so.
+
+    ``answered``: it said so itself, to this message. Otherwise it was not reached, whatever the message.
+    """
 
     detail: str
     retry_after: float = 0.0
+    answered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,29 +91,33 @@ class Posting:
         _CALLS.labels(self._agent, status).observe(asyncio.get_running_loop().time() - began)
         return outcome
 
+    def forget(self) -> None:
+        """Say nothing of this agent's calls any more."""
+        _CALLS.remove_by_labels({"agent": self._agent})
+
     async def is_ready(self, endpoint: str) -> bool:
         """Ask the agent itself whether it is ready."""
-        try:
-            answer = await self._http.get(f"{endpoint.rstrip('/')}/readyz", timeout=_CONNECT_S)
-        except _UNREACHABLE:
-            return False
-        return answer.is_success
+        return await answers(self._http, endpoint, "/readyz")
 
     async def _posted(self, original: Record, endpoint: str) -> tuple[Outcome, str]:
         try:
             async with asyncio.timeout(self._deadline_s):
-                answer = await self._http.post(
-                    messages_url(endpoint), content=original.value or b"", headers=self._headers(original)
+                request = self._http.build_request(
+                    "POST",
+                    messages_url(endpoint),
+                    content=original.value or b"",
+                    headers={**_PLAIN, **self._headers(original)},
                 )
+                answer, body = await _answer(self._http, request)
         except _NO_CONNECTION as error:
             return Away(f"{type(error).__name__}: {error}"), "away"
         except (httpx.TimeoutException, TimeoutError) as error:
-            return Failed(f"no answer in time ({type(error).__name__})"), "timeout"
+            return Failed(f"no answer in time ({type(error).__name__})", late=True), "timeout"
         except _BROKEN as error:
             return Broken(f"{type(error).__name__}: {error}"), "broken"
         except _UNREACHABLE as error:
             return Away(f"{type(error).__name__}: {error}"), "away"
-        return self._settled(answer), str(answer.status_code)
+        return self._settled(answer, body), str(answer.status_code)
 
     def _headers(self, original: Record) -> dict[str, str]:
         lead_id = LeadId(text(original.key, "key"))
@@ -117,17 +130,42 @@ class Posting:
         except OSError:
             return None
 
-    def _settled(self, answer: httpx.Response) -> Outcome:
+    def _settled(self, answer: httpx.Response, body: str) -> Outcome:
         if answer.is_success:
             return Done()
-        detail = printable(f"HTTP {answer.status_code}: {answer.text[:_DETAIL_LIMIT]}")
+        detail = printable(f"HTTP {answer.status_code}: {body[:_DETAIL_LIMIT]}")
         if answer.status_code == _UNPROCESSABLE:
-            return Refused(_problem(answer))
+            return Refused(_problem(body))
         if answer.status_code == _UNAUTHORIZED and self._token() is None:
-            return Away(f"it asks for a token, and there is none at {self._token_file}")
+            return Away(f"it asks for a token, and there is none at {self._token_file}", answered=True)
         if answer.status_code in _AWAY_STATUS:
-            return Away(detail, seconds_until(answer.headers.get("retry-after", "")))
+            return Away(detail, seconds_until(answer.headers.get("retry-after", "")), answered=True)
         return Failed(detail)
+
+
+async def answers(http: httpx.AsyncClient, endpoint: str, path: str) -> bool:
+    """Say whether ``path`` at ``endpoint`` answers 2xx, within three seconds as a whole."""
+    try:
+        async with asyncio.timeout(_CONNECT_S):
+            request = http.build_request("GET", f"{endpoint.rstrip('/')}{path}", headers=_PLAIN)
+            answer, _ = await _answer(http, request)
+    except (TimeoutError, *_UNREACHABLE):
+        return False
+    return answer.is_success
+
+
+async def _answer(http: httpx.AsyncClient, request: httpx.Request) -> tuple[httpx.Response, str]:
+    # As it came: what a few bytes unpack to is bounded by nothing.
+    answer = await http.send(request, stream=True)
+    try:
+        body = b""
+        async for part in answer.aiter_raw():
+            body += part
+            if len(body) >= _BODY_LIMIT:
+                break
+    finally:
+        await answer.aclose()
+    return answer, body[:_BODY_LIMIT].decode(errors="replace")
 
 
 def seconds_until(retry_after: str) -> float:
@@ -141,9 +179,8 @@ def seconds_until(retry_after: str) -> float:
     return max(0.0, (at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
 
 
-def _problem(answer: httpx.Response) -> str:
+def _problem(body: str) -> str:
     try:
-        body = answer.json()
-        return printable(str(body["detail"])[:_DETAIL_LIMIT])
-    except (ValueError, KeyError, TypeError):
-        return printable(answer.text[:_DETAIL_LIMIT])
+        return printable(str(json.loads(body)["detail"])[:_DETAIL_LIMIT])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return printable(body[:_DETAIL_LIMIT])

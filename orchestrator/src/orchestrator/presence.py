@@ -93,6 +93,13 @@ class Presences:
             self._known[agent] = Presence(agent, self._readiness)
         return self._known[agent]
 
+    def forget(self, agent: AgentId) -> None:
+        """Say nothing of ``agent`` any more: its dispatcher has ended."""
+        if (presence := self._known.pop(agent, None)) is not None:
+            presence.forget()
+            for metric in (_AWAY, _CIRCUIT):
+                metric.remove_by_labels({"agent": agent})
+
     def told(self) -> Mapping[str, dict[str, Any]]:
         """Return what :meth:`Presence.told` says, by agent."""
         return {agent: presence.told() for agent, presence in sorted(self._known.items())}

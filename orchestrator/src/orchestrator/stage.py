@@ -10,6 +10,7 @@ from prometheus_client import Counter
 from orchestrator.checkpoint import IN_FLIGHT, Checkpoint
 from orchestrator.ladder import Instead, References, nothing_instead
 from orchestrator.ledger import Decision, Ledger, Prefix
+from orchestrator.room import Room
 from signalbox.errors import Fatal, Unavailable
 from signalbox.kafka import GroupConsumer, Partition, TransactionalProducer, TransactionLost
 from signalbox.kafka.consumer import Batch
@@ -26,8 +27,6 @@ _log = logger(__name__)
 _FAULTS = Counter("signalbox_decision_faults", "Decisions that failed unexpectedly", ["stage"])
 _RECORDS = Counter("signalbox_records", "Records read", ["stage"])
 
-BYTES_IN_FLIGHT: Final = 32 * 1024 * 1024
-"""Records in flight per stage; one more poll may bring what the client has fetched, 16 MiB and a record."""
 _IDLE_POLL_S: Final = 0.2
 _BUSY_POLL_S: Final = 0.005
 _QUIET_COMMIT_S: Final = 1.0
@@ -54,8 +53,8 @@ class Stage:
     An outcome that the broker will never take is written as a lesser one (:mod:`orchestrator.ladder`), in a
     transaction of its own; ``instead`` makes a dead letter of a record whose decision is such an outcome.
 
-    ``limit`` bounds the records in flight, and :data:`BYTES_IN_FLIGHT` their size: beyond that the
-    partitions are paused, and polling goes on, so that a slow decision never costs the membership. With
+    ``limit`` and ``set_aside`` bound what is in flight, as :class:`Room` says: beyond that the partitions are
+    paused, and polling goes on, so that a slow decision never costs the membership. With
     ``one_at_a_time_per_key`` a key's records are decided one after the other.
     """
 
@@ -70,6 +69,7 @@ class Stage:
         limit: int,
         read_back: ReadBack = nothing_to_read_back,
         one_at_a_time_per_key: bool = False,
+        set_aside: Callable[[], int] = lambda: 0,
         fault_pause_s: float = 5.0,
         instead: Instead = nothing_instead,
         references: References | None = None,
@@ -79,11 +79,11 @@ class Stage:
         self._producer = producer
         self._decide = decide
         self._readiness = readiness
-        self._limit = limit
         self._read_back = read_back
         self._fault_pause_s = fault_pause_s
         self._last_of_key: dict[bytes | None, Decision] | None = {} if one_at_a_time_per_key else None
         self._ledger = Ledger()
+        self._room = Room(self._ledger, limit, set_aside)
         self._checkpoint = Checkpoint(
             name,
             self._ledger,
@@ -96,6 +96,8 @@ class Stage:
         self._awaited: set[Partition] = set()  # came, and are not read back yet
         self._reading: _Reading | None = None
         self._paused = False
+        self.idle_since: float | None = None
+        """Since when it has read all and decides on nothing; None: it is at work, or has no partitions."""
         self._next_quiet_commit = 0.0
         self._lost_at: list[float] = []
 
@@ -115,6 +117,7 @@ class Stage:
                 self._begin(batch.records)
                 await self._commit_finished()
                 await self._hold_back()
+                self._look_idle(batch)
             await self._finish()
         finally:
             if self._reading is not None:
@@ -122,6 +125,14 @@ class Stage:
             self._ledger.drop(self._assigned)
             await self._consumer.close()
             await self._producer.close()
+            self._forget_me()
+
+    def _forget_me(self) -> None:
+        self._checkpoint.forget()
+        for metric in (_FAULTS, _RECORDS):
+            metric.remove_by_labels({"stage": self.name})
+        for part in (self.name, f"{self.name} broker", f"{self.name} commit"):
+            self._readiness.forget(part)
 
     def _joining(self) -> None:
         # A stage that comes while the process works, for an agent that is new, takes nothing from the others.
@@ -136,10 +147,11 @@ class Stage:
     async def _polled(self) -> Batch:
         timeout = _BUSY_POLL_S if self._ledger.in_flight else _IDLE_POLL_S
         try:
-            room = max(1, self._limit - self._ledger.in_flight)
+            room = max(1, self._room.left)
             return await self._consumer.poll(room, timeout)
         except Unavailable as error:
             self._readiness.wait(f"{self.name} broker", error.detail)
+            self.idle_since = None
             await asyncio.sleep(_IDLE_POLL_S)
             return Batch()
 
@@ -268,19 +280,22 @@ class Stage:
         # Offsets alone lose nothing by waiting: a second reading of these records writes nothing either.
         # But they take room until then, and no record may wait for that.
         waited = asyncio.get_running_loop().time() >= self._next_quiet_commit
-        return bool(prefix.drafts) or waited or self._full
+        return bool(prefix.drafts) or waited or self._ledger.in_flight >= self._room.limit
 
     async def _hold_back(self) -> None:
-        full = self._full
+        full = self._room.full
         if full and not self._paused:
             await self._consumer.pause(self._assigned)
         elif self._paused and not full:
             await self._consumer.resume(self._assigned)
         self._paused = full
 
-    @property
-    def _full(self) -> bool:
-        return self._ledger.in_flight >= self._limit or self._ledger.size >= BYTES_IN_FLIGHT
+    def _look_idle(self, batch: Batch) -> None:
+        is_behind = len(batch.records) >= self._room.limit
+        if is_behind or self._ledger.undecided or self._awaited or not self._assigned:
+            self.idle_since = None
+        elif self.idle_since is None:
+            self.idle_since = asyncio.get_running_loop().time()
 
     async def _finish(self) -> None:
         # Inside the grace period decisions end by themselves; later ones go back to the group undone.

@@ -1,94 +1,73 @@
-"""The circuit opens after failures in a row, lets one call probe at a time, and closes when one succeeds."""
+"""The circuit counts messages, not calls; while it is open, few calls find out whether the agent is well."""
 
-import asyncio
+from orchestrator.breaker import Circuit, CircuitBreaker, Standing
 
-import pytest
-
-from orchestrator.breaker import Circuit, CircuitBreaker
+PAUSE_S = 3600.0
 
 
-def fault(result: str) -> float | None:
-    return None if result == "well" else 0.0
-
-
-class Agent:
-    """Answers as it is told, and counts who is inside at once."""
-
-    def __init__(self, answer: str = "ill") -> None:
-        self.answer, self.calls, self.inside, self.most = answer, 0, 0, 0
-
-    async def call(self) -> str:
-        self.calls += 1
-        self.inside += 1
-        self.most = max(self.most, self.inside)
-        await asyncio.sleep(0.001)
-        self.inside -= 1
-        return self.answer
-
-
-async def opened(agent: Agent, pause_s: float = 0.0) -> CircuitBreaker:
-    breaker = CircuitBreaker(3, lambda _: pause_s)
-    for _ in range(3):
+def opened(*, is_there: bool = True) -> CircuitBreaker:
+    breaker = CircuitBreaker(3, lambda _: PAUSE_S)
+    for number in range(3):
         assert breaker.state is Circuit.CLOSED
-        await breaker.call(agent.call, fault)
+        if is_there:
+            breaker.failed(number, Standing.NEW)
+        else:
+            breaker.not_reached()
     assert breaker.state is Circuit.OPEN
     return breaker
 
 
-async def test_it_opens_after_failures_in_a_row() -> None:
-    breaker = await opened(Agent())
-    assert breaker.open_since is not None
+async def test_it_opens_when_different_messages_failed_and_none_succeeded() -> None:
+    assert opened().open_since is not None
+
+
+async def test_one_messages_failures_count_once() -> None:
+    breaker = CircuitBreaker(2, lambda _: PAUSE_S)
+    for _ in range(8):
+        breaker.failed("one", Standing.FAILED)
+    assert breaker.state is Circuit.CLOSED
+
+
+async def test_a_message_that_fails_by_itself_counts_not_at_all() -> None:
+    breaker = CircuitBreaker(2, lambda _: PAUSE_S)
+    for number in range(8):
+        breaker.failed(number, Standing.AT_FAULT)
+    assert breaker.state is Circuit.CLOSED
 
 
 async def test_a_success_in_between_keeps_it_closed() -> None:
-    agent, breaker = Agent(), CircuitBreaker(2, lambda _: 0)
-    for answer in ("ill", "well", "ill", "well"):
-        agent.answer = answer
-        await breaker.call(agent.call, fault)
+    breaker = CircuitBreaker(2, lambda _: PAUSE_S)
+    for number in range(4):
+        breaker.failed(number, Standing.NEW)
+        breaker.succeeded()
     assert breaker.state is Circuit.CLOSED
 
 
-async def test_while_it_is_open_one_call_at_a_time_goes_through() -> None:
-    agent = Agent()
-    breaker = await opened(agent)
-    agent.most = 0
-    await asyncio.gather(*[breaker.call(agent.call, fault) for _ in range(5)])
-    assert agent.most == 1
+async def test_an_agent_that_is_not_reached_is_probed_by_one_call_at_a_time_after_a_pause() -> None:
+    breaker = opened(is_there=False)
+    for standing in Standing:
+        assert (breaker.wait_s(standing) or 0) > PAUSE_S - 60
+    assert breaker.leaves(Standing.NEW)
+    assert breaker.state is Circuit.HALF_OPEN
+    assert breaker.wait_s(Standing.NEW) is None
+    breaker.probed()
     assert breaker.state is Circuit.OPEN
 
 
-async def test_the_probe_that_succeeds_lets_all_others_through_at_once() -> None:
-    agent = Agent()
-    breaker = await opened(agent)
-    agent.answer = "well"
-    await asyncio.gather(*[breaker.call(agent.call, fault) for _ in range(5)])
+async def test_an_agent_that_is_there_is_probed_first_by_what_was_never_tried() -> None:
+    breaker = opened()
+    assert breaker.wait_s(Standing.NEW) == 0
+    assert breaker.leaves(Standing.NEW)
+    assert 0 < (breaker.wait_s(Standing.NEW) or 0) < 1
+    assert (breaker.wait_s(Standing.FAILED) or 0) > PAUSE_S - 60
+    assert breaker.wait_s(Standing.AT_FAULT) == 0
+
+
+async def test_one_success_closes_it() -> None:
+    breaker = opened()
+    breaker.leaves(Standing.NEW)
+    breaker.succeeded()
+    breaker.probed()
     assert breaker.state is Circuit.CLOSED
     assert breaker.open_since is None
-    assert agent.calls == 3 + 5
-
-
-async def test_before_its_pause_is_over_nobody_is_called() -> None:
-    agent = Agent()
-    breaker = await opened(agent, pause_s=3600)
-    waiting = asyncio.create_task(breaker.call(agent.call, fault))
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(asyncio.shield(waiting), 0.05)
-    assert agent.calls == 3
-    waiting.cancel()
-
-
-async def test_a_probe_that_is_given_up_leaves_its_place_to_the_next() -> None:
-    agent = Agent()
-    breaker = await opened(agent)
-
-    async def hang() -> str:
-        return await asyncio.Event().wait() and ""
-
-    probe = asyncio.create_task(breaker.call(hang, fault))
-    while breaker.state is not Circuit.HALF_OPEN:
-        await asyncio.sleep(0)
-    probe.cancel()
-    await asyncio.gather(probe, return_exceptions=True)
-    agent.answer = "well"
-    assert await breaker.call(agent.call, fault) == "well"
-    assert breaker.state is Circuit.CLOSED
+    assert breaker.wait_s(Standing.FAILED) == 0

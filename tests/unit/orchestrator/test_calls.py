@@ -10,7 +10,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
 
@@ -18,6 +17,7 @@ from operating import free_port
 from orchestrator.calls import AgentCaller, Settled
 from orchestrator.posting import Done, Failed, Posting, Refused, seconds_until
 from orchestrator.presence import Presence
+from serving import serving
 from signalbox.envelope import Envelope
 from signalbox.names import AgentId, CorrelationId, MessageId, RecordType
 from signalbox.records import Record
@@ -51,22 +51,6 @@ class ScriptedAgent:
             return Response(status_code=200 if self.ready else 503)
 
         return app
-
-
-@contextlib.asynccontextmanager
-async def serving(app: FastAPI, port: int) -> AsyncIterator[None]:
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error"))
-    with contextlib.ExitStack() as signals:
-        # The test runner keeps its own signal handlers.
-        server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign, assignment]
-        task = asyncio.create_task(server.serve())
-        async with asyncio.timeout(10):
-            while not server.started:
-                await asyncio.sleep(0.01)
-        yield
-        server.should_exit = True
-        await task
-        signals.close()
 
 
 @pytest.fixture

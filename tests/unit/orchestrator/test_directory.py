@@ -1,6 +1,7 @@
 """The directory takes good registrations, and what is bad in one harms neither the others nor the process."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -8,10 +9,17 @@ from typing import Any
 import pytest
 
 from orchestrator.directory import Directory
-from signalbox.names import RecordType
+from orchestrator.seats import Seats
+from signalbox.errors import Refusal
+from signalbox.names import AgentId, RecordType
+from signalbox.reasons import Reason
 from signalbox.records import Record
+from signalbox.telemetry import Readiness
 from signalbox_contracts.control import AgentInput, AgentOutput, AgentRegistered
 
+ECHO = AgentId("echo")
+ANNOUNCEMENT = Record("agent_registry", 0, 1, b"echo", b"registration")
+TOMBSTONE = Record("agent_registry", 0, 1, b"echo", None)
 LOOPBACK = r"https?://(127\.0\.0\.1|localhost)(:\d+)?(/.*)?"
 
 
@@ -52,18 +60,120 @@ async def test_a_registered_agent_takes_its_type_under_its_condition() -> None:
     assert not agent.accepts(RecordType("demo.Asked"), {"score": 1})
 
 
-async def test_a_tombstone_removes_the_agent_but_it_stays_known_to_release_its_routes() -> None:
+async def test_a_tombstone_removes_the_agent_but_it_stays_at_work_to_release_its_routes() -> None:
     directory = await directory_after(registration())
-    await directory.apply(Record("agent_registry", 0, 1, b"echo", None))
+    directory.reached(ECHO, "http://127.0.0.1:8199")
+    await directory.apply(TOMBSTONE)
     assert not directory.agents
-    assert directory.known == {"echo"}
+    assert directory.at_work == {ECHO}
+    directory.released(ECHO)
+    assert not directory.at_work
+
+
+async def test_an_agent_that_was_never_reached_leaves_nothing_behind() -> None:
+    directory = await directory_after(registration())
+    assert not directory.at_work
+    await directory.apply(TOMBSTONE)
+    assert not directory.at_work
+    assert not directory.to_remember
 
 
 @pytest.mark.parametrize("key", [None, b"", b"\xff", b"Not An Id", b"x" * 40_000])
 async def test_a_tombstone_whose_key_is_no_agent_id_is_ignored(key: bytes | None) -> None:
     directory = await directory_after(registration())
     await directory.apply(Record("agent_registry", 0, 1, key, None))
-    assert directory.known == {"echo"}
+    assert set(directory.agents) == {ECHO}
+
+
+async def test_an_agent_is_reached_at_the_endpoint_that_it_has_now() -> None:
+    said = registration()
+    directory = await directory_after(said)
+    directory.reached(ECHO, said.endpoint)
+    assert directory.was_reached(ECHO)
+    await directory.apply(ANNOUNCEMENT)
+    assert directory.was_reached(ECHO)  # it was started again
+    said.endpoint = "http://127.0.0.1:8200"
+    await directory.apply(ANNOUNCEMENT)
+    assert not directory.was_reached(ECHO)
+
+
+async def test_what_was_reached_before_a_restart_is_known_after_it() -> None:
+    before = await directory_after(registration())
+    before.reached(ECHO, "http://127.0.0.1:8199")
+    after = Directory(Decoded(registration()), LOOPBACK)  # type: ignore[arg-type]
+    after.remember({**before.to_remember, AgentId("gone"): "http://127.0.0.1:1"})
+    await after.apply(ANNOUNCEMENT)
+    assert after.was_reached(ECHO)
+    assert after.at_work == {ECHO, "gone"}
+
+
+async def test_an_agent_that_says_again_what_it_said_is_no_change() -> None:
+    directory = await directory_after(registration())
+    change = asyncio.create_task(directory.change(None))
+    for _ in range(1000):
+        await directory.apply(ANNOUNCEMENT)
+    await asyncio.sleep(0)
+    assert not change.done()
+    change.cancel()
+
+
+async def test_a_flood_of_strangers_keeps_no_agent_of_the_catalog_and_none_that_is_there_out() -> None:
+    codec, readiness = Decoded(registration()), Readiness()
+    directory = Directory(codec, LOOPBACK, Seats(8, [AgentId("known")]), readiness)  # type: ignore[arg-type]
+
+    async def announce(agent: str) -> str | None:
+        codec.said = registration(agent)
+        return await directory.apply(Record("agent_registry", 0, 0, agent.encode(), b"registration"))
+
+    assert await announce("early") is None
+    refusals = [await announce(f"stranger-{number}") for number in range(150)]
+    assert sum(why is None for why in refusals) == 6
+    assert "AGENT_LIMIT" in (refusals[-1] or "")
+    assert "AGENT_LIMIT" in readiness.impaired[0]
+    assert await announce("known") is None
+    assert await announce("early") is None
+    assert len(directory.agents) == 8
+
+    codec.said = registration("stranger-6")  # the first that was refused has the seat that is free now
+    await directory.apply(Record("agent_registry", 0, 0, b"stranger-1", None))
+    assert "stranger-6" in directory.agents
+
+
+async def test_a_hundred_thousand_records_of_junk_ask_the_registry_little_and_are_soon_over() -> None:
+    asked = 0
+
+    class Unknown:
+        async def read(self, *_: Any) -> AgentRegistered:
+            nonlocal asked
+            asked += 1
+            raise Refusal(Reason.UNKNOWN_SCHEMA, "the registry does not know it")
+
+    directory = Directory(Unknown(), LOOPBACK)  # type: ignore[arg-type]
+    began = time.monotonic()
+    for number in range(100_000):
+        junk = b"\0" + number.to_bytes(4, "big") + b"junk"
+        await directory.apply(Record("agent_registry", 0, number, f"a{number}".encode(), junk))
+    assert asked <= 64
+    assert not directory.agents
+    assert time.monotonic() - began < 30
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"input": [AgentInput(record_type=f"demo.T{number}", when=None) for number in range(33)]},
+        {"output": [AgentOutput(record_type=f"demo.T{number}", terminal=False) for number in range(33)]},
+        {"input": [AgentInput(record_type="demo.Asked", when="this.a > 1 && " * 100 + "true")]},
+        {"input": [AgentInput(record_type="demo." + "a" * 300, when=None)]},
+        {"endpoint": "http://127.0.0.1:8199/" + "a" * 3000},
+        {"description": "a" * 4001},
+        {"name": "a" * 101},
+    ],
+)
+async def test_a_definition_that_is_larger_than_definitions_may_be_is_left_out(
+    fields: dict[str, Any],
+) -> None:
+    assert not (await directory_after(registration(**fields))).agents
 
 
 @pytest.mark.parametrize(

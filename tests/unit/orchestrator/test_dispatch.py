@@ -21,13 +21,20 @@ ECHO = AgentId("echo")
 
 
 class FakeDirectory:
-    """The directory's two questions; ``remove`` is the tombstone."""
+    """The directory's questions; ``remove`` is the tombstone."""
 
     def __init__(self) -> None:
         self.agents: dict[AgentId, Any] = {
             ECHO: SimpleNamespace(definition=SimpleNamespace(endpoint="http://e"))
         }
+        self.unreached = False
         self._changed = asyncio.Event()
+
+    def was_reached(self, _: AgentId) -> bool:
+        return not self.unreached
+
+    def reached(self, *_: str) -> None:
+        self.unreached = False
 
     async def change(self, _: float | None) -> None:
         await self._changed.wait()
@@ -43,7 +50,7 @@ class Given:
     def __init__(self, accepted: Accepted, outcome: Any, rerouted: Any = None) -> None:
         self.accepted, self.outcome, self.rerouted = accepted, outcome, rerouted
         self.directory = FakeDirectory()
-        self.left = False
+        self.left = self.another_takes_it = False
         self.refusals: list[tuple[Stage, Reason, str]] = []
         self.rerouting: list[tuple[AgentId, str]] = []
 
@@ -60,6 +67,9 @@ class Given:
 
     async def check(self, _: Record) -> Accepted:
         return self.accepted
+
+    def others(self, *_: object) -> bool:
+        return self.another_takes_it
 
     async def reroute(self, _: Accepted, agent: AgentId, why: str) -> Any:
         self.rerouting.append((agent, why))
@@ -145,3 +155,29 @@ async def test_an_agent_that_is_removed_between_two_attempts_releases_its_route(
     assert await given.settle() == ["dead letter"]
     assert given.refusals[0][1] is Reason.AGENT_REMOVED
     assert given.left
+
+
+async def test_what_waits_for_an_agent_that_was_never_reached_goes_to_another_that_takes_it(
+    accepted: Callable[..., Accepted],
+) -> None:
+    given = Given(accepted(), Done(), rerouted="second route")
+    given.directory.unreached = True
+
+    async def never(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    given.deliver = never  # type: ignore[method-assign, assignment]
+    settling = asyncio.create_task(given.settle())
+    await asyncio.sleep(0.01)
+    assert not settling.done()
+    given.another_takes_it = True
+    given.directory._changed.set()
+    assert await settling == ["second route"]
+    assert given.rerouting == [(ECHO, "it was never reached, and another agent takes this")]
+
+
+async def test_an_agent_that_took_a_message_was_reached(accepted: Callable[..., Accepted]) -> None:
+    given = Given(accepted(), Done())
+    given.directory.unreached = True
+    await given.settle()
+    assert not given.directory.unreached

@@ -385,3 +385,39 @@ async def test_transactions_that_are_lost_again_and_again_stop_the_process() -> 
         async with asyncio.timeout(10):
             await stage.run(asyncio.Event())
     assert consumer.closed
+
+
+async def test_one_slow_decision_does_not_keep_what_comes_behind_it_from_being_decided() -> None:
+    # Sixty-four that were slow filled the room; and so did a single one, with the finished ones behind it.
+    slow = asyncio.Event()
+    decided: list[int] = []
+
+    async def decide(record: Record) -> Sequence[Draft]:
+        if record.offset == 0:
+            await slow.wait()
+        decided.append(record.offset)
+        return []
+
+    batches = [Batch([record(10 * number + one) for one in range(10)]) for number in range(50)]
+    consumer = FakeConsumer(Batch(assigned=frozenset({HERE})), *batches)
+    await run_until(
+        stage_of(consumer, FakeProducer(), decide, limit=10),
+        lambda: (len(decided) == 499 and not slow.set()) or len(decided) == 500,
+    )
+    assert consumer.committed == {HERE: 500}
+
+
+async def test_what_is_set_aside_takes_no_room_up_to_a_bound() -> None:
+    stuck = asyncio.Event()
+    begun: list[int] = []
+
+    async def decide(record: Record) -> Sequence[Draft]:
+        begun.append(record.offset)
+        await stuck.wait()
+        return []
+
+    batches = [Batch([record(number, key=str(number).encode())]) for number in range(100)]
+    consumer = FakeConsumer(Batch(assigned=frozenset({HERE})), *batches)
+    stage = stage_of(consumer, FakeProducer(), decide, limit=10, set_aside=lambda: len(begun))
+    await run_until(stage, lambda: consumer.paused and (stuck.set() or True))
+    assert 40 <= len(begun) <= 41

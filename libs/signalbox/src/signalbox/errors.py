@@ -59,6 +59,7 @@ class NotAnAnswer(Unavailable):
     It says nothing about the message. Only :mod:`signalbox.own_failures` may conclude otherwise, from many.
     """
 
+
 class Unwritable(SignalboxError):
     """A record that its topic will never take as it is: too large, or for a partition that is not there.
 

@@ -9,6 +9,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from signalbox.errors import ConfigurationError
 from signalbox.names import NO_AGENT, AgentId, RecordType
 
+_TYPES_LIMIT = 32
+"""How many record types an agent may take, and how many it may give: each may have a condition to compile."""
 _RECORD_TYPE = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+$"
 
 
@@ -23,8 +25,8 @@ class _Strict(BaseModel):
 class InputType(_Strict):
     """A record type that the agent takes, under a condition: CEL on ``this``, the record."""
 
-    record_type: RecordType = Field(pattern=_RECORD_TYPE)
-    when: str | None = Field(default=None, min_length=1)
+    record_type: RecordType = Field(pattern=_RECORD_TYPE, max_length=256)
+    when: str | None = Field(default=None, min_length=1, max_length=1000)
 
     @field_validator("when")
     @classmethod
@@ -42,7 +44,7 @@ class InputType(_Strict):
 class OutputType(_Strict):
     """A record type that the agent gives; a terminal one ends the workflow."""
 
-    record_type: RecordType = Field(pattern=_RECORD_TYPE)
+    record_type: RecordType = Field(pattern=_RECORD_TYPE, max_length=256)
     terminal: bool = False
 
 
@@ -56,9 +58,13 @@ class AgentDefinition(_Strict):
     id: AgentId = Field(pattern=r"^[a-z][a-z0-9._-]{0,63}$")
     name: str = Field(min_length=1, max_length=100)
     description: str = Field(min_length=1, max_length=4000)
-    input: list[Annotated[InputType, BeforeValidator(_record_type_alone)]] = Field(min_length=1)
-    output: list[Annotated[OutputType, BeforeValidator(_record_type_alone)]] = Field(min_length=1)
-    endpoint: str = Field(default="", pattern=r"^(https?://[^\s/]+(/[^\s]*)?)?$")
+    input: list[Annotated[InputType, BeforeValidator(_record_type_alone)]] = Field(
+        min_length=1, max_length=_TYPES_LIMIT
+    )
+    output: list[Annotated[OutputType, BeforeValidator(_record_type_alone)]] = Field(
+        min_length=1, max_length=_TYPES_LIMIT
+    )
+    endpoint: str = Field(default="", max_length=2000, pattern=r"^(https?://[^\s/]+(/[^\s]*)?)?$")
 
     @field_validator("id")
     @classmethod

@@ -29,6 +29,12 @@ class Readiness:
         self._waiting.pop(part, None)
         _READY.labels(part).set(1)
 
+    def forget(self, part: str) -> None:
+        """Say nothing of ``part`` any more: it has ended."""
+        self._waiting.pop(part, None)
+        self._degraded.pop(part, None)
+        _READY.remove_by_labels({"part": part})
+
     def degraded(self, part: str, why: str | None) -> None:
         """Say that ``part`` is impaired while the rest goes on, or with None that it is well again."""
         if why is None:

@@ -1,0 +1,78 @@
+"""An agent as its announcement describes it, checked, with its conditions compiled."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Final
+
+import httpx
+
+from signalbox.agent import AgentDefinition
+from signalbox.errors import ConfigurationError
+from signalbox.governance import Condition
+from signalbox.names import AgentId, RecordType
+from signalbox_contracts.control import AgentRegistered
+
+_LAST_PORT: Final = 65535
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredAgent:
+    """An agent's definition with its conditions compiled, by record type."""
+
+    definition: AgentDefinition
+    conditions: Mapping[RecordType, Condition | None] = field(compare=False)
+
+    def takes(self, record_type: RecordType) -> bool:
+        """True when the agent takes this type under some condition, or none."""
+        return record_type in self.conditions
+
+    def accepts(self, record_type: RecordType, datum: Mapping[str, Any]) -> bool:
+        """True when the agent takes this type and its condition holds for ``datum``."""
+        condition = self.conditions[record_type]
+        return condition is None or condition.holds(datum)
+
+
+def registered(agent: AgentId, said: AgentRegistered, allowed: re.Pattern[str]) -> RegisteredAgent:
+    """Check what ``agent`` announced; its endpoint must match ``allowed`` as a whole.
+
+    Raises:
+        ConfigurationError: the record is another agent's, or its endpoint is no address that may be called.
+        ValueError: the definition is not right, or larger than definitions may be.
+    """
+    if said.agent_id != agent:
+        raise ConfigurationError(f"the key says {agent}, the record {said.agent_id[:64]}")
+    if not allowed.fullmatch(said.endpoint):
+        raise ConfigurationError(f"{said.endpoint[:200]} is not allowed by AGENT_ENDPOINT_ALLOW")
+    _require_address(said.endpoint)
+    definition = AgentDefinition.model_validate(
+        {
+            "id": said.agent_id,
+            "name": said.name,
+            "description": said.description,
+            "input": [entry.model_dump() for entry in said.input],
+            "output": [entry.model_dump() for entry in said.output],
+            "endpoint": said.endpoint,
+        }
+    )
+    conditions = {
+        entry.record_type: None if entry.when is None else _condition(entry.when)
+        for entry in definition.input
+    }
+    return RegisteredAgent(definition, conditions)
+
+
+@lru_cache(maxsize=512)
+def _condition(expression: str) -> Condition:
+    # An agent announces the same conditions at each of its starts.
+    return Condition(expression)
+
+
+def _require_address(endpoint: str) -> None:
+    try:
+        port = httpx.URL(endpoint).port
+    except httpx.InvalidURL as error:
+        raise ConfigurationError(f"{endpoint} is no address: {error}") from error
+    if port is not None and not 0 < port <= _LAST_PORT:
+        raise ConfigurationError(f"{endpoint} has no TCP port from 1 to {_LAST_PORT}")
