@@ -16,7 +16,7 @@ from signalbox.agent.problems import answer_with_problems
 from signalbox.agent.routes import agent_routes
 from signalbox.agent.service import Service
 from signalbox.agent.settings import own_address, variable_prefix
-from signalbox.agent.startup import ANNOUNCEMENT, CONTRACTS, forget_old_answers, until_ready
+from signalbox.agent.startup import ANNOUNCEMENT, CONTRACTS, forget_old_answers, repeat, until_ready
 from signalbox.telemetry import Readiness, Server, configure_logging, logger, operations_routes
 
 _log = logger(__name__)
@@ -40,9 +40,11 @@ def create_app(agent: Agent, parts: Callable[[], Parts] | None = None) -> FastAP
         app.state.service = service
 
         async def work() -> None:
-            contracts = await until_ready(agent, service.definition, made, ready)
+            contracts, announcement = await until_ready(agent, service.definition, made, ready)
             service.open(contracts, Desk(agent, contracts, made))
-            await contracts.follow(made.settings.contract_refresh_s)
+            await asyncio.gather(
+                contracts.follow(made.settings.contract_refresh_s), repeat(announcement, made)
+            )
 
         ours = [_started(made, work()), _started(made, forget_old_answers(made))]
         theirs = [_started(made, agent.background.run())] if agent.background else []
