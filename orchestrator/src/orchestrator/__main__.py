@@ -27,7 +27,12 @@ async def run(orchestrator: Orchestrator, server: Server) -> None:
     async with asyncio.TaskGroup() as group:
         following = [
             group.create_task(parts.contracts.follow()),
-            group.create_task(parts.directory.follow(parts.kafka, parts.readiness, "orchestrator-directory")),
+            group.create_task(
+                parts.trust.follow(parts.kafka, parts.readiness, "orchestrator-grants", parts.directory.apply)
+            ),
+            group.create_task(
+                parts.directory.follow(parts.kafka, parts.readiness, "orchestrator-directory", parts.trust)
+            ),
         ]
         working = [group.create_task(_work(parts, stopping))]
         try:

@@ -5,7 +5,6 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 import httpx
@@ -26,6 +25,7 @@ from orchestrator.router import Router
 from orchestrator.routing import Routing, Selection
 from orchestrator.settings import OrchestratorSettings
 from orchestrator.stage import Stage
+from orchestrator.trust import Trust
 from orchestrator.workflows import Workflows
 from signalbox import reasons
 from signalbox.contracts.catalog import Catalog
@@ -43,6 +43,7 @@ from signalbox.models import model_for
 from signalbox.names import AGENT_MESSAGES, AGENT_ROUTES, INCOMING_LEADS, AgentId, RecordType
 from signalbox.records import Draft, Record
 from signalbox.telemetry import Readiness, operations_routes
+from signalbox.trust import ORCHESTRATOR, RequestSigner, TrustSettings
 
 SERVICE: Final = "orchestrator"
 PORT: Final = 8100
@@ -72,6 +73,7 @@ class Orchestrator:
     kafka: KafkaSettings
     control: ControlRecords
     contracts: Contracts
+    trust: Trust
     directory: Directory
     intake: Stage
     routing: Stage
@@ -80,12 +82,14 @@ class Orchestrator:
 
 def bootstrap(settings: OrchestratorSettings, closing: AsyncExitStack) -> Orchestrator:
     """Wire the real parts; ``closing`` releases what they hold."""
-    kafka, readiness = KafkaSettings(), Readiness("contracts", "directory", INTAKE, ROUTING)
+    kafka, readiness = KafkaSettings(), Readiness("contracts", "grants", "directory", INTAKE, ROUTING)
     registry = Registry(RegistrySettings())
     closing.push_async_callback(registry.close)
 
     catalog = Catalog.load()
     control = ControlRecords(registry)
+    keys = TrustSettings()
+    trust, signer = Trust(control, keys, readiness), RequestSigner(ORCHESTRATOR, keys.orchestrators_key)
     directory = Directory(control, settings.agent_endpoint_allow)
     contracts = Contracts(
         registry,
@@ -129,7 +133,7 @@ def bootstrap(settings: OrchestratorSettings, closing: AsyncExitStack) -> Orches
         http = _client(settings)
         closing.push_async_callback(http.aclose)
         caller = AgentCaller(
-            Posting(agent, http, Path(settings.agent_tokens_dir), settings.agent_timeout_s),
+            Posting(agent, http, signer, settings.agent_timeout_s),
             presences.of(agent),
             attempts=settings.dispatch_attempts,
             deaths=settings.poison_crashes,
@@ -151,11 +155,12 @@ def bootstrap(settings: OrchestratorSettings, closing: AsyncExitStack) -> Orches
         gate, decided, workflows, selection, routes, rejections, readiness, partial(read_at, kafka)
     )
     return Orchestrator(
-        app=_operations(readiness, directory, presences),
+        app=_operations(readiness, directory, presences, trust),
         readiness=readiness,
         kafka=kafka,
         control=control,
         contracts=contracts,
+        trust=trust,
         directory=directory,
         intake=Stage(
             INTAKE,
@@ -190,16 +195,19 @@ def _client(settings: OrchestratorSettings) -> httpx.AsyncClient:
     )
 
 
-def _operations(readiness: Readiness, directory: Directory, presences: Presences) -> FastAPI:
+def _operations(readiness: Readiness, directory: Directory, presences: Presences, trust: Trust) -> FastAPI:
     app = FastAPI(title="Signalbox orchestrator", docs_url=None, redoc_url=None)
     app.include_router(operations_routes(readiness))
 
     @app.get("/agents")
     async def agents() -> list[dict[str, object]]:
-        seen = presences.told()
-        return [
-            agent.definition.model_dump() | {"dispatch": seen.get(name)}
+        seen, refused = presences.told(), trust.refusals.told()
+        there = [
+            agent.definition.model_dump() | {"dispatch": seen.get(name), "refused": refused.get(name)}
             for name, agent in sorted(directory.agents.items())
         ]
+        # Whose announcements were refused, and who has none in force.
+        absent = [name for name in refused if name not in directory.agents]
+        return there + [{"id": name, "dispatch": None, "refused": refused[name]} for name in absent]
 
     return app

@@ -2,8 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Coroutine, Mapping
-from contextlib import aclosing, suppress
+from collections.abc import Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -11,11 +11,12 @@ from typing import Any, Final
 import httpx
 from prometheus_client import Gauge
 
+from orchestrator.trust import Trust, read_topic
 from signalbox.agent import AgentDefinition
 from signalbox.control import ControlRecords
-from signalbox.errors import ConfigurationError, Refusal, Unavailable
+from signalbox.errors import ConfigurationError, Refusal
 from signalbox.governance import Condition
-from signalbox.kafka import KafkaSettings, Reader
+from signalbox.kafka import KafkaSettings
 from signalbox.names import AGENT_REGISTRY, AgentId, RecordType
 from signalbox.patience import patiently
 from signalbox.records import Record
@@ -88,17 +89,22 @@ class Directory:
         # would not be noticed.
         return _set_within(self._changed, timeout_s)
 
-    async def follow(self, settings: KafkaSettings, readiness: Readiness, client_id: str) -> None:
+    async def follow(
+        self, settings: KafkaSettings, readiness: Readiness, client_id: str, trust: Trust
+    ) -> None:
         """Read the topic from its beginning, for ever; ready once its end was reached."""
-        async for records, caught_up in _read(settings, readiness, client_id):
+        await trust.grants_read.wait()
+        async for records, caught_up in read_topic(
+            settings, AGENT_REGISTRY, readiness, "directory", client_id
+        ):
             for record in records:
-                await patiently(partial(self.apply, record), readiness)
+                await patiently(partial(trust.judge, record, self.apply, caught_up), readiness)
             if caught_up:
                 readiness.done("directory")
                 self.read_to_its_end.set()
 
-    async def apply(self, record: Record) -> None:
-        """Take one registration or tombstone into the directory.
+    async def apply(self, record: Record) -> str | None:
+        """Take one trusted registration or tombstone into the directory; return why it was left out.
 
         What can't be read or is not allowed is logged and left out: a bad definition must not stop the
         others, and must not receive anybody's data.
@@ -106,7 +112,7 @@ class Directory:
         agent = AgentId((record.key or b"").decode(errors="replace"))
         if not _AGENT_ID.fullmatch(agent):
             _log.error("registration ignored", agent=agent[:64], why="the key is no agent id")
-            return
+            return "the key is no agent id"
         if record.value is None:
             self._agents.pop(agent, None)
             self._removed.add(agent)
@@ -117,13 +123,14 @@ class Directory:
                 )
             except (Refusal, ConfigurationError, ValueError) as error:
                 _log.error("registration ignored", agent=agent, why=str(error))
-                return
+                return str(error)
             self._removed.discard(agent)
         _log.info("directory changed", agent=agent, removed=record.value is None)
         _AGENTS.set(len(self._agents))
         self.changed_at = asyncio.get_running_loop().time()
         self._changed.set()
         self._changed = asyncio.Event()
+        return None
 
     def _registered(self, agent: AgentId, said: AgentRegistered) -> RegisteredAgent:
         if said.agent_id != agent:
@@ -164,19 +171,3 @@ def _gives(agent: RegisteredAgent) -> dict[RecordType, bool]:
 async def _set_within(event: asyncio.Event, timeout_s: float | None) -> None:
     with suppress(TimeoutError):
         await asyncio.wait_for(event.wait(), timeout_s)
-
-
-async def _read(
-    settings: KafkaSettings, readiness: Readiness, client_id: str
-) -> AsyncIterator[tuple[list[Record], bool]]:
-    while True:
-        reader = Reader(settings, [AGENT_REGISTRY], client_id)
-        try:
-            async with aclosing(reader.records()) as batches:
-                async for batch in batches:
-                    yield batch, reader.caught_up
-        except Unavailable as error:
-            readiness.wait("directory", error.detail)
-            await asyncio.sleep(1)
-        finally:
-            await reader.close()

@@ -30,7 +30,6 @@ class OrchestratorSettings(BaseSettings):
         default=r"https?://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(/.*)?",
         description="a regular expression that a whole endpoint must match",
     )
-    agent_tokens_dir: str = ".run/tokens"
     no_candidate_wait_s: float = Field(default=60, ge=0)
     hop_limit: int = Field(default=12, gt=0)
     visit_limit: int = Field(default=3, gt=0)
