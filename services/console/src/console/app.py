@@ -17,12 +17,14 @@ from console.metrics import Counts
 from console.presence import Presence
 from console.projection import Projection
 from console.queries import Queries
+from console.registrations import TrustedRegistrations
 from console.requests import EmptyParametersAreAbsent
 from console.settings import ConsoleSettings
 from console.waiting import Patience
 from signalbox.governance.registry import SchemaRegistry
 from signalbox.kafka import KafkaSettings, Reader, Registry, RegistrySettings
 from signalbox.telemetry import Readiness, Server, configure_logging, operations_routes
+from signalbox.trust import TrustSettings
 
 SERVICE = "console"
 PORT = 8080
@@ -57,12 +59,15 @@ def bootstrap(settings: ConsoleSettings, topics: Topics, registry: SchemaRegistr
     writer = store.create(projection)
     presence = Presence(settings.orchestrators)
     queries, schemas = Queries(projection, Patience(presence, settings.stalled_after_s)), Schemas(registry)
+    registrations = TrustedRegistrations(TrustSettings(), schemas.decode)
     app = create_app(queries, registry, schemas, readiness, presence)
 
     async def following() -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(presence.follow())
-            group.create_task(follow(topics, schemas, Projection(writer, schemas.decode), readiness))
+            group.create_task(
+                follow(topics, schemas, registrations, Projection(writer, schemas.decode), readiness)
+            )
 
     return Console(app, queries, following)
 

@@ -6,6 +6,7 @@ from typing import Final, Protocol
 
 from console.decoding import Schemas
 from console.projection import Projection
+from console.registrations import TrustedRegistrations
 from signalbox.patience import patiently
 from signalbox.records import Record
 from signalbox.telemetry import Readiness
@@ -26,7 +27,13 @@ class Topics(Protocol):
         """Yield batches for ever, empty ones too; raises ``Unavailable`` and can be asked again."""
 
 
-async def follow(topics: Topics, schemas: Schemas, projection: Projection, readiness: Readiness) -> None:
+async def follow(
+    topics: Topics,
+    schemas: Schemas,
+    registrations: TrustedRegistrations,
+    projection: Projection,
+    readiness: Readiness,
+) -> None:
     """Project every record for ever; what can't be reached is waited for, and nothing is left out."""
 
     async def read() -> None:
@@ -34,7 +41,8 @@ async def follow(topics: Topics, schemas: Schemas, projection: Projection, readi
             readiness.done(_BROKER)
             # A batch is read only once, so it is this that waits for the registry, not the loop around it.
             await patiently(lambda: schemas.prepare(records), readiness)  # noqa: B023 - awaited at once
-            await asyncio.to_thread(projection.apply, *records)
+            shown = registrations.passing(records, caught_up=topics.caught_up)
+            await asyncio.to_thread(projection.apply, *shown)
             if topics.caught_up:
                 readiness.done(TOPICS)
 
