@@ -17,7 +17,7 @@ AGENTS: Final = ("lead_ingestion", "lead_scoring", "active_outreach", "nurture_c
 
 
 class Kind(IntEnum):
-    """The nine kinds of faults."""
+    """The kinds of faults."""
 
     PROCESS = 1
     """SIGKILL, SIGSTOP and SIGCONT of a service or of the orchestrator."""
@@ -37,6 +37,8 @@ class Kind(IntEnum):
     """An agent's disk is full; a clock jumps."""
     REBALANCE = 9
     """Orchestrator replicas come and go."""
+    REGISTRATION = 12
+    """Registrations and tombstones forged by somebody who may write the topic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,14 @@ class World:
         ``{"at", "fault": null or its name, "agent": the agent that it named to the router, or null}``.
         """
         return self.run_dir / "model_answers.jsonl"
+
+    @property
+    def forger(self) -> Path:
+        """Whatever came to an address that a forged registration named: a JSON line per request.
+
+        ``{"at", "request": its first line, "token": whether it had one}``.
+        """
+        return self.run_dir / "forger.jsonl"
 
     @property
     def restarts(self) -> Path:

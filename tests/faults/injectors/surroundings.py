@@ -22,6 +22,7 @@ from injectors.network import Network
 from injectors.preload import NoCompiler, Preload
 from injectors.process_faults import broker_faults, process_faults
 from injectors.rebalances import ReplicasComeAndGo
+from injectors.registrations import ForgedRegistrations, Forger
 from injectors.registry import registry_faults
 from injectors.smtp import SmtpSink, smtp_faults
 from injectors.storage_and_clock import prepare, storage_and_clock_faults
@@ -90,6 +91,7 @@ async def open_surroundings(world: World, kinds: frozenset[Kind]) -> AsyncIterat
             Kind.NETWORK: await _network(opened, loop, world, kinds),
             Kind.STORAGE_AND_CLOCK: _storage_and_clock(world, kinds),
             Kind.REBALANCE: [ReplicasComeAndGo(supervisor)],
+            Kind.REGISTRATION: await _registrations(opened, loop, world),
         }
         around = Around([fault for kind in sorted(kinds) for fault in faults[kind]], supervisor)
         opened.push_async_callback(around.end)
@@ -155,6 +157,7 @@ async def _agents(
     for agent, proxy in proxies.items():
         await _proxied(opened, proxy)
         world.env_of.setdefault(agent, {})["AGENT_ENDPOINT"] = proxy.url
+        world.env[f"{agent.upper()}_ENDPOINT"] = proxy.url  # what the stack grants it
     return [*agent_faults(proxies), BrokenAnswers(_EXAMPLES)]
 
 
@@ -179,6 +182,13 @@ def _storage_and_clock(world: World, kinds: frozenset[Kind]) -> Sequence[Fault]:
         return []
     prepare(preload, world)
     return storage_and_clock_faults(preload)
+
+
+async def _registrations(opened: AsyncExitStack, loop: BackgroundLoop, world: World) -> Sequence[Fault]:
+    forger = Forger(loop, world.forger)
+    await forger.listener.open()
+    opened.push_async_callback(forger.listener.close)
+    return [ForgedRegistrations(forger)]
 
 
 async def _proxied(opened: AsyncExitStack, proxy: HttpProxy) -> HttpProxy:
