@@ -76,9 +76,13 @@ class Trust:
             former = self._registrations.in_force.get(seal.agent)
             if not self._registrations.accept(seal, said):
                 return
-            why = await apply(record)
+            why: str | None = "it was not taken in"
+            try:
+                why = await apply(record)
+            finally:
+                if why is not None:  # refused, or interrupted: it is judged once more
+                    self._registrations.restore(seal.agent, former)
             if why is not None:
-                self._registrations.restore(seal.agent, former)
                 raise Untrusted(Fault.RECORD, why)
         except Untrusted as error:
             if caught_up or error.fault not in {Fault.REMOVED, Fault.STALE}:

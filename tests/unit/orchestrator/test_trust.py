@@ -10,7 +10,7 @@ from prometheus_client import REGISTRY
 
 from orchestrator.directory import Directory
 from orchestrator.trust import Trust
-from signalbox.errors import Refusal
+from signalbox.errors import Refusal, Unavailable
 from signalbox.names import AGENT_GRANTS, RecordType
 from signalbox.reasons import Reason
 from signalbox.records import Record
@@ -173,3 +173,14 @@ async def test_a_signed_record_that_is_no_announcement_is_refused(scene: Scene) 
     await scene.judge(registration("send_email", b"no announcement", MAIL, scene.clock))
     assert scene.endpoint == HOME
     assert scene.readiness.impaired
+
+
+async def test_an_announcement_that_the_directory_could_not_take_in_yet_is_judged_again(scene: Scene) -> None:
+    async def away(_: Record) -> str | None:
+        raise Unavailable("registry", "it is away")
+
+    moved = scene.record(endpoint=HOME + "/moved")
+    with pytest.raises(Unavailable):
+        await scene.trust.judge(moved, away)
+    await scene.judge(moved)
+    assert scene.endpoint == HOME + "/moved"
