@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Final
 
 from signalbox.names import AgentId
@@ -24,6 +25,8 @@ SKEW_S: Final = 30
 
 _KIND: Final = "signalbox-request"
 _BOUND: Final = ("content-type", "idempotency-key")
+_JSON: Final = json.JSONEncoder(separators=(",", ":"))
+_NAME: Final = itemgetter(0)
 _MESSAGE: Final = ("ce-id", "idempotency-key")
 
 NO_TOKEN: Final = "one bearer token for this request is needed"
@@ -48,14 +51,15 @@ class RequestParts:
 
     def bound(self) -> dict[str, Any]:
         """Return the claims that no other request has."""
-        lower = [[name.lower(), value] for name, value in self.headers]
-        covered = [pair for pair in lower if pair[0].startswith("ce-") or pair[0] in _BOUND]
+        lower = [(name.lower(), value) for name, value in self.headers]
+        covered = [pair for pair in lower if pair[0][:3] == "ce-" or pair[0] in _BOUND]
         # Sorted by the name alone: of a header that repeats, the order of its values is kept.
-        text = json.dumps(sorted(covered, key=lambda pair: pair[0]), separators=(",", ":"))
+        text = _JSON.encode(sorted(covered, key=_NAME))
+        named = dict(reversed(covered))  # the first of several
         return {
             "method": self.method.upper(),
             "path": self.target,
-            "message": next((value for name in _MESSAGE for value in self.values(name)), ""),
+            "message": next((named[name] for name in _MESSAGE if name in named), ""),
             "headers": hashlib.sha256(text.encode()).hexdigest(),
             "body": hashlib.sha256(self.body).hexdigest(),
         }
