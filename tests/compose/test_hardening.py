@@ -69,29 +69,31 @@ def test_no_secret_is_in_an_image_or_in_the_settings_of_a_container(
         ]
     )
     known = secrets(composed)
-    assert {"llm_api_key", "tokens/lead_scoring"} <= set(known)
+    assert {"llm_api_key", "agents/lead_scoring.key"} <= set(known)
     assert not [secret_name for secret_name, secret in known.items() if secret in told]
     assert executed(composed, name, "sh", "-c", "cat /etc/pip.conf").stdout == ""
 
 
 @pytest.mark.parametrize("name", AGENTS)
-def test_an_agent_sees_its_own_token_only_and_refuses_who_does_not_have_it(
+def test_an_agent_sees_its_own_key_only_and_refuses_who_has_no_token(
     composed: ComposeStack, name: str
 ) -> None:
-    assert executed(composed, name, "ls", "/tokens").stdout.split() == [name]
-    assert (
-        executed(composed, name, "cat", f"/tokens/{name}").stdout.strip()
-        == secrets(composed)[f"tokens/{name}"]
-    )
-    other = secrets(composed)["tokens/" + AGENTS[AGENTS.index(name) - 1]]
+    mounted = executed(composed, name, "ls", "/run/secrets").stdout.split()
+    assert {one for one in mounted if "key" in one} - {"llm_api_key"} == {
+        "agent_key",
+        "operator_public_key",
+        "orchestrator_public_key",
+    }
+    own = executed(composed, name, "cat", "/run/secrets/agent_key").stdout.strip()
+    assert own == secrets(composed)[f"agents/{name}.key"]
     address = composed.addresses[name]
-    for headers in ({}, {"authorization": f"Bearer {other}"}):
+    for headers in ({}, {"authorization": "Bearer a.b.c"}):
         assert httpx.post(f"{address}/messages", json={}, headers=headers).status_code == 401
 
 
-def test_the_orchestrator_has_all_tokens_and_can_change_none(composed: ComposeStack) -> None:
-    assert executed(composed, "orchestrator", "ls", "/tokens").stdout.split() == sorted(AGENTS)
-    assert executed(composed, "orchestrator", "touch", "/tokens/x").returncode != 0
+def test_the_orchestrator_has_its_own_key_and_none_of_an_agent(composed: ComposeStack) -> None:
+    mounted = executed(composed, "orchestrator", "ls", "/run/secrets").stdout.split()
+    assert set(mounted) - {"llm_api_key"} == {"orchestrator_key"}
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -79,6 +79,15 @@ EXAMPLES: list[BaseModel] = [
         contracts=[control.ContractVersion(record_type="sdr.LeadScored", version=1, schema_id=1)],
         registered_at=NOW,
     ),
+    control.AgentGranted(
+        agent_id="a",
+        public_keys=["-----BEGIN PUBLIC KEY-----"],
+        endpoints=["http://127.0.0.1:8101"],
+        takes=["sdr.LeadScored"],
+        granted_at=NOW,
+        removed_at=NOW,
+        who="ana",
+    ),
     control.MessageRejected(
         message_id=None,
         lead_id="lead-1",

@@ -71,6 +71,9 @@ def collected(world: World, history: Path, memory: Iterable[Memory]) -> Evidence
         stats=httpx.get(f"{world.stack.addresses['console']}/api/stats", timeout=60)
         .raise_for_status()
         .json(),
+        forged_to=tuple(
+            f"{one['request']}{' with a token' if one['token'] else ''}" for one in lines(world.forger)
+        ),
     )
 
 

@@ -16,6 +16,8 @@ INTAKE_LETTERS: Final = "incoming_leads_dlt"
 ROUTE_LETTERS: Final = "agent_routes_dlt"
 REGISTRATIONS: Final = "agent_registry"
 AUDIT: Final = "governance_audit"
+FORGED: Final = "forged"
+"""The header of registrations that a fault forged; the system knows nothing of it."""
 TOPICS: Final = (
     INCOMING,
     INTAKE_LETTERS,
@@ -87,7 +89,7 @@ class Evidence:
     """What a run left behind. ``decoded`` has the contents of the records that the checks look into.
 
     ``leads`` are those of the lead store, each with whether it was published; ``campaigns`` the schedules by
-    workflow; ``stats`` is what the console says.
+    workflow; ``stats`` is what the console says; ``forged_to`` are the requests that came to a forger.
     """
 
     sendings: tuple[Sending, ...] = ()
@@ -103,6 +105,7 @@ class Evidence:
     model_calls: tuple[ModelCall, ...] = ()
     memory: tuple[Memory, ...] = ()
     stats: Mapping[str, int] = field(default_factory=dict)
+    forged_to: tuple[str, ...] = ()
 
     def of(self, topic: str) -> tuple[Record, ...]:
         """Return a topic's records, in order within each partition."""

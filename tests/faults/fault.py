@@ -41,6 +41,8 @@ class Kind(IntEnum):
     """A proxy answers in the place of registry and model: pages, errors, what is no answer of theirs."""
     PAGES = 11
     """Websites of leads' companies: pages that no parser likes, answers that are none or have no end."""
+    REGISTRATION = 12
+    """Registrations and tombstones forged by somebody who may write the topic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,14 @@ class World:
         ``{"at", "fault": null or its name, "agent": the agent that it named to the router, or null}``.
         """
         return self.run_dir / "model_answers.jsonl"
+
+    @property
+    def forger(self) -> Path:
+        """Whatever came to an address that a forged registration named: a JSON line per request.
+
+        ``{"at", "request": its first line, "token": whether it had one}``.
+        """
+        return self.run_dir / "forger.jsonl"
 
     @property
     def restarts(self) -> Path:

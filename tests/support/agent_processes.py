@@ -26,6 +26,7 @@ from signalbox.kafka import KafkaSettings, Registry, RegistrySettings, read_to_e
 from signalbox.names import AGENT_MESSAGES, LeadId, MessageId, RecordType, SchemaId, Subject
 from signalbox.records import Record
 from signalbox_contracts import schema_text
+from signing import by_keys_in
 
 _DEADLINE_S = 60.0
 
@@ -52,7 +53,8 @@ class AgentProcess:
 
     child: "subprocess.Popen[bytes]"
     url: str
-    token_file: Path
+    agent: str
+    keys: Path
     log: Path
 
     def until_ready(self) -> "AgentProcess":
@@ -60,9 +62,8 @@ class AgentProcess:
         return self
 
     def take(self, message: Posted) -> httpx.Response:
-        token = {"authorization": f"Bearer {self.token_file.read_text().strip()}"}
-        url = messages_url(self.url)
-        return httpx.post(url, content=message.body, headers=message.headers | token, timeout=_DEADLINE_S)
+        url, auth = messages_url(self.url), by_keys_in(self.keys, self.agent)
+        return httpx.post(url, content=message.body, headers=message.headers, auth=auth, timeout=_DEADLINE_S)
 
     def in_flight(self) -> int:
         """Return how many messages are worked on or wait."""
@@ -99,7 +100,7 @@ class AgentProcesses:
             **self._environment,
             f"{agent.upper()}_PORT": str(port),
             "DATA_DIR": str(self.folder / "data"),
-            "AGENT_TOKENS_DIR": str(self.folder / "tokens"),
+            "AGENT_KEYS_DIR": str(self.folder / "keys"),
             "LLM_MODEL": "offline",
             **settings,
         }
@@ -108,7 +109,7 @@ class AgentProcesses:
             child = subprocess.Popen([sys.executable, *command], env=environment, stdout=log, stderr=log)
         self._afterwards.callback(child.wait)
         self._afterwards.callback(child.kill)
-        return AgentProcess(child, f"http://127.0.0.1:{port}", self.folder / "tokens" / agent, log_file)
+        return AgentProcess(child, f"http://127.0.0.1:{port}", agent, self.folder / "keys", log_file)
 
     def give(self, agent: AgentProcess, message: Posted) -> "Future[httpx.Response]":
         """Post a message whose answer may never come."""

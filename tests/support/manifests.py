@@ -121,3 +121,13 @@ def _insecurities_of(container: Manifest) -> list[str]:
         "takes any image": container["image"].endswith(":latest"),
     }
     return [what for what, bad in rules.items() if bad]
+
+
+def pod_of(folder: Folder) -> dict[str, Any]:
+    pod: dict[str, Any] = folder.one("Deployment", "StatefulSet")["spec"]["template"]["spec"]
+    return pod
+
+
+def environment_of(folder: Folder) -> dict[str, Any]:
+    (container,) = pod_of(folder)["containers"]
+    return {entry["name"]: entry.get("value", entry.get("valueFrom")) for entry in container["env"]}

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
 import uvicorn
@@ -36,6 +37,7 @@ from signalbox.names import (
 )
 from signalbox.records import Draft, Record
 from signalbox_contracts.control import AgentRegistered
+from signing import signed_in
 
 AGENTS: Final = 5
 _CARRIED: Final = frozenset({"ce_tokens", "ce_visits", "ce_workflowtime"})
@@ -204,13 +206,17 @@ async def runaways_playing(operator: Operator) -> AsyncIterator[Runaways]:
     producer = Producer(operator.kafka, "runaways")
     runaways = Runaways(operator, producer, ids)
     async with _serving(runaways.app(), port):
-        await producer.publish(*[_announced(control, number, port) for number in ids])
+        keys = Path(operator.stack.env["AGENT_KEYS_DIR"])
+        await producer.publish(*[signed_in(keys, _announced(control, number, port)) for number in ids])
         try:
             yield runaways
         finally:
             runaways.go_on.set()
             await producer.publish(
-                *[Draft(AGENT_REGISTRY, f"runaway_{number}".encode(), None) for number in ids]
+                *[
+                    signed_in(keys, Draft(AGENT_REGISTRY, f"runaway_{number}".encode(), None))
+                    for number in ids
+                ]
             )
             await producer.close()
             await registry.close()

@@ -10,6 +10,7 @@ from importlib.resources import files
 from typing import Final
 
 _RECORD_TYPES: Final = (
+    "control.AgentGranted",
     "control.AgentRegistered",
     "control.MessageDiscarded",
     "control.MessageRejected",

@@ -7,6 +7,39 @@ from typing import Annotated
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 
+class AgentGranted(BaseModel):
+    """Somebody who may says which keys speak for an agent, where it lives, and what it may take and give. The newest record per agent id counts."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    agent_id: Annotated[str, Field(description="Id of the agent; the record's key.")]
+    public_keys: Annotated[
+        list[str],
+        Field(
+            description="PEM of each Ed25519 key that signs for it; two during a rotation. With none, only what the enrolment of the place says counts."
+        ),
+    ] = []
+    endpoints: Annotated[
+        list[str],
+        Field(
+            description="Where it may live: an address, or one without a path for any path of that origin. With none, any that is allowed."
+        ),
+    ] = []
+    takes: Annotated[list[str], Field(description="Record types that it may take. With none, any.")] = []
+    gives: Annotated[list[str], Field(description="Record types that it may give. With none, any.")] = []
+    revoked: Annotated[bool, Field(description="True when nothing speaks for it any more.")] = False
+    removed_at: Annotated[
+        AwareDatetime | None,
+        Field(
+            description="What it announced until then does not count, UTC; null when it was never removed."
+        ),
+    ] = None
+    granted_at: Annotated[AwareDatetime, Field(description="When this was said, UTC.")]
+    who: Annotated[str, Field(description="Who said it.")]
+    why: Annotated[str, Field(description="Why.")] = ""
+
+
 class AgentInput(BaseModel):
     """One record type that an agent takes."""
 

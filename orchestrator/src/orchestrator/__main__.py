@@ -29,7 +29,12 @@ async def run(orchestrator: Orchestrator, server: Server) -> None:
     async with asyncio.TaskGroup() as group:
         following = [
             group.create_task(parts.contracts.follow()),
-            group.create_task(parts.directory.follow(parts.kafka, parts.readiness, "orchestrator-directory")),
+            group.create_task(
+                parts.trust.follow(parts.kafka, parts.readiness, "orchestrator-grants", parts.directory.apply)
+            ),
+            group.create_task(
+                parts.directory.follow(parts.kafka, parts.readiness, "orchestrator-directory", parts.trust)
+            ),
             group.create_task(parts.reaching.follow()),
         ]
         working = [group.create_task(_work(parts, stopping))]

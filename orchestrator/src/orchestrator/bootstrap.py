@@ -5,7 +5,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 import httpx
@@ -30,6 +29,7 @@ from orchestrator.routing import Routing, Selection
 from orchestrator.seats import Seats
 from orchestrator.settings import OrchestratorSettings
 from orchestrator.stage import Stage
+from orchestrator.trust import Trust
 from orchestrator.workflows import Workflows
 from signalbox import reasons
 from signalbox.contracts.catalog import Catalog
@@ -48,6 +48,7 @@ from signalbox.models import model_for
 from signalbox.names import AGENT_MESSAGES, AGENT_ROUTES, INCOMING_LEADS, AgentId, RecordType
 from signalbox.records import Draft, Record
 from signalbox.telemetry import Readiness, operations_routes
+from signalbox.trust import ORCHESTRATOR, RequestSigner, TrustSettings
 
 SERVICE: Final = "orchestrator"
 PORT: Final = 8100
@@ -78,6 +79,7 @@ class Orchestrator:
     places: Sequence[TopicSpec]
     control: ControlRecords
     contracts: Contracts
+    trust: Trust
     directory: Directory
     reaching: Reaching
     intake: Stage
@@ -87,12 +89,14 @@ class Orchestrator:
 
 def bootstrap(settings: OrchestratorSettings, closing: AsyncExitStack) -> Orchestrator:
     """Wire the real parts; ``closing`` releases what they hold."""
-    kafka, readiness = KafkaSettings(), Readiness("contracts", "directory", INTAKE, ROUTING)
+    kafka, readiness = KafkaSettings(), Readiness("contracts", "grants", "directory", INTAKE, ROUTING)
     registry = Registry(RegistrySettings())
     closing.push_async_callback(registry.close)
 
     catalog = Catalog.load()
     control = ControlRecords(registry)
+    keys = TrustSettings()
+    trust, signer = Trust(control, keys, readiness), RequestSigner(ORCHESTRATOR, keys.orchestrators_key)
     seats = Seats.of(catalog, settings.agent_limit)
     directory = Directory(control, settings.agent_endpoint_allow, seats, readiness)
     contracts = Contracts(
@@ -144,7 +148,7 @@ def bootstrap(settings: OrchestratorSettings, closing: AsyncExitStack) -> Orches
     async def dispatch_stage(agent: AgentId) -> AsyncIterator[Stage]:
         name = f"dispatch.{agent}"
         async with _client(settings) as http:
-            posting = Posting(agent, http, Path(settings.agent_tokens_dir), settings.agent_timeout_s)
+            posting = Posting(agent, http, signer, settings.agent_timeout_s)
             caller = AgentCaller(
                 posting,
                 presences.of(agent),
@@ -176,12 +180,13 @@ def bootstrap(settings: OrchestratorSettings, closing: AsyncExitStack) -> Orches
         gate, decided, workflows, selection, routes, rejections, readiness, partial(read_at, kafka)
     )
     return Orchestrator(
-        app=_operations(readiness, directory, presences),
+        app=_operations(readiness, directory, presences, trust),
         readiness=readiness,
         kafka=kafka,
         places=wanted_of(catalog),
         control=control,
         contracts=contracts,
+        trust=trust,
         directory=directory,
         reaching=Reaching(directory, asking, own_folder),
         intake=Stage(
@@ -226,16 +231,19 @@ def _client(settings: OrchestratorSettings) -> httpx.AsyncClient:
     )
 
 
-def _operations(readiness: Readiness, directory: Directory, presences: Presences) -> FastAPI:
+def _operations(readiness: Readiness, directory: Directory, presences: Presences, trust: Trust) -> FastAPI:
     app = FastAPI(title="Signalbox orchestrator", docs_url=None, redoc_url=None)
     app.include_router(operations_routes(readiness))
 
     @app.get("/agents")
     async def agents() -> list[dict[str, object]]:
-        seen = presences.told()
-        return [
-            agent.definition.model_dump() | {"dispatch": seen.get(name)}
+        seen, refused = presences.told(), trust.refusals.told()
+        there = [
+            agent.definition.model_dump() | {"dispatch": seen.get(name), "refused": refused.get(name)}
             for name, agent in sorted(directory.agents.items())
         ]
+        # Whose announcements were refused, and who has none in force.
+        absent = [name for name in refused if name not in directory.agents]
+        return there + [{"id": name, "dispatch": None, "refused": refused[name]} for name in absent]
 
     return app

@@ -3,8 +3,8 @@
 import asyncio
 import re
 from collections import deque
-from collections.abc import AsyncIterator, Coroutine, Mapping
-from contextlib import aclosing, suppress
+from collections.abc import Coroutine, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
@@ -12,9 +12,10 @@ from prometheus_client import Counter, Gauge
 
 from orchestrator.registered import RegisteredAgent, registered
 from orchestrator.seats import Seats
+from orchestrator.trust import Trust, read_topic
 from signalbox.control import ControlRecords
-from signalbox.errors import ConfigurationError, Refusal, Unavailable
-from signalbox.kafka import KafkaSettings, Reader
+from signalbox.errors import ConfigurationError, Refusal
+from signalbox.kafka import KafkaSettings
 from signalbox.names import AGENT_REGISTRY, AgentId, RecordType
 from signalbox.patience import patiently
 from signalbox.reasons import Reason
@@ -136,11 +137,16 @@ class Directory:
         # would not be noticed.
         return _set_within(self._changed, timeout_s)
 
-    async def follow(self, settings: KafkaSettings, readiness: Readiness, client_id: str) -> None:
+    async def follow(
+        self, settings: KafkaSettings, readiness: Readiness, client_id: str, trust: Trust
+    ) -> None:
         """Read the topic from its beginning, without an end; ready once its end was reached."""
-        async for records, caught_up in _read(settings, readiness, client_id):
+        await trust.grants_read.wait()
+        async for records, caught_up in read_topic(
+            settings, AGENT_REGISTRY, readiness, "directory", client_id
+        ):
             for record in records:
-                await patiently(partial(self.apply, record), readiness)
+                await patiently(partial(trust.judge, record, self.apply, caught_up), readiness)
             if caught_up:
                 readiness.done("directory")
                 self._is_read()
@@ -153,7 +159,7 @@ class Directory:
             self._notify()
 
     async def apply(self, record: Record) -> str | None:
-        """Take one registration or tombstone into the directory; return why it was left out.
+        """Take one trusted registration or tombstone into the directory; return why it was left out.
 
         What can't be read or is not allowed is logged and left out: a bad definition must not stop the
         others, and must not receive anybody's data.
@@ -267,19 +273,3 @@ def _gives(agent: RegisteredAgent) -> dict[RecordType, bool]:
 async def _set_within(event: asyncio.Event, timeout_s: float | None) -> None:
     with suppress(TimeoutError):
         await asyncio.wait_for(event.wait(), timeout_s)
-
-
-async def _read(
-    settings: KafkaSettings, readiness: Readiness, client_id: str
-) -> AsyncIterator[tuple[list[Record], bool]]:
-    while True:
-        reader = Reader(settings, [AGENT_REGISTRY], client_id)
-        try:
-            async with aclosing(reader.records()) as batches:
-                async for batch in batches:
-                    yield batch, reader.caught_up
-        except Unavailable as error:
-            readiness.wait("directory", error.detail)
-            await asyncio.sleep(1)
-        finally:
-            await reader.close()

@@ -5,7 +5,6 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 from typing import Final, TypeAlias
 
 import httpx
@@ -16,12 +15,12 @@ from signalbox.envelope import Envelope, text
 from signalbox.names import AgentId, LeadId
 from signalbox.printable import printable
 from signalbox.records import Record
+from signalbox.trust import RequestParts, RequestSigner
 
 _CALLS = Histogram("signalbox_agent_call_seconds", "Calls of agents", ["agent", "status"])
 _AWAY_STATUS: Final = frozenset({401, 403, 404, 429, 502, 503})
 """Not the message's fault: busy, starting, behind a proxy, another service's port, or other credentials."""
 _UNPROCESSABLE: Final = 422
-_UNAUTHORIZED: Final = 401
 _NO_CONNECTION: Final = (httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ConnectError)
 _BROKEN: Final = (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)
 # The last four: an address or header that the client can't even send; it raises some of them in a group.
@@ -78,10 +77,12 @@ Outcome: TypeAlias = Done | Refused | Failed | Away | Broken
 class Posting:
     """Posts messages to one agent; ``deadline_s`` is for a whole call, from the connection to the answer."""
 
-    def __init__(self, agent: AgentId, http: httpx.AsyncClient, tokens: Path, deadline_s: float) -> None:
+    def __init__(
+        self, agent: AgentId, http: httpx.AsyncClient, signer: RequestSigner, deadline_s: float
+    ) -> None:
         self._agent = agent
         self._http = http
-        self._token_file = tokens / agent
+        self._signer = signer
         self._deadline_s = deadline_s
 
     async def post(self, original: Record, endpoint: str) -> Outcome:
@@ -102,13 +103,7 @@ class Posting:
     async def _posted(self, original: Record, endpoint: str) -> tuple[Outcome, str]:
         try:
             async with asyncio.timeout(self._deadline_s):
-                request = self._http.build_request(
-                    "POST",
-                    messages_url(endpoint),
-                    content=original.value or b"",
-                    headers={**_PLAIN, **self._headers(original)},
-                )
-                answer, body = await _answer(self._http, request)
+                answer, body = await _answer(self._http, self._request(original, endpoint))
         except _NO_CONNECTION as error:
             return Away(f"{type(error).__name__}: {error}"), "away"
         except (httpx.TimeoutException, TimeoutError) as error:
@@ -119,16 +114,16 @@ class Posting:
             return Away(f"{type(error).__name__}: {error}"), "away"
         return self._settled(answer, body), str(answer.status_code)
 
-    def _headers(self, original: Record) -> dict[str, str]:
+    def _request(self, original: Record, endpoint: str) -> httpx.Request:
         lead_id = LeadId(text(original.key, "key"))
-        return request_headers(Envelope.parse(original.headers), lead_id, token=self._token())
-
-    def _token(self) -> str | None:
-        # Read at each call: an agent that starts later, or gets a new token, is called with it at once.
-        try:
-            return self._token_file.read_text().strip() or None
-        except OSError:
-            return None
+        headers = {**_PLAIN, **request_headers(Envelope.parse(original.headers), lead_id)}
+        body = original.value or b""
+        request = self._http.build_request("POST", messages_url(endpoint), content=body, headers=headers)
+        # Of what goes over the wire, at each attempt: a token is for this agent, request and minute alone.
+        sent = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw)
+        parts = RequestParts("POST", request.url.raw_path.decode("ascii"), sent, body)
+        request.headers["authorization"] = self._signer.authorization(self._agent, parts)
+        return request
 
     def _settled(self, answer: httpx.Response, body: str) -> Outcome:
         if answer.is_success:
@@ -136,8 +131,6 @@ class Posting:
         detail = printable(f"HTTP {answer.status_code}: {body[:_DETAIL_LIMIT]}")
         if answer.status_code == _UNPROCESSABLE:
             return Refused(_problem(body))
-        if answer.status_code == _UNAUTHORIZED and self._token() is None:
-            return Away(f"it asks for a token, and there is none at {self._token_file}", answered=True)
         if answer.status_code in _AWAY_STATUS:
             return Away(detail, seconds_until(answer.headers.get("retry-after", "")), answered=True)
         return Failed(detail)

@@ -33,7 +33,6 @@ class OrchestratorSettings(BaseSettings):
     agent_limit: int = Field(
         default=64, gt=0, description="agents at once; those that the catalog names always find a seat"
     )
-    agent_tokens_dir: str = ".run/tokens"
     no_candidate_wait_s: float = Field(default=60, ge=0)
     hop_limit: int = Field(default=12, gt=0)
     visit_limit: int = Field(default=3, gt=0)

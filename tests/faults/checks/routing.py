@@ -7,7 +7,7 @@ import celpy
 from celpy.adapter import json_to_cel
 
 from checks.finding import Finding
-from evidence import MESSAGES, REGISTRATIONS, ROUTES, Evidence, Place, place, said
+from evidence import FORGED, MESSAGES, REGISTRATIONS, ROUTES, Evidence, Place, place, said
 from signalbox.records import Record
 
 _Definition = Mapping[str, Any]
@@ -140,7 +140,8 @@ def _is_malformed(evidence: Evidence, record: Record) -> bool:
 
 
 def _definitions(evidence: Evidence) -> dict[str, _Definition]:
-    registered = ((record, evidence.content(record)) for record in evidence.of(REGISTRATIONS))
+    own = (record for record in evidence.of(REGISTRATIONS) if record.header(FORGED) is None)
+    registered = ((record, evidence.content(record)) for record in own)
     return {(record.key or b"").decode(): content for record, content in registered if content}
 
 

@@ -24,6 +24,7 @@ from injectors.preload import NoCompiler, Preload
 from injectors.process_faults import broker_faults, process_faults
 from injectors.proxies import proxy_faults
 from injectors.rebalances import ReplicasComeAndGo
+from injectors.registrations import ForgedRegistrations, Forger
 from injectors.registry import registry_faults
 from injectors.smtp import SmtpSink, smtp_faults
 from injectors.storage_and_clock import prepare, storage_and_clock_faults
@@ -98,6 +99,7 @@ async def open_surroundings(world: World, kinds: frozenset[Kind]) -> AsyncIterat
             Kind.REBALANCE: [ReplicasComeAndGo(supervisor)],
             Kind.PROXY: proxy_faults(registry, before_model) if registry and before_model else [],
             Kind.PAGES: await _pages(opened, loop, world, kinds),
+            Kind.REGISTRATION: await _registrations(opened, loop, world),
         }
         around = Around([fault for kind in sorted(kinds) for fault in faults[kind]], supervisor)
         opened.push_async_callback(around.end)
@@ -168,6 +170,7 @@ async def _agents(
     for agent, proxy in proxies.items():
         await _proxied(opened, proxy)
         world.env_of.setdefault(agent, {})["AGENT_ENDPOINT"] = proxy.url
+        world.env[f"{agent.upper()}_ENDPOINT"] = proxy.url  # what the stack grants it
     return [*agent_faults(proxies), BrokenAnswers(_EXAMPLES)]
 
 
@@ -206,6 +209,13 @@ def _storage_and_clock(world: World, kinds: frozenset[Kind]) -> Sequence[Fault]:
         return []
     prepare(preload, world)
     return storage_and_clock_faults(preload)
+
+
+async def _registrations(opened: AsyncExitStack, loop: BackgroundLoop, world: World) -> Sequence[Fault]:
+    forger = Forger(loop, world.forger)
+    await forger.listener.open()
+    opened.push_async_callback(forger.listener.close)
+    return [ForgedRegistrations(forger)]
 
 
 async def _proxied(opened: AsyncExitStack, proxy: HttpProxy) -> HttpProxy:

@@ -20,6 +20,7 @@ from signalbox.kafka import KafkaSettings, Producer
 from signalbox.names import AGENT_MESSAGES, AGENT_REGISTRY, AGENT_ROUTES, SchemaId
 from signalbox.records import Draft
 from signalbox_contracts import schema_text
+from signing import signed_in
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 LEAD = {
@@ -122,7 +123,12 @@ class Operator:
             ],
             "registered_at": NOW,
         }
-        return Draft(AGENT_REGISTRY, agent.encode(), self.encoded("control.AgentRegistered", datum))
+        value = self.encoded("control.AgentRegistered", datum)
+        return self.signed(Draft(AGENT_REGISTRY, agent.encode(), value))
+
+    def signed(self, draft: Draft) -> Draft:
+        """Sign as the agent would that runs on this machine."""
+        return signed_in(Path(self.stack.env["AGENT_KEYS_DIR"]), draft)
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,7 @@ async def incompatible_version(operator) -> Iterator[int]:
     version = operator.versions(PROFILED)[-1]
     await operator.publish(operator.announced("odd", [PROFILED], [PROFILED], version=version))
     yield version
-    await operator.publish(Draft(AGENT_REGISTRY, b"odd", None))
+    await operator.publish(operator.signed(Draft(AGENT_REGISTRY, b"odd", None)))
     httpx.delete(f"{subject}/versions/{version}").raise_for_status()
     httpx.delete(f"{subject}/versions/{version}?permanent=true").raise_for_status()
 

@@ -12,12 +12,12 @@ import pytest
 
 from local_stack.processes import environment_of
 from operating import free_port
+from signalbox.trust import SigningKey
 
 SECRETS = {
     "KAFKA_SASL_PASSWORD": "kafka-word-1f3a",
     "SCHEMA_REGISTRY_PASSWORD": "registry-word-2b7c",
     "LLM_API_KEY": "llm-key-3c9d",
-    "AGENT_TOKEN": "agent-token-4d1e",
     "SMTP_URL": "smtp://mailer:smtp-word-5e2f@127.0.0.1:{port}",
     "CRM_TOKEN": "crm-token-6f30",
     "LEAD_API_KEYS": "crm=lead-key-word-1a2b3c4d5e6f",
@@ -25,8 +25,9 @@ SECRETS = {
     "STATE_STORE_URL": "sqlite:////{folder}/state-word-8152.db",
     "MAIL_SCHEDULE_URL": "sqlite:////{folder}/mails-word-9263.db",
 }
-WORDS = ["word-", "llm-key-", "agent-token-", "crm-token-"]
+WORDS = ["word-", "llm-key-", "crm-token-", "PRIVATE KEY"]
 """What each of them contains."""
+KEYS = ["AGENT_SIGNING_KEY", "ORCHESTRATOR_SIGNING_KEY"]
 
 OPEN = {
     "KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
@@ -41,6 +42,7 @@ OPEN = {
 def secret_settings(folder: Path, given_as: str) -> dict[str, str]:
     """Return settings with every secret of the system: given as values, or as the paths of files."""
     given = {name: value.format(port=free_port(), folder=folder) for name, value in SECRETS.items()}
+    given |= {name: SigningKey.generate().pem for name in KEYS}
     if given_as == "values":
         return given
     for name, value in given.items():
@@ -56,7 +58,7 @@ def started(
         "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}",
         "SCHEMA_REGISTRY_URL": f"http://127.0.0.1:{free_port()}",
         "DATA_DIR": str(folder),
-        "AGENT_TOKENS_DIR": str(folder / "tokens"),
+        "AGENT_KEYS_DIR": str(folder / "keys"),
         f"{service.upper()}_PORT": str(port),
         **OPEN,
         **settings,

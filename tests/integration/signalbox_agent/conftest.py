@@ -15,6 +15,7 @@ import pytest
 
 from local_stack import Stack
 from local_stack.ports import free_ports
+from signing import by_keys_in
 
 PROGRAM = """
 import asyncio, os, sys
@@ -55,8 +56,9 @@ class Process:
     folder: Path
 
     @property
-    def token(self) -> str:
-        return (self.folder / "tokens" / "second_opinion").read_text().strip()
+    def auth(self) -> httpx.Auth:
+        """Sign requests as the orchestrator of this machine does."""
+        return by_keys_in(self.folder / "keys", "second_opinion")
 
     def until_ready(self, deadline_s: float = 30) -> None:
         end = time.monotonic() + deadline_s
@@ -93,7 +95,7 @@ class Starter:
             **self._environment,
             "SECOND_OPINION_PORT": str(port),
             "DATA_DIR": str(self._folder / "data"),
-            "AGENT_TOKENS_DIR": str(self._folder / "tokens"),
+            "AGENT_KEYS_DIR": str(self._folder / "keys"),
             "MODEL_CALL_LOG": str(self._folder / "calls.jsonl"),
             "LLM_MODEL": "offline",
             **more,

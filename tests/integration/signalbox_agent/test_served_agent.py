@@ -46,7 +46,7 @@ async def body_of(governed: Stack, lead_id: str) -> bytes:
     return encode(schema_id, parse(schema_text(PROFILED)), profiled(lead_id))
 
 
-def headers_of(lead_id: str, token: str) -> dict[str, str]:
+def headers_of(lead_id: str) -> dict[str, str]:
     lead = LeadId(lead_id)
     envelope = Envelope(
         id=MessageId(f"profiled-{lead_id}"),
@@ -56,7 +56,7 @@ def headers_of(lead_id: str, token: str) -> dict[str, str]:
         correlation_id=correlation_id_of(lead),
         hop=2,
     )
-    return request_headers(envelope, lead, token=token)
+    return request_headers(envelope, lead)
 
 
 def records(governed: Stack, topic: str, key: str) -> list[Record]:
@@ -80,14 +80,14 @@ async def test_a_served_agent_announces_itself_answers_durably_and_answers_the_s
     assert definition["endpoint"] == agent.url
     assert [entry["version"] for entry in definition["contracts"]] == [1, 1]
 
-    body, headers = await body_of(governed, lead_id), headers_of(lead_id, agent.token)
-    first = httpx.post(messages_url(agent.url), content=body, headers=headers)
+    body, headers = await body_of(governed, lead_id), headers_of(lead_id)
+    first = httpx.post(messages_url(agent.url), content=body, headers=headers, auth=agent.auth)
     assert first.status_code == 200, first.text
     assert agent.stop() == 0
 
     again = agents.start()
     again.until_ready()
-    second = httpx.post(messages_url(again.url), content=body, headers=headers)
+    second = httpx.post(messages_url(again.url), content=body, headers=headers, auth=again.auth)
     assert second.json() == first.json()
 
     once, twice = records(governed, AGENT_MESSAGES, lead_id)
@@ -103,9 +103,11 @@ async def test_a_message_in_flight_is_finished_when_the_agent_is_told_to_stop(
 ) -> None:
     agent = agents.start(SLOWLY="1.5")
     agent.until_ready()
-    body, headers = await body_of(governed, lead_id), headers_of(lead_id, agent.token)
+    body, headers = await body_of(governed, lead_id), headers_of(lead_id)
     async with httpx.AsyncClient(timeout=30) as client:
-        post = asyncio.create_task(client.post(messages_url(agent.url), content=body, headers=headers))
+        post = asyncio.create_task(
+            client.post(messages_url(agent.url), content=body, headers=headers, auth=agent.auth)
+        )
 
         async def in_flight() -> bool:
             metrics = (await client.get(f"{agent.url}/metrics")).text

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[3]
 FILE = ROOT / "infra" / "compose" / "compose.yaml"
 COMPOSED: dict[str, Any] = yaml.safe_load(FILE.read_text())
 OURS = [*(service.name for service in APPLICATIONS), CONTRACTS]
-AGENTS = [name for name in OURS if f"{name}_token" in COMPOSED["secrets"]]
+AGENTS = [name for name in OURS if f"{name}_key" in COMPOSED["secrets"] and name != "orchestrator"]
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -66,15 +66,14 @@ def test_no_secret_is_a_setting(name: str) -> None:
     ]
 
 
-def test_an_agent_sees_its_own_token_and_the_orchestrator_all() -> None:
+def test_an_agent_sees_its_own_key_alone_and_the_orchestrator_none_of_an_agent() -> None:
     assert len(AGENTS) == 5
+    public = ["orchestrator_public_key", "operator_public_key"]
     for name, service in COMPOSED["services"].items():
-        mounted = [one for one in service.get("secrets", []) if "token" in str(one)]
-        own = [{"source": f"{name}_token", "target": f"/tokens/{name}"}]
-        assert mounted == (own if name in AGENTS else [])
-        folders = [one for one in service.get("volumes", []) if "/tokens" in one]
-        assert bool(folders) == (name == "orchestrator")
-        assert all(one.endswith(":/tokens:ro") for one in folders)
+        mounted = [one for one in service.get("secrets", []) if "_key" in str(one) and one != "llm_api_key"]
+        own = [{"source": f"{name}_key", "target": "agent_key"}, *public] if name in AGENTS else []
+        assert mounted == (["orchestrator_key"] if name == "orchestrator" else own)
+        assert not [one for one in service.get("volumes", []) if "SECRETS_DIR" in one]
 
 
 @pytest.mark.parametrize("name", [service.name for service in APPLICATIONS])

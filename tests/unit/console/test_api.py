@@ -10,8 +10,10 @@ import pytest
 from console.app import create_app
 from console.following import follow
 from console.presence import Presence
+from console.registrations import TrustedRegistrations
 from signalbox.errors import Unavailable
 from signalbox.telemetry import Readiness
+from signalbox.trust import TrustSettings
 
 
 @pytest.fixture
@@ -175,7 +177,8 @@ async def test_the_console_is_ready_when_registry_answers_and_topics_were_read_t
     paper.scheduled("lead-1")
     readiness = Readiness("registry", "topics")
     desk.schemas._registry = Moody()
-    await follow(Topics(), desk.schemas, desk.projection, readiness)
+    registrations = TrustedRegistrations(TrustSettings(), desk.schemas.decode)
+    await follow(Topics(), desk.schemas, registrations, desk.projection, readiness)
     assert readiness.ready
     assert desk.status("lead-1") == "scheduled"
 

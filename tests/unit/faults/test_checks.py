@@ -17,6 +17,7 @@ from checks.conservation import (
 from checks.finding import Check
 from checks.mails import every_due_mail_came_to_its_end, no_lead_is_scheduled_twice, no_mail_is_sent_twice
 from checks.memory import each_process_stays_within_its_memory
+from checks.registrations import nothing_reached_a_forger
 from checks.rejections import (
     a_record_is_dead_lettered_once,
     every_dead_letter_has_its_original_bytes,
@@ -323,6 +324,11 @@ SPOILT: list[tuple[str, Check, Spoil]] = [
         "an answer came again with other bytes",
         a_message_delivered_again_has_the_same_bytes,
         again(MESSAGES, 1, value=b"another answer"),
+    ),
+    (
+        "a forger got a message",
+        nothing_reached_a_forger,
+        with_(forged_to=("POST /messages HTTP/1.1 with a token",)),
     ),
     ("an answer is kept nowhere", a_message_delivered_again_has_the_same_bytes, with_(answers=())),
     ("a kept answer was never published", a_message_delivered_again_has_the_same_bytes, without(MESSAGES, 4)),

@@ -5,9 +5,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
+from local_stack.grants import AGENTS, allowed
 from local_stack.services import APPLICATIONS
-from manifests import NEWEST, Folder, complaints, documents, insecurities, kustomize
+from manifests import NEWEST, Folder, complaints, documents, environment_of, insecurities, kustomize
+from signalbox.contracts.catalog import Catalog
+from signalbox.trust import SigningKey, public_keys
 
 needs_kustomize = pytest.mark.skipif(
     kustomize() is None, reason="neither kubectl nor kustomize is on the PATH"
@@ -51,31 +55,34 @@ def test_an_overlay_has_every_service_and_says_which_version_of_it(overlay: Fold
 
 def test_the_secrets_are_made_of_the_files_that_prepare_makes(root: Path, tmp_path: Path) -> None:
     secrets = tmp_path / "secrets"
-    shutil.copytree(
-        root / "infra/k8s/secrets", secrets, ignore=shutil.ignore_patterns("*.env", "agent-tokens")
-    )
+    shutil.copytree(root / "infra/k8s/secrets", secrets, ignore=shutil.ignore_patterns("*.env", "keys"))
     subprocess.run([secrets / "prepare", "somewhere"], check=True, capture_output=True)
     made = Folder(secrets / "somewhere")
     generated = made.kustomization["secretGenerator"]
     named = {file for entry in generated for file in (*entry.get("files", ()), *entry.get("envs", ()))}
     files = {str(file.relative_to(made.path)) for file in made.path.rglob("*") if file.is_file()}
-    assert named == files - {"kustomization.yaml"}
-    tokens = [(made.path / file).read_text() for file in named if file.startswith("agent-tokens/")]
-    assert len(set(tokens)) == len(tokens) == 5
-    assert min(map(len, tokens)) > 40
+    public = {f"keys/{agent}.pub" for agent in AGENTS}  # they stand in the grants
+    assert named == files - {"kustomization.yaml", "keys/operator.key"} - public
+    keys = [SigningKey((made.path / "keys" / f"{agent}.key").read_text()).public for agent in AGENTS]
+    grants = yaml.safe_load((made.path / "grants.yaml").read_text())["agents"]
+    assert [one for agent in AGENTS for one in public_keys(grants[agent]["public_keys"][0])] == keys
+    assert len(set(keys)) == len(grants) == 5
+    for agent in AGENTS:
+        folder = Folder(root / "infra/k8s/services" / agent)
+        assert grants[agent]["endpoints"] == [environment_of(folder)["AGENT_ENDPOINT"]]
+        types = {name: grants[agent][name] for name in ("takes", "gives")}
+        assert types == allowed(Catalog.load(str(root / "contracts/catalog.yaml")), agent)
     assert {file.stat().st_mode & 0o077 for file in made.path.rglob("*") if file.is_file()} == {0}
 
 
 def test_a_secret_that_was_made_is_kept(root: Path, tmp_path: Path) -> None:
     secrets = tmp_path / "secrets"
-    shutil.copytree(
-        root / "infra/k8s/secrets", secrets, ignore=shutil.ignore_patterns("*.env", "agent-tokens")
-    )
-    token = secrets / "somewhere/agent-tokens/lead_scoring"
+    shutil.copytree(root / "infra/k8s/secrets", secrets, ignore=shutil.ignore_patterns("*.env", "keys"))
+    key = secrets / "somewhere/keys/lead_scoring.key"
     subprocess.run([secrets / "prepare", "somewhere"], check=True, capture_output=True)
-    made = token.read_text()
+    made = key.read_text()
     subprocess.run([secrets / "prepare", "somewhere"], check=True, capture_output=True)
-    assert token.read_text() == made
+    assert key.read_text() == made
 
 
 @needs_kustomize
@@ -93,7 +100,7 @@ def test_what_kustomize_renders_fits_the_schemas_and_is_secure(folder: Folder) -
 @pytest.mark.parametrize("component", ["hpa", "keda", "shared_state", "monitoring", "ingress"])
 def test_every_component_can_be_laid_over_the_services(root: Path, tmp_path: Path, component: str) -> None:
     k8s = tmp_path / "k8s"
-    shutil.copytree(root / "infra/k8s", k8s, ignore=shutil.ignore_patterns("*.env", "agent-tokens"))
+    shutil.copytree(root / "infra/k8s", k8s, ignore=shutil.ignore_patterns("*.env", "keys"))
     (k8s / "overlays/other").mkdir()
     (k8s / "overlays/other/kustomization.yaml").write_text(
         f"resources: [../dev]\ncomponents: [../../components/{component}]\n"

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from local_stack.services import SERVICES
-from manifests import Folder, insecurities
+from manifests import Folder, environment_of, insecurities, pod_of
 from orchestrator.settings import OrchestratorSettings
 from signalbox.telemetry.server import GRACEFUL_SHUTDOWN_S
 
@@ -16,16 +16,6 @@ AGENTS = {"lead_ingestion", "lead_scoring", "active_outreach", "nurture_campaign
 
 def dashed(service: str) -> str:
     return service.replace("_", "-")
-
-
-def pod_of(folder: Folder) -> dict[str, Any]:
-    pod: dict[str, Any] = folder.one("Deployment", "StatefulSet")["spec"]["template"]["spec"]
-    return pod
-
-
-def environment_of(folder: Folder) -> dict[str, Any]:
-    (container,) = pod_of(folder)["containers"]
-    return {entry["name"]: entry.get("value", entry.get("valueFrom")) for entry in container["env"]}
 
 
 def selected(manifest: dict[str, Any], labels: dict[str, str]) -> bool:
@@ -148,14 +138,19 @@ def test_the_console_knows_every_orchestrator_that_there_may_be(root: Path) -> N
     ]
 
 
-def test_an_agent_has_its_own_token_and_no_other(service: str, of_service: Folder) -> None:
+def test_an_agent_has_its_own_key_and_no_other(service: str, of_service: Folder) -> None:
     volumes = {volume["name"]: volume for volume in pod_of(of_service)["volumes"]}
     if service in AGENTS:
-        assert volumes["tokens"]["secret"]["items"] == [{"key": service, "path": service}]
+        own, public = volumes["keys"]["projected"]["sources"]
+        assert own["secret"] == {
+            "name": "agent-keys",
+            "items": [{"key": f"{service}.key", "path": "own.key"}],
+        }
+        assert public["secret"] == {"name": "public-keys"}
     elif service == "orchestrator":
-        assert "items" not in volumes["tokens"]["secret"]
+        assert volumes["keys"]["secret"]["secretName"] == "orchestrator-key"
     else:
-        assert "tokens" not in volumes
+        assert "keys" not in volumes
 
 
 def test_a_replica_of_the_orchestrator_has_a_name_that_stays(root: Path) -> None:

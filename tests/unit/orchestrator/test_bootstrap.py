@@ -16,12 +16,11 @@ async def test_each_stage_is_waited_for_from_the_first_moment(
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
     monkeypatch.setenv("SCHEMA_REGISTRY_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("LLM_MODEL", "offline")
+    monkeypatch.setenv("AGENT_KEYS_DIR", str(tmp_path))
     async with AsyncExitStack() as closing:
-        orchestrator = bootstrap(
-            OrchestratorSettings(data_dir=tmp_path, agent_tokens_dir=str(tmp_path)), closing
-        )
+        orchestrator = bootstrap(OrchestratorSettings(data_dir=tmp_path), closing)
         readiness = orchestrator.readiness
-        for part in ("contracts", "directory"):
+        for part in ("contracts", "grants", "directory"):
             readiness.done(part)
         assert not readiness.ready
         assert readiness.waiting_for == [

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from pathlib import Path
 
 import httpx
 import pytest
@@ -18,10 +17,13 @@ from orchestrator.calls import AgentCaller, Settled
 from orchestrator.posting import Done, Failed, Posting, Refused, seconds_until
 from orchestrator.presence import Presence
 from serving import serving
+from signalbox.agent.routes import parts_of
 from signalbox.envelope import Envelope
 from signalbox.names import AgentId, CorrelationId, MessageId, RecordType
 from signalbox.records import Record
 from signalbox.telemetry import Readiness
+from signalbox.trust import RequestParts, RequestSigner
+from signing import door, signer
 
 AGENT = AgentId("echo")
 ENVELOPE = Envelope(
@@ -37,6 +39,7 @@ class ScriptedAgent:
     script: list[Response] = field(default_factory=list)
     ready: bool = True
     seen: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+    requests: list[RequestParts] = field(default_factory=list)
 
     def app(self) -> FastAPI:
         app = FastAPI()
@@ -44,6 +47,7 @@ class ScriptedAgent:
         @app.post("/messages")
         async def messages(request: Request) -> Response:
             self.seen.append((dict(request.headers), await request.body()))
+            self.requests.append(parts_of(request, await request.body()))
             return self.script.pop(0) if self.script else Response(status_code=200)
 
         @app.get("/readyz")
@@ -54,9 +58,8 @@ class ScriptedAgent:
 
 
 @pytest.fixture
-def tokens(tmp_path: Path) -> Path:
-    (tmp_path / AGENT).write_text("secret\n")
-    return tmp_path
+def tokens() -> RequestSigner:
+    return signer()
 
 
 @pytest.fixture
@@ -64,14 +67,18 @@ def readiness() -> Iterator[Readiness]:
     yield Readiness()
 
 
-async def deliver(port: int, tokens: Path, readiness: Readiness, attempts: int = 3) -> Settled:
+async def deliver(port: int, tokens: RequestSigner, readiness: Readiness, attempts: int = 3) -> Settled:
     async with calling(port, tokens, readiness, attempts) as (caller, endpoint), asyncio.timeout(20):
         return await caller.deliver(MESSAGE, endpoint)
 
 
 @contextlib.asynccontextmanager
 async def calling(
-    port: int, tokens: Path, readiness: Readiness, attempts: int = 3, presence: Presence | None = None
+    port: int,
+    tokens: RequestSigner,
+    readiness: Readiness,
+    attempts: int = 3,
+    presence: Presence | None = None,
 ) -> AsyncIterator[tuple[AgentCaller, Callable[[], str]]]:
     async with httpx.AsyncClient(timeout=2) as http:
         posting = Posting(AGENT, http, tokens, deadline_s=2)
@@ -82,8 +89,8 @@ async def calling(
         )
 
 
-async def test_the_agent_gets_the_original_bytes_its_attributes_and_its_own_token(
-    tokens: Path, readiness: Readiness
+async def test_the_agent_gets_the_original_bytes_its_attributes_and_a_token_for_them(
+    tokens: RequestSigner, readiness: Readiness
 ) -> None:
     agent, port = ScriptedAgent(), free_port()
     async with serving(agent.app(), port):
@@ -91,14 +98,14 @@ async def test_the_agent_gets_the_original_bytes_its_attributes_and_its_own_toke
 
     headers, body = agent.seen[0]
     assert body == MESSAGE.value
-    assert headers["authorization"] == "Bearer secret"
+    assert door(AGENT).permits(agent.requests[0]) is None
     assert headers["idempotency-key"] == "m-1"
     assert headers["ce-type"] == "sdr.LeadCaptured"
     assert headers["ce-partitionkey"] == "lead-%C3%A4"
 
 
 async def test_an_agent_that_is_busy_is_waited_for_and_does_not_use_up_attempts(
-    tokens: Path, readiness: Readiness
+    tokens: RequestSigner, readiness: Readiness
 ) -> None:
     agent, port = ScriptedAgent(script=[Response(status_code=503) for _ in range(6)]), free_port()
     async with serving(agent.app(), port):
@@ -106,7 +113,9 @@ async def test_an_agent_that_is_busy_is_waited_for_and_does_not_use_up_attempts(
     assert len(agent.seen) == 7
 
 
-async def test_an_agent_that_starts_later_gets_its_message(tokens: Path, readiness: Readiness) -> None:
+async def test_an_agent_that_starts_later_gets_its_message(
+    tokens: RequestSigner, readiness: Readiness
+) -> None:
     agent, port = ScriptedAgent(), free_port()
     delivery = asyncio.create_task(deliver(port, tokens, readiness, attempts=1))
     async with asyncio.timeout(5):
@@ -118,7 +127,9 @@ async def test_an_agent_that_starts_later_gets_its_message(tokens: Path, readine
     assert not readiness.impaired
 
 
-async def test_a_refusal_is_final_and_carries_the_agents_words(tokens: Path, readiness: Readiness) -> None:
+async def test_a_refusal_is_final_and_carries_the_agents_words(
+    tokens: RequestSigner, readiness: Readiness
+) -> None:
     problem = Response('{"detail": "not my kind of lead"}', 422, media_type="application/problem+json")
     agent, port = ScriptedAgent(script=[problem]), free_port()
     async with serving(agent.app(), port):
@@ -127,7 +138,7 @@ async def test_a_refusal_is_final_and_carries_the_agents_words(tokens: Path, rea
 
 
 async def test_an_agent_that_is_ready_and_fails_every_time_is_given_up(
-    tokens: Path, readiness: Readiness
+    tokens: RequestSigner, readiness: Readiness
 ) -> None:
     agent, port = ScriptedAgent(script=[Response(status_code=500) for _ in range(9)]), free_port()
     async with serving(agent.app(), port):
@@ -138,7 +149,7 @@ async def test_an_agent_that_is_ready_and_fails_every_time_is_given_up(
 
 
 async def test_an_agent_that_fails_while_it_is_not_ready_counts_as_away(
-    tokens: Path, readiness: Readiness
+    tokens: RequestSigner, readiness: Readiness
 ) -> None:
     agent, port = (
         ScriptedAgent(script=[Response(status_code=500) for _ in range(4)], ready=False),
@@ -150,7 +161,7 @@ async def test_an_agent_that_fails_while_it_is_not_ready_counts_as_away(
 
 
 async def test_a_refusal_with_text_that_utf8_cannot_hold_is_still_a_refusal(
-    tokens: Path, readiness: Readiness
+    tokens: RequestSigner, readiness: Readiness
 ) -> None:
     problem = Response(r'{"detail": "bad \ud800 text"}', 422, media_type="application/problem+json")
     agent, port = ScriptedAgent(script=[problem]), free_port()
@@ -158,18 +169,19 @@ async def test_a_refusal_with_text_that_utf8_cannot_hold_is_still_a_refusal(
         assert await deliver(port, tokens, readiness) == Refused(r"bad \ud800 text")
 
 
-async def test_an_agent_that_asks_for_a_token_that_nobody_has_is_away_and_the_file_is_named(
-    tmp_path: Path, readiness: Readiness
+async def test_an_agent_that_does_not_let_the_token_in_is_away_and_gets_another_one(
+    tokens: RequestSigner, readiness: Readiness
 ) -> None:
-    agent, port = ScriptedAgent(script=[Response(status_code=401)]), free_port()
+    problem = Response('{"detail": "look at the clocks"}', 401, media_type="application/problem+json")
+    agent, port = ScriptedAgent(script=[problem]), free_port()
     async with serving(agent.app(), port):
-        delivery = asyncio.create_task(deliver(port, tmp_path, readiness))
+        delivery = asyncio.create_task(deliver(port, tokens, readiness))
         async with asyncio.timeout(5):
             while not readiness.impaired:
                 await asyncio.sleep(0)
-        assert str(tmp_path / AGENT) in readiness.impaired[0]
+        assert "look at the clocks" in readiness.impaired[0]
         assert await delivery == Done()
-    assert "authorization" not in agent.seen[0][0]
+    assert [door(AGENT).permits(request) for request in agent.requests] == [None, None]
 
 
 def test_retry_after_is_read_as_seconds_and_as_a_date() -> None:
@@ -181,7 +193,9 @@ def test_retry_after_is_read_as_seconds_and_as_a_date() -> None:
     assert seconds_until("") == 0
 
 
-async def test_an_agent_is_given_the_rest_that_it_asks_for(tokens: Path, readiness: Readiness) -> None:
+async def test_an_agent_is_given_the_rest_that_it_asks_for(
+    tokens: RequestSigner, readiness: Readiness
+) -> None:
     busy = Response(status_code=429, headers={"retry-after": "1"})
     agent, port = ScriptedAgent(script=[busy]), free_port()
     clock = asyncio.get_running_loop().time
@@ -191,7 +205,9 @@ async def test_an_agent_is_given_the_rest_that_it_asks_for(tokens: Path, readine
     assert clock() - began >= 1
 
 
-async def test_an_answer_that_trickles_in_is_late_all_the_same(tokens: Path, readiness: Readiness) -> None:
+async def test_an_answer_that_trickles_in_is_late_all_the_same(
+    tokens: RequestSigner, readiness: Readiness
+) -> None:
     async def trickle() -> AsyncIterator[bytes]:
         while True:
             yield b"."
@@ -204,7 +220,9 @@ async def test_an_answer_that_trickles_in_is_late_all_the_same(tokens: Path, rea
     assert "no answer in time" in outcome.detail
 
 
-async def test_presence_tells_since_when_an_agent_is_away_and_why(tokens: Path, readiness: Readiness) -> None:
+async def test_presence_tells_since_when_an_agent_is_away_and_why(
+    tokens: RequestSigner, readiness: Readiness
+) -> None:
     agent, port, presence = ScriptedAgent(), free_port(), Presence(AGENT, readiness)
     async with calling(port, tokens, readiness, presence=presence) as (caller, endpoint):
         delivery = asyncio.create_task(caller.deliver(MESSAGE, endpoint))
@@ -220,7 +238,7 @@ async def test_presence_tells_since_when_an_agent_is_away_and_why(tokens: Path, 
 
 
 async def test_an_address_that_cannot_be_called_is_away_and_ends_nothing(
-    tokens: Path, readiness: Readiness
+    tokens: RequestSigner, readiness: Readiness
 ) -> None:
     delivery = asyncio.create_task(deliver(999_999, tokens, readiness))
     async with asyncio.timeout(5):

@@ -20,6 +20,7 @@ from signalbox.envelope import Envelope
 from signalbox.names import AgentId, CorrelationId, MessageId, RecordType
 from signalbox.records import Record
 from signalbox.telemetry import Readiness
+from signing import signer
 
 AGENT = AgentId("mortal")
 ENVELOPE = Envelope(MessageId("m"), "test", RecordType("a.B"), datetime.now(UTC), CorrelationId("c"))
@@ -59,7 +60,7 @@ class Supervised:
 @asynccontextmanager
 async def calling(port: int, folder: Path, **options: int) -> AsyncIterator[AgentCaller]:
     async with httpx.AsyncClient(timeout=10) as http:
-        posting = Posting(AGENT, http, folder, deadline_s=30)
+        posting = Posting(AGENT, http, signer(), deadline_s=30)
         yield AgentCaller(
             posting, Presence(AGENT, Readiness()), **{"attempts": 8, **options}, longest_pause_s=0.1
         )

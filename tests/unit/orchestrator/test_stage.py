@@ -285,7 +285,7 @@ async def test_a_partition_that_went_and_came_while_it_was_read_back_is_read_bac
 async def test_records_that_are_large_together_pause_their_partitions(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("orchestrator.stage.BYTES_IN_FLIGHT", 2 * len(b"lead" + b"value"))
+    monkeypatch.setattr("orchestrator.room.BYTES_IN_FLIGHT", 2 * len(b"lead" + b"value"))
     gate = asyncio.Event()
 
     async def held(record: Record) -> Sequence[Draft]:

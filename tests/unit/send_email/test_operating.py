@@ -29,6 +29,16 @@ from signalbox.agent.store import StateStore
 from signalbox.cli.app import main
 from signalbox.errors import ConfigurationError
 from signalbox.models import Model, ModelSettings
+from signalbox.names import AgentId
+from signalbox.trust import (
+    OPERATOR,
+    ORCHESTRATOR,
+    Doorkeeper,
+    RequestParts,
+    TrustedKeys,
+    TrustSettings,
+    token_for,
+)
 
 WORDS = ("Locked", "0900", "Acme Bank", "crm-your-account")
 VICTIM = "victim@fjord.example"
@@ -95,10 +105,7 @@ def service(
 ) -> Iterator[Service]:
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())  # stdout is the command's
     url = f"http://127.0.0.1:{unused_port}"
-    tokens = tmp_path / "tokens"
-    tokens.mkdir()
-    (tokens / "send_email").write_text(TOKEN + "\n")
-    monkeypatch.setenv("AGENT_TOKENS_DIR", str(tokens))
+    monkeypatch.setenv("AGENT_KEYS_DIR", str(tmp_path / "keys"))
     monkeypatch.setenv("SEND_EMAIL_URL", url)
     made = MailSettings(
         data_dir=tmp_path, poll_s=0.05, unsubscribe="https://larkspan.example/stop?{lead_id}", **settings
@@ -130,10 +137,11 @@ def service(
 
 
 def parts_of(agent: Any, folder: Path) -> Parts:
-    settings = AgentSettings(data_dir=folder, token=TOKEN)
+    settings, trust = AgentSettings(data_dir=folder), TrustSettings()
     return Parts(
         settings=settings,
-        token=TOKEN,
+        key=trust.own_key(agent.definition.id),
+        door=Doorkeeper(agent.definition.id, TrustedKeys(trust)),
         store=StateStore(settings.state_url(agent.definition.id), agent.definition.id),
         registry=MemoryRegistry.of(agent),
         producer=MemoryPublisher(),
@@ -265,25 +273,46 @@ def test_without_the_operators_token_nothing_is_told_or_changed(
     assert service.post(path, **headers) == 401
 
 
-@pytest.mark.parametrize(("token", "status"), [("wrong", 401), (TOKEN, 413)])
-def test_a_large_body_is_refused_before_it_is_read(service: Service, token: str, status: int) -> None:
-    headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
+@pytest.mark.parametrize("path", OPERATOR_PATHS)
+@pytest.mark.parametrize(
+    ("issuer", "signed"),
+    [
+        (ORCHESTRATOR, {}),
+        (OPERATOR, {"body": b'{"ident": "c1"}'}),
+        (OPERATOR, {"target": "/campaigns/list"}),
+        (OPERATOR, {"method": "GET"}),
+    ],
+    ids=["the orchestrator's", "for another body", "for another path", "for another method"],
+)
+def test_a_token_that_the_operator_did_not_sign_for_this_request_does_nothing(
+    service: Service, path: str, issuer: str, signed: dict[str, Any]
+) -> None:
+    asked = {"method": "POST", "target": path, "headers": (), "body": b'{"ident": "c0"}', **signed}
+    trust = TrustSettings()
+    key = trust.operators_key() if issuer == OPERATOR else trust.orchestrators_key()
+    token = token_for(RequestParts(**asked), AgentId("send_email"), key, issuer)
+    answer = httpx.post(
+        service.url + path, content=b'{"ident": "c0"}', headers={"authorization": f"Bearer {token}"}
+    )
+    assert answer.status_code == 401
+
+
+def test_a_large_body_is_refused_before_it_is_read(service: Service) -> None:
     for body in (b"{" + b" " * 100_000, iter([b"{}"])):  # the second does not tell its length
-        answer = httpx.post(f"{service.url}/campaigns/cancel", content=body, headers=headers)
-        assert answer.status_code == status
+        assert httpx.post(f"{service.url}/campaigns/cancel", content=body).status_code == 413
 
 
 def test_the_suppressions_are_not_told_without_the_token(service: Service) -> None:
     assert httpx.get(f"{service.url}/recipients/suppressions").status_code == 401
 
 
-def test_without_a_token_file_the_command_says_where_it_looks(
+def test_a_key_that_is_not_the_operators_is_refused(
     service: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("AGENT_TOKENS_DIR", str(tmp_path / "nowhere"))
+    monkeypatch.setenv("AGENT_KEYS_DIR", str(tmp_path / "elsewhere"))
     status, said = service.run("campaigns", "list")
     assert status == 1
-    assert "AGENT_TOKENS_DIR" in said
+    assert "not signed by a key that is trusted" in said
 
 
 class TestConfirmation:

@@ -15,6 +15,7 @@ from signalbox.kafka import KafkaSettings, RegistrySettings
 from signalbox.models.settings import ModelSettings
 from signalbox.settings import Settings, secret_variables, variable_of
 from signalbox.tools.settings import ToolSettings
+from signalbox.trust import TrustSettings
 
 VALUE = "hunter2-in-the-clear"
 
@@ -132,11 +133,12 @@ def test_these_are_the_secrets_of_the_system_and_each_may_come_from_a_file() -> 
             ModelSettings,
             RegistrySettings,
             ToolSettings,
+            TrustSettings,
         )
         for variable in secret_variables(settings).values()
     }
     assert found == {
-        "AGENT_TOKEN",
+        "AGENT_SIGNING_KEY",
         "CRM_TOKEN",
         "ENRICHMENT_TOKEN",
         "KAFKA_SASL_OAUTHBEARER_CLIENT_SECRET",
@@ -146,6 +148,10 @@ def test_these_are_the_secrets_of_the_system_and_each_may_come_from_a_file() -> 
         "LEAD_STORE_URL",
         "LLM_API_KEY",
         "MAIL_SCHEDULE_URL",
+        "OPERATOR_PUBLIC_KEY",
+        "OPERATOR_SIGNING_KEY",
+        "ORCHESTRATOR_PUBLIC_KEY",
+        "ORCHESTRATOR_SIGNING_KEY",
         "SCHEMA_REGISTRY_OAUTH_CLIENT_SECRET",
         "SCHEMA_REGISTRY_PASSWORD",
         "SCHEMA_REGISTRY_SSL_KEY_PASSWORD",

@@ -24,6 +24,10 @@ from signalbox.names import AGENT_MESSAGES, LeadId, MessageId, RecordType, Schem
 from signalbox.records import Draft
 from signalbox.telemetry import Readiness
 from signalbox_contracts import schema_text
+from signing import AGENTS_KEY, SignedAs, door
+
+SIGNED = "signed"
+"""In the place of a token: the one that the orchestrator would sign."""
 
 
 class Question(BaseModel):
@@ -139,10 +143,11 @@ class Bench:
         return [completion.output]
 
     def parts(self) -> Parts:
-        settings = AgentSettings(**{"data_dir": self.folder, "token": "the-token", **self.settings})
+        settings = AgentSettings(**{"data_dir": self.folder, **self.settings})
         return Parts(
             settings=settings,
-            token="the-token",
+            key=AGENTS_KEY,
+            door=door(self.agent().definition.id),
             store=StateStore(settings.state_url(self.agent().definition.id), self.agent().definition.id),
             registry=self.registry,
             producer=self.publisher,
@@ -184,11 +189,15 @@ class Bench:
                 await asyncio.sleep(0.01)
 
     async def post(
-        self, body: bytes, headers: dict[str, str], token: str | None = "the-token", **more: Any
+        self, body: bytes, headers: dict[str, str], token: str | None = SIGNED, **more: Any
     ) -> httpx.Response:
+        """Post with a token for this request, or with ``token`` as it is; None for none."""
         assert self.client is not None
-        authorization = {} if token is None else {"authorization": f"Bearer {token}"}
-        return await self.client.post("/messages", content=body, headers=headers | authorization, **more)
+        if token == SIGNED:
+            more.setdefault("auth", SignedAs(self.agent().definition.id))
+        elif token is not None:
+            headers = headers | {"authorization": f"Bearer {token}"}
+        return await self.client.post("/messages", content=body, headers=headers, **more)
 
     async def ask(self, text: str = "tea", message_id: str = "m-1", **more: Any) -> httpx.Response:
         """Post a question as the dispatcher does."""

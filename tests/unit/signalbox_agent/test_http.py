@@ -31,7 +31,7 @@ def envelope(name: str) -> Envelope:
 
 @given(TEXT, TEXT)
 def test_an_envelope_survives_the_way_over_http(name: str, lead_id: str) -> None:
-    headers = request_headers(envelope(name), LeadId(lead_id), token="t")
+    headers = request_headers(envelope(name), LeadId(lead_id))
     request = httpx.Request("POST", "http://agent/messages", headers=headers)
     assert all(value.isascii() for value in headers.values())
     assert parse_request(request.headers) == (envelope(name), lead_id)
@@ -44,9 +44,9 @@ def test_what_is_encoded_is_what_the_binding_says() -> None:
     assert decoded("ce-x", '"a \\"quoted\\" %41"') == 'a "quoted" A'
 
 
-def test_the_request_names_its_key_and_its_sender() -> None:
-    headers = request_headers(envelope("m-1"), LeadId("lead-1"), token="t")
-    assert (headers["idempotency-key"], headers["authorization"]) == ("m-1", "Bearer t")
+def test_the_request_names_its_key() -> None:
+    headers = request_headers(envelope("m-1"), LeadId("lead-1"))
+    assert headers["idempotency-key"] == "m-1"
     assert (headers["content-type"], headers["ce-partitionkey"]) == ("application/avro", "lead-1")
     assert "authorization" not in request_headers(envelope("m-1"), LeadId("lead-1"))
 

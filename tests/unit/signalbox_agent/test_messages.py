@@ -1,10 +1,12 @@
 """``POST /messages``: what an agent answers, in which order it makes things durable, and what it refuses."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
 from pydantic import BaseModel
 
@@ -13,6 +15,8 @@ from signalbox.agent.store import Identity, StateStore
 from signalbox.envelope import Envelope, answer_id
 from signalbox.errors import ConfigurationError, Fatal, Unavailable, Unwritable
 from signalbox.names import AgentId, LeadId, MessageId, RecordType
+from signalbox.trust import ORCHESTRATOR, SigningKey, token_for
+from signing import AGENTS_KEY, ORCHESTRATORS_KEY, SignedAs, parts_of
 
 
 def problem(response: Any, status: int) -> dict[str, Any]:
@@ -199,13 +203,60 @@ async def test_a_caller_that_hangs_up_does_not_stop_the_work(bench: Any, reply: 
     assert len(bench.handled) == 1
 
 
-@pytest.mark.parametrize("token", [None, "", "wrong", "the-toke", "the-token2", "ünï"])
-async def test_a_call_without_the_agents_token_is_refused(bench: Any, token: str | None) -> None:
+@pytest.mark.parametrize("token", [None, "", "wrong", "a.b.c", "e30.e30.", "ünï"])
+async def test_a_call_without_a_token_is_refused(bench: Any, token: str | None) -> None:
     async with bench.running():
         body = None if token is None else token.encode()
         headers = bench.headers() | ({} if body is None else {"authorization": b"Bearer " + body})
         problem(await bench.post(bench.question(), headers, token=None), 401)
     assert not bench.handled
+
+
+@pytest.mark.parametrize(
+    "auth",
+    [
+        SignedAs("answering", SigningKey.generate()),
+        SignedAs("answering", AGENTS_KEY),
+        SignedAs("answering", issuer="operator"),
+        SignedAs("another_agent"),
+        SignedAs("answering", at=time.time() - 120),
+        SignedAs("answering", at=time.time() + 120),
+    ],
+    ids=[
+        "a stranger's key",
+        "the agent's own key",
+        "another issuer",
+        "another agent",
+        "too old",
+        "too young",
+    ],
+)
+async def test_a_token_that_is_not_the_orchestrators_for_this_agent_and_minute_is_refused(
+    bench: Any, auth: SignedAs
+) -> None:
+    async with bench.running():
+        problem(await bench.post(bench.question(), bench.headers(), auth=auth), 401)
+    assert not bench.handled
+
+
+async def test_a_token_is_worth_nothing_for_another_body_or_other_headers(bench: Any) -> None:
+    async with bench.running():
+        url = "http://agent/messages"
+        honest = httpx.Request("POST", url, content=bench.question(), headers=bench.headers())
+        token = token_for(parts_of(honest), AgentId("answering"), ORCHESTRATORS_KEY, ORCHESTRATOR)
+        bearer = {"authorization": f"Bearer {token}"}
+        problem(await bench.post(bench.question("gin"), bench.headers() | bearer, token=None), 401)
+        for name, value in (("ce-id", "m-2"), ("ce-hop", "9"), ("ce-tokens", "1"), ("ce-new", "x")):
+            headers = bench.headers() | bearer | {name: value}
+            problem(await bench.post(bench.question(), headers, token=None), 401)
+        again = [*(bench.headers() | bearer).items(), ("ce-hop", "0")]
+        problem(await bench.client.post("/messages", content=bench.question(), headers=again), 401)
+        path = "/messages?type=demo.Question"
+        problem(
+            await bench.client.post(path, content=bench.question(), headers=bench.headers() | bearer), 401
+        )
+        assert not bench.handled
+        assert (await bench.post(bench.question(), bench.headers() | bearer, token=None)).status_code == 200
 
 
 async def test_a_body_over_one_mebibyte_is_refused(bench: Any) -> None:

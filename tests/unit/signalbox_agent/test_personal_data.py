@@ -37,6 +37,7 @@ from signalbox_contracts.sdr import (
     NextStep,
     Report,
 )
+from signing import AGENTS_KEY, SignedAs, door
 
 LEAD = lead_with(
     name="Zoë Quastenflosser",
@@ -84,18 +85,19 @@ def logged() -> Iterator[Callable[[], list[dict[str, Any]]]]:
 
 async def posted(agent: Agent, record: BaseModel, folder: Path) -> httpx.Response:
     """Run the agent's service with ports in memory, and post ``record`` when it is ready."""
-    settings = AgentSettings(data_dir=folder, token="t")
+    settings = AgentSettings(data_dir=folder)
     parts = Parts(
         settings=settings,
-        token="t",
+        key=AGENTS_KEY,
+        door=door(agent.definition.id),
         store=StateStore(settings.state_url(agent.definition.id), agent.definition.id),
         registry=MemoryRegistry.of(agent),
         producer=MemoryPublisher(),
         model=Model("offline", ModelSettings()),
         stop=lambda: None,
     )
-    app = create_app(agent, lambda: parts)
-    headers = {"authorization": "Bearer t", "content-type": "application/json"}
+    app, auth = create_app(agent, lambda: parts), SignedAs(agent.definition.id)
+    headers = {"content-type": "application/json"}
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://agent") as client,
@@ -103,7 +105,7 @@ async def posted(agent: Agent, record: BaseModel, folder: Path) -> httpx.Respons
     ):
         while (await client.get("/readyz")).status_code != 200:
             await asyncio.sleep(0.01)
-        return await client.post("/messages", content=record.model_dump_json(), headers=headers)
+        return await client.post("/messages", content=record.model_dump_json(), headers=headers, auth=auth)
 
 
 def nothing_personal(lines: Sequence[dict[str, Any]], event: str) -> None:

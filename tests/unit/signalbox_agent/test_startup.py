@@ -1,19 +1,20 @@
 """From started to ready: what an agent waits for, and how it announces itself."""
 
 import asyncio
-import stat
-from pathlib import Path
+import time
 from typing import Any
 
 import pytest
 
-from signalbox.agent.bearer import own_token, permits
-from signalbox.agent.settings import AgentSettings, own_address
+from signalbox.agent.settings import own_address
 from signalbox.avro import decode, parse, unframe
 from signalbox.envelope import Envelope
-from signalbox.errors import ConfigurationError, Unavailable
+from signalbox.errors import Unavailable
 from signalbox.names import AGENT_REGISTRY, AgentId
+from signalbox.records import Record
+from signalbox.trust.announcements import opened
 from signalbox_contracts import schema_text
+from signing import AGENTS_KEY
 
 AGENT = AgentId("answering")
 
@@ -51,6 +52,47 @@ async def test_the_announcement_is_keyed_by_the_agent_and_carries_an_envelope(be
     envelope = Envelope.parse(draft.headers)
     assert draft.key == b"answering"
     assert (envelope.type, envelope.source) == ("control.AgentRegistered", "answering")
+
+
+async def test_the_announcement_is_signed_and_repeated_byte_for_byte(bench: Any) -> None:
+    bench.settings = {"announce_every_s": 0.01}
+    async with bench.running():
+
+        async def repeated() -> bool:
+            return len(bench.publisher.on(AGENT_REGISTRY)) > 2
+
+        await bench.until(repeated)
+        first, *others = bench.publisher.on(AGENT_REGISTRY)
+    assert all(other == first for other in others)
+    record = Record(AGENT_REGISTRY, 0, 0, first.key, first.value, first.headers)
+    assert opened(record, AGENT, (AGENTS_KEY.public,)).time_ms == pytest.approx(
+        time.time() * 1000, abs=60_000
+    )
+
+
+async def test_an_announcement_is_younger_than_the_one_before_though_the_clock_was_set_back(
+    bench: Any,
+) -> None:
+    kept = bench.folder / "answering" / "announced_at"
+    kept.parent.mkdir()
+    ahead = int(time.time() * 1000) + 60_000
+    kept.write_text(str(ahead))
+    async with bench.running():
+        [draft] = bench.publisher.on(AGENT_REGISTRY)
+    record = Record(AGENT_REGISTRY, 0, 0, draft.key, draft.value, draft.headers)
+    assert opened(record, AGENT, (AGENTS_KEY.public,)).time_ms == ahead + 1
+
+
+@pytest.mark.parametrize("text", ["", "soon", "99999999999999999"])
+async def test_a_kept_time_that_is_none_or_far_ahead_does_not_count(bench: Any, text: str) -> None:
+    kept = bench.folder / "answering" / "announced_at"
+    kept.parent.mkdir()
+    kept.write_text(text)
+    async with bench.running():
+        [draft] = bench.publisher.on(AGENT_REGISTRY)
+    record = Record(AGENT_REGISTRY, 0, 0, draft.key, draft.value, draft.headers)
+    seal = opened(record, AGENT, (AGENTS_KEY.public,))
+    assert seal.time_ms == pytest.approx(time.time() * 1000, abs=60_000)
 
 
 async def test_an_agent_waits_for_its_contracts_and_says_which(bench: Any) -> None:
@@ -117,34 +159,6 @@ async def test_stopping_while_waiting_is_quick(bench: Any) -> None:
     bench.registry.away = True
     async with asyncio.timeout(5), bench.running(ready=False):
         await waits_for(bench, "registry: ")
-
-
-def test_the_token_file_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> None:
-    settings = AgentSettings(tokens_dir=tmp_path / "tokens")
-    token = own_token(settings, AGENT)
-    path = tmp_path / "tokens" / "answering"
-    assert len(token) >= 32
-    assert own_token(settings, AGENT) == token == path.read_text().strip()
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert [entry.name for entry in path.parent.iterdir()] == ["answering"]
-
-
-def test_the_token_of_the_environment_counts_before_the_file(tmp_path: Path) -> None:
-    assert own_token(AgentSettings(tokens_dir=tmp_path, token="given"), AGENT) == "given"
-
-
-@pytest.mark.parametrize("content", [b"", b"\n", b"\xff"])
-def test_a_token_file_that_is_empty_or_no_text_is_an_error(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "answering").write_bytes(content)
-    with pytest.raises(ConfigurationError, match="answering"):
-        own_token(AgentSettings(tokens_dir=tmp_path), AGENT)
-
-
-def test_only_the_bearer_scheme_with_the_token_is_let_in() -> None:
-    assert permits("Bearer t", "t")
-    assert permits("bearer  t", "t")
-    for header in (None, "", "t", "Basic t", "Bearer", "Bearer x", "Bearer t t"):
-        assert not permits(header, "t")
 
 
 @pytest.mark.parametrize(

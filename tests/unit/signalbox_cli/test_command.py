@@ -27,6 +27,10 @@ def test_each_group_has_help_with_its_commands(signalbox, word):
         ("dead-letters", "discard"),
         ("agents", "list"),
         ("agents", "remove"),
+        ("agents", "grant"),
+        ("agents", "apply"),
+        ("agents", "revoke"),
+        ("agents", "token"),
         ("topics", "apply"),
         ("can-i-deploy",),
         *(

@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from signalbox.errors import Refusal
 from signalbox.names import AGENT_MESSAGES, AGENT_REGISTRY, AGENT_ROUTES, AgentId, RecordType, SchemaId
 from signalbox.reasons import Reason
 from signalbox.records import Record
+from signalbox.trust import TrustSettings, agent_of, sealed
 from signalbox_contracts import schema_text
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -81,7 +84,9 @@ def decision(
     return Record(AGENT_ROUTES, partition, offset, b"lead-1", value, timestamp_ms=at)
 
 
-def test_the_newest_announcement_counts_and_a_tombstone_removes() -> None:
+def test_the_newest_announcement_counts_and_a_tombstone_removes(tmp_path: Path) -> None:
+    settings = TrustSettings(agent_keys_dir=tmp_path, agent_enrolment="folder")
+    forged = announcement("a", 3)
     records = [
         announcement("b", 1),
         announcement("a", 1),
@@ -90,7 +95,13 @@ def test_the_newest_announcement_counts_and_a_tombstone_removes() -> None:
         announcement("gone", None),
         Record(AGENT_REGISTRY, 0, 9, b"noise", b"no avro"),
     ]
-    fleet = announced(records, schemas)
+    signed = [
+        replace(
+            record, headers=sealed(settings.own_key(agent_of(record)), agent_of(record), record.value, at)
+        )
+        for at, record in enumerate(records, start=1)
+    ]
+    fleet = announced([*signed, forged, announcement("b", None)], schemas, settings)
     assert [(agent.id, agent.versions[SCORED]) for agent in fleet] == [("a", 2), ("b", 1)]
     assert fleet.writers(SCORED) == list(fleet)
     assert fleet.readers(SCORED) == []

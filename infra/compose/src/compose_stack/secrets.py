@@ -1,12 +1,17 @@
-"""Secrets as files: agents' tokens, and what the environment brings. No image and no setting has them."""
+"""Secrets as files: keys, and what the environment brings. No image and no setting has them."""
 
+import json
 import os
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from local_stack.grants import allowed
+from signalbox.contracts.catalog import Catalog
 from signalbox.errors import ConfigurationError
+from signalbox.names import AgentId
+from signalbox.trust.key_files import agents_key, holders_key
 
 _FROM_ENVIRONMENT: Final = {"LLM_API_KEY": "llm_api_key", "SMTP_URL": "smtp_url"}
 _MADE: Final = ("grafana_password",)
@@ -14,30 +19,48 @@ LEAD_API_KEYS: Final = "lead_api_keys"
 """To a container, who calls it from this machine is somebody in another network: the command has a key."""
 
 
-def prepare_secrets(folder: Path, agents: Iterable[str], environment: Mapping[str, str]) -> dict[str, str]:
+def prepare_secrets(
+    folder: Path, agents: Mapping[str, str], environment: Mapping[str, str], catalog: Path
+) -> dict[str, str]:
     """Write the files that containers mount as secrets; return the settings that say which of them are there.
 
-    Tokens and passwords are made once and kept. The folder can be entered by its user only, which protects
+    ``agents`` are endpoints by id; each gets a key, and a grant of what ``catalog`` lets it take and give.
+    Keys and passwords are made once and kept. The folder can be entered by its user only, which protects
     what is in it: that itself is readable, since a container's user has another number.
 
     Raises:
         ConfigurationError: a file that ``LLM_API_KEY_FILE`` or ``SMTP_URL_FILE`` names can't be read.
     """
-    tokens = folder / "tokens"
-    tokens.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)
-    tokens.chmod(0o755)  # the orchestrator has this one mounted whole
-    for path in (*(tokens / agent for agent in agents), *(folder / name for name in _MADE)):
+    _write(folder / "grants.json", json.dumps({"agents": _grants(folder, agents, catalog)}, indent=2))
+    for holder in ("orchestrator", "operator"):
+        holders_key(folder, holder)
+    for path in (*folder.rglob("*.key"), *folder.rglob("*.pub")):
+        path.chmod(0o444)
+    for path in (folder / name for name in _MADE):
         if not path.exists():
             _write(path, secrets.token_urlsafe(32) + "\n")
     if not (folder / LEAD_API_KEYS).exists():
         _write(folder / LEAD_API_KEYS, f"operator={secrets.token_urlsafe(32)}\n")
-    settings = {"SECRETS_DIR": str(folder)}
+    settings = {"SECRETS_DIR": str(folder), "AGENT_KEYS_DIR": str(folder)}
     for variable, name in _FROM_ENVIRONMENT.items():
         secret = _secret_of(variable, environment)
         _write(folder / name, secret)
         settings[f"{variable}_MOUNT"] = f"/run/secrets/{name}" if secret else ""
     return settings
+
+
+def _grants(folder: Path, agents: Mapping[str, str], catalog: Path) -> dict[str, Any]:
+    known = Catalog.load(str(catalog))
+    return {
+        agent: {
+            "endpoints": [endpoint],
+            "public_keys": [agents_key(folder, AgentId(agent)).public],
+            **allowed(known, agent),
+        }
+        for agent, endpoint in agents.items()
+    }
 
 
 def _secret_of(variable: str, environment: Mapping[str, str]) -> str:

@@ -14,6 +14,7 @@ from compose_stack.project import Project, inspected, variables
 from compose_stack.question import may_be_deployed
 from compose_stack.secrets import prepare_secrets
 from compose_stack.waiting import await_ready, end_of_log
+from local_stack.grants import AGENTS
 from local_stack.lock import exclusive
 from local_stack.ports import ensure_free
 from local_stack.progress import Progress
@@ -22,11 +23,12 @@ from local_stack.services import APPLICATIONS, BROKER, REGISTRY, Address
 from local_stack.stores import ENVIRONMENT_FILE, write_environment_file
 from signalbox.cli.status import STACK_FILE, StackProcess, read_stack, write_stack
 
-_AGENTS: Final = tuple(
-    service.name
+_AGENTS: Final = {
+    service.name: f"http://{service.name}:{service.default_port}"
     for service in APPLICATIONS
-    if service.name not in {"orchestrator", "lead_capture", "console"}
-)
+    if service.name in AGENTS
+}
+"""Where each agent lives on the network of the containers."""
 _BUILT: Final = (*(service.name for service in APPLICATIONS), images.CONTRACTS)
 _NOT_ALONE: Final = frozenset({BROKER, REGISTRY, "registry_store", images.CONTRACTS})
 _LOCK_PATIENCE_S: Final = 300.0
@@ -229,7 +231,9 @@ class ComposeStack:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._chosen.forget()
         settings = {name: os.environ[name] for name in variables(self.root) if name in os.environ}
-        return settings | prepare_secrets(self._folder / "secrets", _AGENTS, os.environ)
+        return settings | prepare_secrets(
+            self._folder / "secrets", _AGENTS, os.environ, self.root / "contracts/catalog.yaml"
+        )
 
     def _settings(self) -> dict[str, str]:
         """Return the settings that the stack was started with."""

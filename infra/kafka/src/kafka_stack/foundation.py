@@ -46,6 +46,7 @@ class KafkaFoundation:
             "KAFKA_REPLICATION_FACTOR": str(replicas),
             "KAFKA_MIN_INSYNC_REPLICAS": str(in_sync),
             "SCHEMA_REGISTRY_URL": registry.url + apicurio.CONFLUENT_API,
+            "AGENT_ENROLMENT": "folder",
             "KAFKA_SESSION_TIMEOUT_MS": str(_SESSION_TIMEOUT_MS),
             "KAFKA_FETCH_WAIT_MAX_MS": str(_FETCH_WAIT_MAX_MS),
             **{variable: str(port) for variable, port in controllers.items()},

@@ -37,6 +37,7 @@ class SecuredFoundation(KafkaFoundation):
         return {
             **super().settings(brokers, registry),
             "SCHEMA_REGISTRY_URL": f"https://{registry}{apicurio.CONFLUENT_API}",
+            "AGENT_ENROLMENT": "granted",
             **{variable: str(port) for variable, port in free_ports(variables).items()},
         }
 

@@ -38,6 +38,7 @@ class DevelopmentFoundation:
         return {
             "KAFKA_BOOTSTRAP_SERVERS": str(brokers[0]),
             "SCHEMA_REGISTRY_URL": registry.url,
+            "AGENT_ENROLMENT": "folder",  # one user's machine: an agent that he starts may join
             # Tansu lets a group join after half the session's time-out, and wakes an idle fetch at its end.
             "KAFKA_SESSION_TIMEOUT_MS": "6000",
             "KAFKA_FETCH_WAIT_MAX_MS": "50",

@@ -27,15 +27,20 @@ class CommandFailed(SignalboxError):
 
 
 def apply_contracts_and_topics(
-    root: Path, environment: Mapping[str, str], running: Collection[str] = (BROKER, REGISTRY)
+    root: Path,
+    environment: Mapping[str, str],
+    running: Collection[str] = (BROKER, REGISTRY),
+    grants: Path | None = None,
 ) -> None:
-    """Create the topics on the broker and register the contracts, both at the same time.
+    """Create the topics on the broker, register the contracts and make the grants, all at the same time.
 
     Raises:
         CommandFailed: one of them can't be done.
     """
     needs = {BROKER: ("topics", "apply"), REGISTRY: ("contracts", "register")}
     started = [_start(root, environment, *words) for name, words in needs.items() if name in running]
+    if grants is not None and grants.exists() and needs.keys() <= set(running):  # it waits for the other two
+        started.append(_start(root, environment, "agents", "apply", str(grants), "--why", "make up"))
     for command in started:
         _finish(command)
 

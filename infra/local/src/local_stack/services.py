@@ -97,7 +97,7 @@ def shared_settings(
     settings = {
         "RUN_DIR": str(run_dir),
         "DATA_DIR": str(run_dir / "data"),
-        "AGENT_TOKENS_DIR": str(run_dir / "tokens"),
+        "AGENT_KEYS_DIR": str(run_dir / "keys"),
         "CRM_FILE": str(root / "examples" / "crm.csv"),
         "CATALOG": str(root / "contracts" / "catalog.yaml"),
         "LEAD_CAPTURE_URL": addresses["lead_capture"].url,

@@ -8,6 +8,7 @@ from typing import Final
 
 from local_stack.foundation import STACK_VARIABLE, Foundation, Launch, application_launch
 from local_stack.governance import apply_contracts_and_topics, await_replicas
+from local_stack.grants import GRANTS_FILE, write_grants
 from local_stack.instances import COUNT_VARIABLES, kind_of
 from local_stack.ports import ensure_free
 from local_stack.progress import Progress
@@ -58,7 +59,8 @@ class Starting:
         if any(service.kind == BROKER for service in base):
             self._foundation.admit(self._root, environment, settings)
         pipeline = {**environment, **self._foundation.identity(DEPLOYER, settings)}
-        apply_contracts_and_topics(self._root, pipeline, {service.kind for service in base})
+        grants = write_grants(self._run_dir, wanted, addresses, environment)
+        apply_contracts_and_topics(self._root, pipeline, {service.kind for service in base}, grants)
         self.together([service for service in wanted if service not in base], environment, settings)
 
     def one(self, service: Service, environment: Mapping[str, str], settings: Mapping[str, str]) -> None:
@@ -106,7 +108,7 @@ class Starting:
     def _after_broker(self, pipeline: Mapping[str, str]) -> None:
         if not self._foundation.keeps_records:
             self._progress.say("the broker keeps topics in memory: they were lost; making them anew")
-            apply_contracts_and_topics(self._root, pipeline)
+            apply_contracts_and_topics(self._root, pipeline, grants=self._run_dir / GRANTS_FILE)
             return
         self._progress.say("the broker kept its topics: nothing was lost")
         if dead := [name for name in self._running.dead() if kind_of(name) == BROKER]:

@@ -38,6 +38,17 @@ def make_stores(run_dir: Path, progress: Progress, foundation: str, brokers: int
         (run_dir / folder).mkdir(mode=0o700, exist_ok=True)
         _close_to_others(run_dir / folder)
     kept_with.write_text(f"{foundation} {brokers}")
+    _lead_to_the_keys(run_dir)
+
+
+def _lead_to_the_keys(run_dir: Path) -> None:
+    """Let the folder's former name lead to the keys: an agent may be started with an older environment."""
+    former = run_dir / "tokens"
+    if former.is_symlink():
+        return
+    shutil.rmtree(former, ignore_errors=True)
+    (run_dir / "keys").mkdir(mode=0o700, exist_ok=True)
+    former.symlink_to("keys")
 
 
 def write_environment_file(run_dir: Path, settings: Mapping[str, str]) -> None:

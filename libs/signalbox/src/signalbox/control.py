@@ -15,6 +15,7 @@ from signalbox.reasons import Reason
 from signalbox.records import Record
 from signalbox_contracts import schema_text
 from signalbox_contracts.control import (
+    AgentGranted,
     AgentRegistered,
     MessageDiscarded,
     MessageRejected,
@@ -27,6 +28,7 @@ T = TypeVar("T", bound=BaseModel)
 _RECORDS: Final[tuple[type[BaseModel], ...]] = (
     RouteDecided,
     AgentRegistered,
+    AgentGranted,
     MessageRejected,
     MessageReplayed,
     MessageDiscarded,

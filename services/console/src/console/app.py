@@ -18,6 +18,7 @@ from console.metrics import Counts
 from console.presence import Presence
 from console.projection import Projection
 from console.queries import Queries
+from console.registrations import TrustedRegistrations
 from console.requests import EmptyParametersAreAbsent
 from console.settings import ConsoleSettings
 from console.waiting import Patience
@@ -26,6 +27,7 @@ from signalbox.kafka import KafkaSettings, Reader, Registry, RegistrySettings
 from signalbox.patience import patiently
 from signalbox.process import begin
 from signalbox.telemetry import Readiness, Server, operations_routes
+from signalbox.trust import TrustSettings
 
 SERVICE = "console"
 PORT = 8080
@@ -59,6 +61,7 @@ def bootstrap(settings: ConsoleSettings, topics: Topics, registry: SchemaRegistr
     projection = settings.projection
     presence = Presence(settings.orchestrators)
     queries, schemas = Queries(projection, Patience(presence, settings.stalled_after_s)), Schemas(registry)
+    registrations = TrustedRegistrations(TrustSettings(), schemas.decode)
     app = create_app(queries, registry, schemas, readiness, presence)
 
     async def following() -> None:
@@ -66,7 +69,9 @@ def bootstrap(settings: ConsoleSettings, topics: Topics, registry: SchemaRegistr
         writer = await patiently(partial(asyncio.to_thread, store.create, projection), readiness)
         async with asyncio.TaskGroup() as group:
             group.create_task(presence.follow())
-            group.create_task(follow(topics, schemas, Projection(writer, schemas.decode), readiness))
+            group.create_task(
+                follow(topics, schemas, registrations, Projection(writer, schemas.decode), readiness)
+            )
 
     return Console(app, queries, following)
 

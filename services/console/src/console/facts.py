@@ -14,6 +14,7 @@ from signalbox.envelope import correlation_id_of, intake_id, replay_id, text
 from signalbox.errors import Refusal
 from signalbox.governance.rules import redacted
 from signalbox.names import (
+    AGENT_GRANTS,
     AGENT_MESSAGES,
     AGENT_REGISTRY,
     AGENT_ROUTES,
@@ -29,6 +30,7 @@ from signalbox.records import Record
 CAPTURED: Final = RecordType("sdr.LeadCaptured")
 """The record that starts a workflow; intake copies it to ``agent_messages`` with hop 0."""
 DECIDED: Final = RecordType("control.RouteDecided")
+GRANTED: Final = RecordType("control.AgentGranted")
 REGISTERED: Final = RecordType("control.AgentRegistered")
 DISCARDED: Final = RecordType("control.MessageDiscarded")
 REPLAYED: Final = RecordType("control.MessageReplayed")
@@ -377,8 +379,12 @@ _READERS: Final[Mapping[str, Callable[[Record, Decoded | None], Fact | None]]] =
     GOVERNANCE_AUDIT: _closing,
     AGENT_REGISTRY: _registration,
 }
-TOPICS: Final = tuple(_READERS)
+TOPICS: Final = (*_READERS, AGENT_GRANTS)
 """The topics that the console follows."""
 
 _CLOSINGS: Final[Mapping[RecordType, str]] = {DISCARDED: "discarded", REPLAYED: "replayed"}
-_VALUES: Final[Mapping[str, RecordType]] = {AGENT_ROUTES: DECIDED, AGENT_REGISTRY: REGISTERED}
+_VALUES: Final[Mapping[str, RecordType]] = {
+    AGENT_ROUTES: DECIDED,
+    AGENT_REGISTRY: REGISTERED,
+    AGENT_GRANTS: GRANTED,
+}

@@ -7,6 +7,7 @@ from typing import Final, Protocol
 
 from console.decoding import Schemas
 from console.projection import Projection
+from console.registrations import TrustedRegistrations
 from signalbox.patience import patiently
 from signalbox.records import Record
 from signalbox.telemetry import Readiness
@@ -27,7 +28,13 @@ class Topics(Protocol):
         """Yield batches for ever, empty ones too; raises ``Unavailable`` and can be asked again."""
 
 
-async def follow(topics: Topics, schemas: Schemas, projection: Projection, readiness: Readiness) -> None:
+async def follow(
+    topics: Topics,
+    schemas: Schemas,
+    registrations: TrustedRegistrations,
+    projection: Projection,
+    readiness: Readiness,
+) -> None:
     """Project every record for ever; what can't be reached is waited for, and nothing is left out."""
 
     async def read() -> None:
@@ -35,7 +42,8 @@ async def follow(topics: Topics, schemas: Schemas, projection: Projection, readi
             readiness.done(_BROKER)
             # A batch is read only once, so these wait for registry and store, not the loop around them.
             await patiently(partial(schemas.prepare, records), readiness)
-            await patiently(partial(asyncio.to_thread, projection.apply, *records), readiness)
+            shown = registrations.passing(records, caught_up=topics.caught_up)
+            await patiently(partial(asyncio.to_thread, projection.apply, *shown), readiness)
             if topics.caught_up:
                 readiness.done(TOPICS)
 

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from send_email.campaigns import Campaigns
 from send_email.confirm_page import confirm_routes
@@ -57,6 +58,7 @@ def make_agent(settings: MailSettings, store: ScheduleStore) -> Agent:
     consent, links = Consent(store), Links(store, settings.confirm_url)
     handover, opening = make_handover(settings), make_opening(settings, links)
     mailer = Mailer(store, handover, utc_now, _pace(settings), opening)
+    confirming = urlsplit(settings.confirm_url).hostname
     return Agent(
         definition=AgentDefinition.load(Path(__file__).with_name("agent.yaml")),
         takes=(bound(CampaignDrafted, schema_text("sdr.CampaignDrafted")),),
@@ -70,6 +72,7 @@ def make_agent(settings: MailSettings, store: ScheduleStore) -> Agent:
             operator_routes(Campaigns(store), consent, utc_now),
             confirm_routes(consent, links, utc_now),
         ),
+        hosts={confirming} if confirming else (),
     )
 
 

@@ -1,4 +1,4 @@
-"""Who may act as an operator here: the one place that decides it, before anything of a body is read."""
+"""Who may act as an operator here: the one place that decides it, for the very request that is made."""
 
 from collections.abc import Callable, Coroutine
 from http import HTTPStatus
@@ -7,8 +7,9 @@ from typing import Any, Final
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from signalbox.agent.bearer import permits
 from signalbox.agent.problems import Problem
+from signalbox.agent.routes import parts_of
+from signalbox.trust import OPERATOR
 
 _BODY_LIMIT: Final = 64 * 1024
 
@@ -32,10 +33,11 @@ async def require_operator(request: Request) -> None:
     Raises:
         Problem: 401; or 413, the body is larger than any that is needed, or its length is not told.
     """
-    if not permits(request.headers.get("authorization"), request.app.state.service.parts.token):
-        raise Problem(
-            HTTPStatus.UNAUTHORIZED, "an operator's token is needed; `signalbox campaigns` sends it"
-        )
     length = request.headers.get("content-length", "0" if request.method == "GET" else "")
     if not length.isdecimal() or int(length) > _BODY_LIMIT:
         raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"at most {_BODY_LIMIT} bytes, and Content-Length")
+    asked = parts_of(request, await request.body())
+    if (why := request.app.state.service.parts.door.permits(asked, (OPERATOR,))) is not None:
+        raise Problem(
+            HTTPStatus.UNAUTHORIZED, f"{why}: the operator has to sign it, as `signalbox campaigns` does"
+        )

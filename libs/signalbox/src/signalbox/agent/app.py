@@ -16,7 +16,7 @@ from signalbox.agent.problems import answer_with_problems
 from signalbox.agent.routes import agent_routes
 from signalbox.agent.service import Service
 from signalbox.agent.settings import own_address, own_names, variable_prefix
-from signalbox.agent.startup import ANNOUNCEMENT, CONTRACTS, forget_old_answers, until_ready
+from signalbox.agent.startup import ANNOUNCEMENT, CONTRACTS, forget_old_answers, repeat, until_ready
 from signalbox.process import begin
 from signalbox.telemetry import Readiness, Server, logger, operations_routes
 
@@ -43,9 +43,11 @@ def create_app(agent: Agent, parts: Callable[[], Parts] | None = None) -> FastAP
         app.state.service = service
 
         async def work() -> None:
-            contracts = await until_ready(agent, service.definition, made, ready)
+            contracts, announcement = await until_ready(agent, service.definition, made, ready)
             service.open(contracts, Desk(agent, contracts, made))
-            await contracts.follow(made.settings.contract_refresh_s)
+            await asyncio.gather(
+                contracts.follow(made.settings.contract_refresh_s), repeat(announcement, made)
+            )
 
         ours = [_started(made, work()), _started(made, forget_old_answers(made))]
         theirs = [_started(made, agent.background.run())] if agent.background else []
@@ -74,7 +76,7 @@ def serve(agent: Agent) -> None:
     """Run the agent's service until SIGTERM, then finish what is in flight."""
     identity = agent.definition.id
     begin(identity)
-    server = Server(create_app(agent), variable_prefix(identity), agent.port, own_names())
+    server = Server(create_app(agent), variable_prefix(identity), agent.port, {*own_names(), *agent.hosts})
     # Modules, models and schemas live as long as the process: a few hundred thousand objects that every full
     # collection would look through in vain, while a message waits.
     gc.collect()

@@ -30,14 +30,12 @@ def messages_url(endpoint: str) -> str:
     return f"{endpoint.rstrip('/')}/messages"
 
 
-def request_headers(envelope: Envelope, lead_id: LeadId, *, token: str | None = None) -> dict[str, str]:
+def request_headers(envelope: Envelope, lead_id: LeadId) -> dict[str, str]:
     """Write the headers of a request that carries a framed message in its body."""
     headers = {name: encoded(value) for name, value in envelope.http_headers().items()}
     headers[PARTITION_KEY] = encoded(lead_id)
     headers["content-type"] = CONTENT_TYPE
     headers["idempotency-key"] = encoded(envelope.id)
-    if token is not None:
-        headers["authorization"] = f"Bearer {token}"
     return headers
 
 

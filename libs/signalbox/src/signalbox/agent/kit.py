@@ -1,6 +1,6 @@
 """What a service passes to the kit, and what its handler gets."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
@@ -87,7 +87,8 @@ class Agent:
 
     ``background`` runs as long as the service: it starts with it, and has ended before its parts are closed.
     ``report_to`` takes where that work can say, for ``/readyz``, that it is impaired.
-    ``routes`` are what the service answers beside ``POST /messages`` and ``GET /agent``.
+    ``routes`` are what the service answers beside ``POST /messages`` and ``GET /agent``, ``hosts`` further
+    names under which these are asked for.
 
     Raises:
         ConfigurationError: when ``takes`` and ``gives`` aren't what the definition declares.
@@ -101,6 +102,7 @@ class Agent:
     background: Background | None = None
     report_to: Callable[[Readiness], None] | None = None
     routes: Sequence[APIRouter] = ()
+    hosts: Collection[str] = ()
 
     def __post_init__(self) -> None:
         _same("input", {entry.record_type for entry in self.definition.input}, self.takes)

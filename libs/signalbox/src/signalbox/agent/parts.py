@@ -5,8 +5,8 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
+from urllib.parse import urlsplit
 
-from signalbox.agent.bearer import own_token
 from signalbox.agent.settings import AgentSettings
 from signalbox.agent.store import StateStore
 from signalbox.governance.registry import SchemaRegistry
@@ -14,6 +14,7 @@ from signalbox.kafka import KafkaSettings, Producer, Registry, RegistrySettings
 from signalbox.models import Model, model_for
 from signalbox.names import AgentId
 from signalbox.records import Draft
+from signalbox.trust import Doorkeeper, SigningKey, TrustedKeys, TrustSettings
 
 
 class Publisher(Protocol):
@@ -32,10 +33,14 @@ class ClosableRegistry(SchemaRegistry, Protocol):
 
 @dataclass(frozen=True)
 class Parts:
-    """What an agent service stands on. ``stop`` asks the process to end."""
+    """What an agent service stands on. ``stop`` asks the process to end.
+
+    ``key`` signs the agent's announcement; ``door`` tells whose requests are let in.
+    """
 
     settings: AgentSettings
-    token: str
+    key: SigningKey
+    door: Doorkeeper
     store: StateStore
     registry: ClosableRegistry
     producer: Publisher
@@ -55,10 +60,11 @@ def parts_from_environment(agent: AgentId) -> Parts:
     Raises:
         ConfigurationError: when one of them can't be made.
     """
-    settings = AgentSettings()
+    settings, trust = AgentSettings(), TrustSettings()
     return Parts(
         settings=settings,
-        token=own_token(settings, agent),
+        key=trust.own_key(agent),
+        door=Doorkeeper(agent, TrustedKeys(trust), prefix=urlsplit(settings.endpoint).path),
         store=StateStore(settings.state_url(agent), agent),
         registry=Registry(RegistrySettings()),
         producer=Producer(KafkaSettings(), client_id=agent),

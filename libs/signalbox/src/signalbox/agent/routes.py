@@ -6,7 +6,6 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from signalbox.agent.bearer import permits
 from signalbox.agent.desk import Delivery
 from signalbox.agent.posting import JSON, delivery_of
 from signalbox.agent.problems import Problem, problem_of, response
@@ -14,6 +13,7 @@ from signalbox.agent.service import Service
 from signalbox.agent.settings import BODY_LIMIT
 from signalbox.agent.store import Answer
 from signalbox.telemetry import logger
+from signalbox.trust import NO_TOKEN, RequestParts
 
 _log = logger(__name__)
 _TOO_LARGE: Final = f"the body is larger than {BODY_LIMIT} bytes"
@@ -44,9 +44,12 @@ def agent_routes() -> APIRouter:
 
 
 async def _handled(request: Request, service: Service) -> JSONResponse:
-    if not permits(request.headers.get("authorization"), service.parts.token):
-        raise Problem(HTTPStatus.UNAUTHORIZED, "the agent's own bearer token is needed")
+    if "authorization" not in request.headers:  # before a body is read for nothing
+        raise Problem(HTTPStatus.UNAUTHORIZED, NO_TOKEN)
     body = await _body(request)
+    why_not = service.parts.door.permits(parts_of(request, body))
+    if why_not is not None:
+        raise Problem(HTTPStatus.UNAUTHORIZED, why_not)
     contracts, desk = service.opened()
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     delivery = delivery_of(contracts, media_type, request.headers, request.query_params, body)
@@ -58,6 +61,15 @@ async def _handled(request: Request, service: Service) -> JSONResponse:
     if media_type == JSON:
         content["records"] = [await contracts.json_of(answer.value) for answer in answers]
     return JSONResponse(content)
+
+
+def parts_of(request: Request, body: bytes) -> RequestParts:
+    """Return a request as it was received: what a token for it has to bind."""
+    path = request.scope.get("raw_path") or request.scope["path"].encode()
+    query = request.scope.get("query_string", b"")
+    headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw)
+    target = path + (b"?" + query if query else b"")
+    return RequestParts(request.method, target.decode("latin-1"), headers, body)
 
 
 async def _body(request: Request) -> bytes:

@@ -22,7 +22,8 @@ class AgentSettings(Settings):
     """Settings of one agent service.
 
     ``concurrency`` messages are worked on at once and ``queue_limit`` more may wait; ``AGENT_ENDPOINT`` is
-    the address under which others reach this service, where it isn't the one it listens on.
+    the address under which others reach this service, where it isn't the one it listens on. The announcement
+    is repeated every ``announce_every_s`` seconds, since others may write over it.
     ``CONTRACT_REFRESH_S`` and ``CONTRACT_PINS`` (JSON: record type to version) are the orchestrator's, too:
     the agent holds its answers against the contracts that the gate will hold them against.
     """
@@ -30,9 +31,8 @@ class AgentSettings(Settings):
     model_config = SettingsConfigDict(env_prefix="AGENT_")
 
     data_dir: Path = Field(default=Path(".run/data"), validation_alias=AliasChoices("data_dir", "DATA_DIR"))
-    tokens_dir: Path = Path(".run/tokens")
-    token: SecretStr | None = None
     endpoint: str = ""
+    announce_every_s: float = Field(default=45, gt=0)
     concurrency: int = Field(default=16, ge=1)
     queue_limit: int = Field(default=256, ge=0)
     state_retention_h: float = Field(

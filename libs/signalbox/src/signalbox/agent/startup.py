@@ -1,21 +1,18 @@
 """From started to ready: state store reached, own contracts found in the registry, agent announced."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
-from typing import Final
-from uuid import uuid4
+from datetime import timedelta
+from typing import Final, NoReturn
 
+from signalbox.agent.announcing import announcement_of
 from signalbox.agent.contracts import OwnContracts
 from signalbox.agent.definition import AgentDefinition
 from signalbox.agent.kit import Agent
 from signalbox.agent.parts import Parts
-from signalbox.envelope import Envelope
 from signalbox.errors import Unavailable
-from signalbox.names import AGENT_REGISTRY, CorrelationId, MessageId
 from signalbox.patience import patiently
 from signalbox.records import Draft
 from signalbox.telemetry import Readiness, logger
-from signalbox_contracts.control import AgentRegistered
 
 _log = logger(__name__)
 _PURGE_EVERY_S: Final = 3600.0
@@ -26,8 +23,11 @@ ANNOUNCEMENT: Final = "announcement"
 
 async def until_ready(
     agent: Agent, definition: AgentDefinition, parts: Parts, ready: Readiness
-) -> OwnContracts:
-    """Reach the store, find the agent's contracts and announce it, waiting as long as it takes."""
+) -> tuple[OwnContracts, Draft]:
+    """Reach the store, find the agent's contracts and announce it, waiting as long as it takes.
+
+    Returns the contracts and what was announced.
+    """
 
     async def reach_the_store() -> None:
         await asyncio.to_thread(parts.store.prepare)
@@ -38,15 +38,30 @@ async def until_ready(
     await patiently(reach_the_store, ready)
     contracts = await patiently(look_up, ready)
     ready.done(CONTRACTS)
-    announcement = _announcement(definition, contracts)
+    announcement = announcement_of(definition, contracts, parts)
     await patiently(lambda: parts.producer.publish(announcement), ready)
     ready.done(ANNOUNCEMENT)
     _log.info("agent_ready", agent=definition.id, endpoint=definition.endpoint, model=parts.model.name)
-    return contracts
+    return contracts, announcement
+
+
+async def repeat(announcement: Draft, parts: Parts) -> NoReturn:
+    """Publish the announcement again and again, byte for byte.
+
+    Others may write the topic: what they write counts nothing, but when the broker compacts the topic it
+    keeps theirs, and an orchestrator that starts then would not know the agent. It is the same record, so it
+    neither undoes a removal nor replaces a newer announcement.
+    """
+    while True:
+        await asyncio.sleep(parts.settings.announce_every_s)
+        try:
+            await parts.producer.publish(announcement)
+        except Unavailable as error:
+            _log.warning("announcement_not_repeated", detail=str(error))
 
 
 async def forget_old_answers(parts: Parts) -> None:
-    """Purge the state store of what is older than ``STATE_RETENTION_H``, every hour, for ever."""
+    """Purge the state store of what is older than ``STATE_RETENTION_H``, every hour."""
     retention = timedelta(hours=parts.settings.state_retention_h)
     while True:
         try:
@@ -55,28 +70,3 @@ async def forget_old_answers(parts: Parts) -> None:
         except Unavailable as error:
             _log.warning("purge_postponed", detail=str(error))
         await asyncio.sleep(_PURGE_EVERY_S)
-
-
-def _announcement(definition: AgentDefinition, contracts: OwnContracts) -> Draft:
-    now = datetime.now(UTC)
-    registered = AgentRegistered.model_validate(
-        {
-            "agent_id": definition.id,
-            "name": definition.name,
-            "description": definition.description,
-            "input": [entry.model_dump() for entry in definition.input],
-            "output": [entry.model_dump() for entry in definition.output],
-            "endpoint": definition.endpoint,
-            "contracts": contracts.versions(),
-            "registered_at": now,
-        }
-    )
-    envelope = Envelope(
-        id=MessageId(str(uuid4())),
-        source=definition.id,
-        type=contracts.announcement.record_type,
-        time=now,
-        correlation_id=CorrelationId(definition.id),
-    )
-    value = contracts.announcement.encode(registered)
-    return Draft(AGENT_REGISTRY, definition.id.encode(), value, envelope.headers())

@@ -31,7 +31,7 @@ GROUPS: Final[Mapping[str, Group]] = {
         "Say whether a service fits what is registered and runs.",
         "can_i_deploy",
     ),
-    "agents": Group("signalbox.cli.agents", "See the agents that announced themselves; remove one."),
+    "agents": Group("signalbox.cli.agents", "See the agents, say whose word counts for them, sign requests."),
     "topics": Group("signalbox.cli.topics", "Create the catalog's topics, and say who may use them."),
     "status": Group("signalbox.cli.status", "Show the processes of the local stack.", "status"),
 }

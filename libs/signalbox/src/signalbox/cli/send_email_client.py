@@ -1,25 +1,24 @@
 """Send Email over HTTP, as ``signalbox campaigns`` uses it, and the operator's proof."""
 
 import json
-from pathlib import Path
 from typing import Any, Final
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from signalbox.cli.console_client import Refused, Service, json_object, problem
-from signalbox.errors import ConfigurationError
+from signalbox.names import AgentId
+from signalbox.trust import OPERATOR, RequestParts, TrustSettings, token_for
 
-_AGENT: Final = "send_email"
+_AGENT: Final = AgentId("send_email")
+_JSON: Final = "application/json"
 
 
 class _Settings(BaseSettings):
-    """``SEND_EMAIL_URL``, and where its token is: in ``AGENT_TOKENS_DIR``, else under ``RUN_DIR``."""
+    """``SEND_EMAIL_URL``."""
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True)
 
     send_email_url: str = "http://127.0.0.1:8105"
-    agent_tokens_dir: Path | None = None
-    run_dir: Path = Path(".run")
 
 
 class SendEmail:
@@ -37,7 +36,7 @@ class SendEmail:
         """
         body = b"" if asked is None else json.dumps(asked).encode()
         headers = {
-            "content-type": "application/json",
+            "content-type": _JSON,
             "authorization": operator_authorization(method, path, body),
         }
         answer = self._service.call(method, path, content=body, headers=headers)
@@ -47,18 +46,10 @@ class SendEmail:
 
 
 def operator_authorization(method: str, path: str, body: bytes) -> str:
-    """Return the ``Authorization`` of one operator's request to Send Email.
+    """Return the ``Authorization`` of just this request to Send Email, signed with the operator's key.
 
     Raises:
-        ConfigurationError: there is no token.
+        ConfigurationError: there is no usable key.
     """
-    del method, path, body  # the token of today proves who asks, not what
-    settings = _Settings()
-    path_of_token = (settings.agent_tokens_dir or settings.run_dir / "tokens") / _AGENT
-    try:
-        token = path_of_token.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(
-            f"the token of Send Email can't be read at {path_of_token}; AGENT_TOKENS_DIR says where it is"
-        ) from error
-    return f"Bearer {token}"
+    request = RequestParts(method, path, (("content-type", _JSON),), body)
+    return f"Bearer {token_for(request, _AGENT, TrustSettings().operators_key(), OPERATOR)}"

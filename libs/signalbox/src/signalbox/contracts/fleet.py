@@ -4,17 +4,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from pydantic import BaseModel
+
 from signalbox.avro import ParsedSchema, decode, parse, unframe
+from signalbox.contracts.announced import TOPICS, announcements_in_force
 from signalbox.contracts.catalog import CatalogRecord
 from signalbox.contracts.registry_api import RegistryApi
 from signalbox.errors import Refusal
-from signalbox.names import AGENT_REGISTRY, AgentId, RecordType, SchemaId
+from signalbox.names import AgentId, RecordType, SchemaId
 from signalbox.reasons import Reason
 from signalbox.records import Record
+from signalbox.trust import TrustSettings
 from signalbox_contracts import schema_text
 from signalbox_contracts.control import AgentRegistered
 
-_ANNOUNCEMENT: Final = "control.AgentRegistered"
 _PATIENCE_S: Final = 15.0
 
 SchemaById = Callable[[SchemaId], ParsedSchema]
@@ -60,17 +63,22 @@ def read_fleet(schemas: SchemaById) -> Fleet:
     """
     from signalbox.kafka import KafkaSettings, read_to_end
 
-    return announced(read_to_end(KafkaSettings(), [AGENT_REGISTRY], patience_s=_PATIENCE_S), schemas)
+    return announced(read_to_end(KafkaSettings(), TOPICS, patience_s=_PATIENCE_S), schemas)
 
 
-def announced(records: Iterable[Record], schemas: SchemaById) -> Fleet:
-    """Make the fleet of ``agent_registry``'s records: the newest of an agent counts, a tombstone removes.
+def announced(records: Iterable[Record], schemas: SchemaById, settings: TrustSettings | None = None) -> Fleet:
+    """Make the fleet of the records of ``agent_grants`` and ``agent_registry``.
 
-    An announcement that is no `control.AgentRegistered` is passed over, as the orchestrator does.
+    An announcement that does not count for the orchestrator is passed over here, too.
     """
-    newest = {record.key: record for record in records if record.key}
-    found = (_agent(record, schemas) for record in newest.values() if record.value is not None)
-    return Fleet(tuple(sorted((agent for agent in found if agent), key=lambda agent: agent.id)))
+
+    def decoded(model: type[BaseModel], record: Record) -> BaseModel:
+        schema_id, body = unframe(record.value)
+        reader = parse(schema_text(f"control.{model.__name__}"))
+        return model.model_validate(decode(body, schemas(schema_id), reader))
+
+    found = announcements_in_force(records, decoded, settings)
+    return Fleet(tuple(_agent(found[agent]) for agent in sorted(found)))
 
 
 def schemas_by_id(registry: RegistryApi) -> SchemaById:
@@ -88,13 +96,7 @@ def schemas_by_id(registry: RegistryApi) -> SchemaById:
     return of
 
 
-def _agent(record: Record, schemas: SchemaById) -> RunningAgent | None:
-    try:
-        schema_id, body = unframe(record.value)
-        datum = decode(body, schemas(schema_id), parse(schema_text(_ANNOUNCEMENT)))
-    except Refusal:
-        return None
-    announcement = AgentRegistered.model_validate(datum)
+def _agent(announcement: AgentRegistered) -> RunningAgent:
     return RunningAgent(
         id=AgentId(announcement.agent_id),
         takes=frozenset(RecordType(one.record_type) for one in announcement.input),

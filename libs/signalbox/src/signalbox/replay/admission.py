@@ -1,14 +1,17 @@
 """What the topics admit, as the orchestrator sees it: the catalog, and what registered agents announce."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
+from pydantic import BaseModel
+
+from signalbox.contracts.announced import announcements_in_force
 from signalbox.contracts.catalog import Catalog
 from signalbox.control import ControlRecords
 from signalbox.errors import Refusal
-from signalbox.names import AGENT_MESSAGES, RecordType
+from signalbox.names import AGENT_GRANTS, AGENT_MESSAGES, RecordType
 from signalbox.records import Record
-from signalbox_contracts.control import AgentRegistered
+from signalbox_contracts.control import AgentGranted, AgentRegistered
 
 _NONE: Final[frozenset[RecordType]] = frozenset()
 
@@ -26,24 +29,32 @@ class KnownAdmission:
         return announced or self._catalog.admits(topic, record_type)
 
 
-async def announced_types(control: ControlRecords, registrations: Iterable[Record]) -> frozenset[RecordType]:
-    """Return the record types that the agents of ``agent_registry`` take or give; the newest word counts.
+async def announced_types(control: ControlRecords, registrations: Sequence[Record]) -> frozenset[RecordType]:
+    """Return the record types that agents take or give whose announcements count for the orchestrator.
+
+    ``registrations`` are the records of ``agent_grants`` and ``agent_registry``.
 
     Raises:
         Unavailable: the registry can't be reached.
     """
-    newest = {record.key: record for record in registrations}
-    found: set[RecordType] = set()
-    for record in newest.values():
+    read: dict[int, BaseModel | Refusal] = {}
+    for record in registrations:
         if record.value is not None:
-            found |= await _types(control, record)
-    return frozenset(found)
+            read[id(record)] = await _read(control, record)
+
+    def decoded(_: type[BaseModel], record: Record) -> BaseModel:
+        found = read[id(record)]
+        if isinstance(found, Refusal):
+            raise found
+        return found
+
+    found = announcements_in_force(registrations, decoded).values()
+    takes = {RecordType(entry.record_type) for said in found for entry in said.input}
+    return frozenset(takes | {RecordType(entry.record_type) for said in found for entry in said.output})
 
 
-async def _types(control: ControlRecords, record: Record) -> set[RecordType]:
+async def _read(control: ControlRecords, record: Record) -> BaseModel | Refusal:
     try:
-        said = await control.read(AgentRegistered, record)
-    except Refusal:
-        return set()  # the orchestrator ignores such a registration too
-    takes = {RecordType(entry.record_type) for entry in said.input}
-    return takes | {RecordType(entry.record_type) for entry in said.output}
+        return await control.read(AgentGranted if record.topic == AGENT_GRANTS else AgentRegistered, record)
+    except Refusal as refusal:
+        return refusal

@@ -14,6 +14,7 @@ from typing import Final
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from signalbox.contracts.announced import TOPICS
 from signalbox.contracts.catalog import Catalog
 from signalbox.control import ControlRecords
 from signalbox.dead_letters import DeadLetter, Position
@@ -22,7 +23,7 @@ from signalbox.governance import Accepted, Contract, Contracts, Gate, Rejected
 from signalbox.governance.contracts import Alert
 from signalbox.kafka import KafkaSettings, Producer, Registry, RegistrySettings, read_at, read_to_end
 from signalbox.lesser_letters import completed, leaves_out
-from signalbox.names import AGENT_MESSAGES, AGENT_REGISTRY, GOVERNANCE_AUDIT, RecordType
+from signalbox.names import AGENT_MESSAGES, GOVERNANCE_AUDIT, RecordType
 from signalbox.reasons import Reason
 from signalbox.records import Draft, Record
 from signalbox.replay.admission import KnownAdmission, announced_types
@@ -232,7 +233,7 @@ async def open_desk(who: str, alert: Alert) -> AsyncIterator[Desk]:
     try:
         control = ControlRecords(registry)
         await control.load()
-        registrations = await asyncio.to_thread(lambda: list(read_to_end(kafka, [AGENT_REGISTRY])))
+        registrations = await asyncio.to_thread(lambda: list(read_to_end(kafka, TOPICS)))
         announced = await announced_types(control, registrations)
         pins = {RecordType(name): version for name, version in settings.contract_pins.items()}
         contracts = Contracts(registry, pins=pins, alert=alert)

@@ -1,0 +1,54 @@
+"""Grants for the agents of a stack: their keys, where they live, what the catalog lets them take and give."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from local_stack.services import APPLICATIONS, ORCHESTRATOR, Address, Service
+from signalbox.contracts.catalog import Catalog
+from signalbox.names import AgentId
+from signalbox.trust.key_files import agents_key, holders_key
+
+AGENTS: Final = tuple(
+    service.name for service in APPLICATIONS if service.name not in {ORCHESTRATOR, "lead_capture", "console"}
+)
+GRANTS_FILE: Final = "grants.json"
+
+
+def write_grants(
+    run_dir: Path, services: Iterable[Service], addresses: Mapping[str, Address], settings: Mapping[str, str]
+) -> Path | None:
+    """Make the keys of the agents among ``services``, and the file that `signalbox agents apply` takes.
+
+    Returns None when there is no agent among them.
+    """
+    keys, catalog = Path(settings["AGENT_KEYS_DIR"]), Catalog.load(settings["CATALOG"])
+    agents = {
+        service.name: {
+            "endpoints": _endpoints(service, addresses, settings),
+            "public_keys": [agents_key(keys, AgentId(service.name)).public],
+            **allowed(catalog, service.name),
+        }
+        for service in services
+        if service.name in AGENTS
+    }
+    for holder in (ORCHESTRATOR, "operator"):
+        holders_key(keys, holder)
+    path = run_dir / GRANTS_FILE
+    path.write_text(json.dumps({"agents": agents}, indent=2))  # JSON is YAML, too
+    return path if agents else None
+
+
+def allowed(catalog: Catalog, agent: str) -> dict[str, Any]:
+    """Return the record types that the catalog lists an agent as a consumer and as a producer of."""
+    own = {name: one for name, one in catalog.records.items() if not name.startswith("control.")}
+    return {
+        "takes": sorted(name for name, one in own.items() if agent in one.consumers),
+        "gives": sorted(name for name, one in own.items() if agent in one.producers),
+    }
+
+
+def _endpoints(service: Service, addresses: Mapping[str, Address], settings: Mapping[str, str]) -> list[str]:
+    # Where it does not announce the address that it listens on: a proxy stands before it.
+    return [settings.get(f"{service.name.upper()}_ENDPOINT") or addresses[service.name].url]

@@ -1,0 +1,61 @@
+"""The agents whose announcements count, as the command reads them: by the orchestrator's judgement."""
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Any, Final
+
+from signalbox.errors import ConfigurationError, Refusal
+from signalbox.names import AGENT_GRANTS, AGENT_REGISTRY, AgentId
+from signalbox.records import Record
+from signalbox.trust import Fault, Grant, Registrations, TrustSettings, Untrusted, agent_of
+from signalbox_contracts.control import AgentGranted, AgentRegistered
+
+TOPICS: Final = (AGENT_GRANTS, AGENT_REGISTRY)
+
+Decode = Callable[[type[Any], Record], Any]
+"""Reads a record as one of the models. Raises Refusal, when it is none, or Unavailable."""
+
+
+def announcements_in_force(
+    records: Iterable[Record], decode: Decode, settings: TrustSettings | None = None
+) -> dict[AgentId, AgentRegistered]:
+    """Return what counts of the records of both topics, in whatever order the topics are."""
+    in_force = judged(records, decode, settings).in_force
+    return {agent: one.said for agent, one in in_force.items()}
+
+
+def judged(records: Iterable[Record], decode: Decode, settings: TrustSettings | None = None) -> Registrations:
+    """Judge the records of both topics, in whatever order the topics are."""
+    topics: dict[str, list[Record]] = {AGENT_GRANTS: [], AGENT_REGISTRY: []}
+    for record in records:
+        topics[record.topic].append(record)
+    registrations = Registrations(settings or TrustSettings())
+    for record in {record.key: record for record in topics[AGENT_GRANTS]}.values():
+        with suppress(Untrusted):
+            _grant(registrations, agent_of(record), record, decode)
+    for record in topics[AGENT_REGISTRY]:
+        with suppress(Untrusted):
+            seal = registrations.open(record)
+            if seal is not None:
+                registrations.accept(seal, _said(record, decode))
+    return registrations
+
+
+def _grant(registrations: Registrations, agent: AgentId, record: Record, decode: Decode) -> None:
+    if record.value is None:
+        return
+    try:
+        said: AgentGranted = decode(AgentGranted, record)
+        registrations.grant(agent, Grant.of(said))
+    except (Refusal, ConfigurationError):
+        registrations.grant(agent, None, readable=False)
+
+
+def _said(record: Record, decode: Decode) -> AgentRegistered | None:
+    if record.value is None:
+        return None
+    try:
+        said: AgentRegistered = decode(AgentRegistered, record)
+    except Refusal as error:
+        raise Untrusted(Fault.RECORD, str(error)) from error
+    return said
