@@ -47,7 +47,7 @@ from signalbox.records import Record
 from signalbox.telemetry import Readiness
 from signalbox_contracts.control import RouteDecided
 
-CONTROL = ("RouteDecided", "AgentRegistered", "MessageRejected", "MessageReplayed", "MessageDiscarded")
+CONTROL = tuple(name for name in signalbox_contracts.record_types() if name.startswith("control."))
 SLOW_S: Final = 60.0
 """What one batch may take, of which nothing is ever more than a moment's work: a jam, and no slow machine."""
 IN_PART: Final = " in part"
@@ -177,7 +177,7 @@ def check(record: Record, how: str, found: Record) -> str:
 async def fuzz(count: int, seed: int, *, progress: bool = False) -> Tally:
     registry, ids = fuzzed_registry()
     for name in CONTROL:
-        registry.register(f"control.{name}", signalbox_contracts.schema_text(f"control.{name}"))
+        registry.register(name, signalbox_contracts.schema_text(name))
     control = ControlRecords(registry)
     await control.load()
     gate = impatient_gate(registry)

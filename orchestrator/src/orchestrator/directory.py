@@ -26,7 +26,7 @@ from signalbox_contracts.control import AgentRegistered
 _log = logger(__name__)
 _AGENT_ID: Final = re.compile(r"[a-z][a-z0-9._-]{0,63}")
 _AGENTS = Gauge("signalbox_agents", "Agents in the directory")
-_REFUSED = Counter("signalbox_registrations_refused", "Registrations that were left out", ["why"])
+_REFUSED = Counter("signalbox_registrations_left_out", "Trusted registrations that were left out", ["why"])
 _FULL: Final = "there are AGENT_LIMIT agents: remove one (`signalbox agents remove`), or raise it"
 _LARGEST: Final = 64 * 1024
 """An announcement, in bytes: it is read before anybody knows who made it."""

@@ -7,6 +7,7 @@ from signalbox.contracts.catalog import Catalog
 from signalbox.errors import Unavailable
 from signalbox.kafka import KafkaSettings, TopicChange, TopicSpec, compare, topics_of
 from signalbox.names import (
+    AGENT_GRANTS,
     AGENT_MESSAGES,
     AGENT_REGISTRY,
     AGENT_ROUTES,
@@ -18,7 +19,9 @@ from signalbox.telemetry import Readiness, logger
 
 _log = logger(__name__)
 _STAGES: Final = (INCOMING_LEADS, AGENT_MESSAGES, AGENT_ROUTES)
-_OURS: Final = frozenset({*_STAGES, *map(dead_letter_topic, _STAGES), AGENT_REGISTRY, GOVERNANCE_AUDIT})
+_OURS: Final = frozenset(
+    {*_STAGES, *map(dead_letter_topic, _STAGES), AGENT_REGISTRY, AGENT_GRANTS, GOVERNANCE_AUDIT}
+)
 _MEND: Final = "run `signalbox topics apply`"
 
 

@@ -70,7 +70,9 @@ def test_an_agent_sees_its_own_key_alone_and_the_orchestrator_none_of_an_agent()
     assert len(AGENTS) == 5
     public = ["orchestrator_public_key", "operator_public_key"]
     for name, service in COMPOSED["services"].items():
-        mounted = [one for one in service.get("secrets", []) if "_key" in str(one) and one != "llm_api_key"]
+        mounted = [
+            one for one in service.get("secrets", []) if "_key" in str(one) and "api_key" not in str(one)
+        ]
         own = [{"source": f"{name}_key", "target": "agent_key"}, *public] if name in AGENTS else []
         assert mounted == (["orchestrator_key"] if name == "orchestrator" else own)
         assert not [one for one in service.get("volumes", []) if "SECRETS_DIR" in one]

@@ -229,7 +229,8 @@ async def test_a_store_that_is_locked_is_waited_for_and_said(desk, paper, tmp_pa
     desk.projection._writer.execute("PRAGMA busy_timeout = 10")
     other = sqlite3.connect(desk.queries._path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    following = asyncio.create_task(follow(Topics(), desk.schemas, desk.projection, readiness))
+    registrations = TrustedRegistrations(TrustSettings(), desk.schemas.decode)
+    following = asyncio.create_task(follow(Topics(), desk.schemas, registrations, desk.projection, readiness))
     async with asyncio.timeout(20):
         while not any("locked" in part for part in readiness.waiting_for):
             await asyncio.sleep(0.01)

@@ -69,6 +69,6 @@ def test_what_a_stack_keeps_is_its_users_alone_also_in_a_folder_that_others_may_
         assert started.wait() == 0
 
     assert run_dir.stat().st_mode & 0o777 == 0o700
-    folders = {"data", "data/old", "data/new", "logs"}
+    folders = {"data", "data/old", "data/new", "logs", "keys", "tokens"}
     assert modes(run_dir) == {name: 0o700 if name in folders else 0o600 for name in modes(run_dir)}
     assert {"env", "lock", "data/old/leads.db", "data/new/x", "logs/sh.log"} <= set(modes(run_dir))

@@ -25,7 +25,7 @@ from signalbox.records import Draft, Record, written
 from signalbox.telemetry import Readiness
 
 TYPE = "sdr.LeadCaptured"
-CONTROL = ("RouteDecided", "AgentRegistered", "MessageRejected", "MessageReplayed", "MessageDiscarded")
+CONTROL = tuple(name for name in signalbox_contracts.record_types() if name.startswith("control."))
 
 
 class Door:
@@ -35,7 +35,7 @@ class Door:
         self.registry = MemoryRegistry()
         self.schema_id = self.registry.register(TYPE, signalbox_contracts.schema_text(TYPE))
         for name in CONTROL:
-            self.registry.register(f"control.{name}", signalbox_contracts.schema_text(f"control.{name}"))
+            self.registry.register(name, signalbox_contracts.schema_text(name))
         self.control = ControlRecords(self.registry)
         self.history = IntakeHistory(KafkaSettings())
         self.offset = 0

@@ -11,7 +11,7 @@ from prometheus_client import REGISTRY
 from orchestrator.directory import Directory
 from orchestrator.trust import Trust
 from signalbox.errors import Refusal, Unavailable
-from signalbox.names import AGENT_GRANTS, RecordType
+from signalbox.names import AGENT_GRANTS, AgentId, RecordType
 from signalbox.reasons import Reason
 from signalbox.records import Record
 from signalbox.telemetry import Readiness
@@ -113,11 +113,12 @@ async def test_an_unsigned_tombstone_removes_nobody(scene: Scene) -> None:
 async def test_a_refused_announcement_admits_no_record_type(scene: Scene) -> None:
     forged = scene.record(OTHERS, agent="ghost")
     await scene.judge(forged)
-    assert "ghost" not in scene.directory.known
+    assert "ghost" not in scene.directory.agents
+    assert "ghost" not in scene.directory.at_work
     assert scene.directory.announces(RecordType("sdr.CampaignDrafted"))
     other = replace(scene.record(), headers=())
     await scene.judge(other)
-    assert set(scene.directory.known) == {"send_email"}
+    assert set(scene.directory.agents) == {"send_email"}
 
 
 async def test_an_endpoint_that_the_grant_allows_and_the_setting_does_not_leaves_the_former(
@@ -134,9 +135,10 @@ async def test_an_endpoint_that_the_grant_allows_and_the_setting_does_not_leaves
 
 
 async def test_an_agent_whose_grant_is_revoked_leaves_and_releases_its_routes(scene: Scene) -> None:
+    scene.directory.reached(AgentId("send_email"), HOME)
     await scene.grant(revoked=True)
     assert scene.endpoint is None
-    assert "send_email" in scene.directory.known
+    assert scene.directory.at_work == {"send_email"}
     await scene.judge(scene.record())
     assert scene.endpoint is None
     assert any("revoked" in why for why in scene.readiness.impaired)
@@ -145,10 +147,11 @@ async def test_an_agent_whose_grant_is_revoked_leaves_and_releases_its_routes(sc
 async def test_a_removed_agent_is_known_as_removed_from_the_start(scene: Scene) -> None:
     old = scene.record()
     later = Scene()
+    later.directory.remember({AgentId("send_email"): HOME})
     await later.grant(removed_at=datetime.now(UTC))
     await later.judge(old, caught_up=False)
     assert later.endpoint is None
-    assert "send_email" in later.directory.known
+    assert later.directory.at_work == {"send_email"}
     assert later.readiness.impaired == []  # it lies there until the topic is compacted
     await later.judge(old)
     assert any("was removed" in why for why in later.readiness.impaired)
@@ -159,7 +162,7 @@ async def test_whoever_invents_ids_fills_nothing(scene: Scene) -> None:
         await scene.judge(scene.record(OTHERS, agent=f"ghost{number}"))
     await scene.judge(Record("agent_registry", 0, 9, b"\xff" * 1000, b"x"))
     assert len(scene.trust.refusals.told()) <= 51
-    assert set(scene.directory.known) == {"send_email"}
+    assert set(scene.directory.agents) == {"send_email"}
 
 
 async def test_garbage_in_the_grants_stops_nothing(scene: Scene) -> None:

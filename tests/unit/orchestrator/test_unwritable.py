@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+import signalbox_contracts
 from limited_broker import LimitedBroker, LimitedProducer, Limits, ScriptedConsumer, batch_bytes, limits_of
 from memory_registry import MemoryRegistry
 from orchestrator.ladder import References
@@ -27,10 +28,7 @@ from signalbox_contracts import schema_text
 from signalbox_contracts.control import RouteDecided
 
 SOURCE, LETTERS, AUDIT = "agent_messages", "agent_messages_dlt", "governance_audit"
-CONTROL = tuple(
-    f"control.{name}"
-    for name in ("RouteDecided", "AgentRegistered", "MessageRejected", "MessageReplayed", "MessageDiscarded")
-)
+CONTROL = tuple(name for name in signalbox_contracts.record_types() if name.startswith("control."))
 LARGEST = 100_000
 BINARY = bytes(range(128, 256))
 

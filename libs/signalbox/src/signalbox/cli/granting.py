@@ -63,10 +63,12 @@ class GrantDesk:
 
         grants = {one.key: read.get(id(one)) for one in records if one.topic == AGENT_GRANTS}
         last = {one.key: one.value for one in records if one.topic == AGENT_REGISTRY}
+        written = {AgentId((key or b"").decode(errors="replace")) for key in last if last[key]}
+        registrations = judged(records, decoded)
         return Known(
             granted={AgentId(one.agent_id): one for one in grants.values() if isinstance(one, AgentGranted)},
-            announced=frozenset(AgentId((key or b"").decode(errors="replace")) for key in last if last[key]),
-            registrations=judged(records, decoded),
+            announced=frozenset(written | registrations.in_force.keys()),  # a forged tombstone hides none
+            registrations=registrations,
         )
 
     async def write(self, grants: Sequence[AgentGranted]) -> None:
