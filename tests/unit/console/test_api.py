@@ -146,7 +146,10 @@ async def test_pages_escape_what_came_from_outside_and_lists_hide_personal_data(
     assert all("<script" not in html for html in pages.values())
     assert "zoe@" not in pages["/"]
     assert "zoe@widgets.example" in (await http.get("/leads/good")).text
-    assert "script" not in (await http.get("/")).headers["content-security-policy"]
+    policy = (await http.get("/")).headers["content-security-policy"]
+    assert "script" not in policy
+    # default-src says nothing of who may frame a page.
+    assert "frame-ancestors 'none'" in policy
 
 
 async def test_the_offline_model_is_called_what_it_is(http, desk, paper):

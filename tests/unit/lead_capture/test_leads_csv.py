@@ -1,4 +1,5 @@
 import io
+import time
 
 import pytest
 
@@ -243,3 +244,20 @@ def test_a_nul_byte_is_no_text(where: int) -> None:
 @pytest.mark.parametrize("cell", ["=HYPERLINK(1)", "+1-2", "-2+3", "@SUM(1)", "=1+1"])
 def test_formulas_are_text_to_us(cell: str) -> None:
     assert only(HEADER + f"Ann,a@b.example,B,CTO,x,{cell}").fields["project_description"] == cell
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["," * 4_900_000, "name," * 900_000, "x" * 4_900_000, '"a\n",' * 900_000, "sep=,\n" + "," * 4_900_000],
+    ids=["nothing", "names", "one name", "many lines", "behind its separator"],
+)
+def test_an_endless_header_is_refused_before_it_takes_a_core(header: str) -> None:
+    begun = time.process_time()
+    with pytest.raises(UnreadableCsv, match="the header is too long"):
+        table(header + "\n")
+    assert time.process_time() - begun < 2
+
+
+def test_a_header_with_many_further_columns_is_read() -> None:
+    read = table(HEADER.strip() + "".join(f",further {number}" for number in range(900)) + "\n")
+    assert len(read.ignored_columns) == 900

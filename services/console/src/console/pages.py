@@ -15,7 +15,8 @@ from console.presence import Presence
 from console.queries import LetterFilter, LetterState, Queries, UnknownCursor, letter_position
 
 _SAFE: Final = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'self'",
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }

@@ -18,6 +18,10 @@ from lead_capture.lead import FIELDS, REQUIRED, Problem
 
 _CHUNK: Final = 64 * 1024
 _BLANK_LINES: Final = 10_000
+_HEADER_LIMIT: Final = 64 * 1024
+_MOST_COLUMNS: Final = 1_000
+_LONG_HEADER: Final = f"the header is too long: it may have {_MOST_COLUMNS:,} columns and 65,536 characters"
+"""Each name is compared with the fields of a lead: millions of them would take a core for a minute."""
 _NEWLINE: Final = b"\n"
 _DELIMITERS: Final = ",;\t|"
 _SEP: Final = re.compile(r'"?sep=(.)"?[,;\t|]*[\r\n]*', re.IGNORECASE)
@@ -72,6 +76,8 @@ class LeadTable:
         # newline="" leaves line ends to the csv module, so that a quoted newline stays in its cell.
         self._text = io.TextIOWrapper(file, encoding=encoding, newline="")
         self._lines = _Lines(self._text)
+        if len(self._lines.first()) > _HEADER_LIMIT:
+            raise UnreadableCsv(_LONG_HEADER)
         delimiter = self._lines.declared_delimiter() or _delimiter(self._lines.first())
         self._unquoted = re.compile(
             rf'(?:^|{re.escape(delimiter)})(?:"(?:[^"]|"")*"|([^{re.escape(delimiter)}]*))'
@@ -116,6 +122,8 @@ class LeadTable:
             raise UnreadableCsv(f"the header can't be read: {_fault(error)}") from error
         if self._quoted_late():
             raise UnreadableCsv(f"the header can't be read: a cell {_QUOTED_LATE}")
+        if len(names) > _MOST_COLUMNS:  # quoted names may stand on many lines
+            raise UnreadableCsv(_LONG_HEADER)
         columns = [_column(name) for name in names]
         faults = [Problem(name, "is a required column") for name in REQUIRED if name not in columns]
         faults += [Problem(name, "is there more than once") for name in FIELDS if columns.count(name) > 1]

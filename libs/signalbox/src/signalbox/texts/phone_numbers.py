@@ -7,13 +7,14 @@ from typing import Final
 _FEWEST: Final = 7
 _NUMBER: Final = re.compile(
     r"(?<!\d)(?<!\d[.,])(?:[+(]{0,2}\d|(?<=[^\W\d_])[+(]?0)"
-    r"(?:[ \t\u00a0()./\u00b7\u2010-\u2015\u2212-]{0,3}\d){5,}(?!\d)"
+    r"(?:[ \t\u00a0()./~*\u00b7\u2010-\u2015\u2053\u20e3\u2212\u223c\u30fc-]{0,4}\d){5,}(?!\d)"
 )
+"""Up to four signs between two digits, as libphonenumber finds them."""
 _SERVICE: Final = re.compile(
-    r"(?<![\w.,])(?:\+?1[-. ]?\(?)?(?:8(?:00|33|44|55|66|77|88)|0[89]00)\)?[-. ]+"
+    r"(?<![\w.,])(?:(?:\+?1[-. ]?\(?)?(?:8(?:00|33|44|55|66|77|88)|0[89]00)|\+?1[-. ]?\(?900)\)?[-. ]+"
     r"(?:[A-Z][A-Z0-9-]{3,}|[a-z]+-[a-z-]+)"
 )
-"""Numbers with words in them: 1-800-FLOWERS."""
+"""Numbers with words in them: 1-800-FLOWERS. A 900 without the 1 before it is an amount: 900 ERP-users."""
 _DATE: Final = r"(?:\d{4}[-./]\d{1,2}[-./]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./]\d{2,4})"
 _YEAR: Final = r"(?:19|20)\d\d"
 _THOUSANDS: Final = r"[1-9]\d{0,2}(?:[ .\u00a0]\d{3})*[ .\u00a0]000"
