@@ -26,7 +26,7 @@ from signalbox.envelope import correlation_id_of
 from signalbox.errors import Unavailable
 from signalbox.names import INCOMING_LEADS, Headers, LeadId
 
-_BUSY_S: Final = 10.0
+_BUSY_S: Final = 2.0
 
 
 def create(path: Path) -> sqlite3.Connection:
