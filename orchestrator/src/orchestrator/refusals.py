@@ -9,7 +9,7 @@ from typing import Any, Final
 from prometheus_client import Counter
 
 from signalbox.envelope import time_text
-from signalbox.printable import printable
+from signalbox.printable import bounded
 from signalbox.telemetry import Readiness, logger
 from signalbox.trust import Untrusted
 
@@ -21,6 +21,8 @@ _LOGGED_EVERY_S: Final = 10.0
 _MOST_AGENTS: Final = 50
 """Whoever writes the topic invents ids; what is kept of them is bounded."""
 _OTHERS: Final = "others"
+_LONGEST_WHY: Final = 300
+"""In characters: it quotes what a stranger wrote."""
 
 
 @dataclass(slots=True)
@@ -38,12 +40,15 @@ class Refusals:
         self._readiness = readiness
         self._known: dict[str, _Refused] = {}
 
-    def refused(self, agent: str, error: Untrusted) -> None:
-        """Tell of one. What the agent had in force is still in force."""
+    def refused(self, agent: str, error: Untrusted, *, at_work: bool = False) -> None:
+        """Tell of one. What the agent had in force is still in force.
+
+        An agent that is ``at_work`` is told by its name, however many ids somebody invented before.
+        """
         _REFUSED.labels(error.fault.value).inc()
-        known_or_room = agent in self._known or len(self._known) < _MOST_AGENTS
-        name = agent if known_or_room else _OTHERS
-        now, why = time.time(), printable(str(error))
+        named = at_work or agent in self._known or len(self._known) < _MOST_AGENTS
+        name = agent if named else _OTHERS
+        now, why = time.time(), " ".join(bounded(str(error), _LONGEST_WHY).split())
         entry = self._known.setdefault(name, _Refused(why, 0, now, 0.0))
         if now - entry.logged > _LOGGED_EVERY_S or entry.why != why:
             _log.error(

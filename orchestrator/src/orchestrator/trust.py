@@ -86,7 +86,8 @@ class Trust:
                 raise Untrusted(Fault.RECORD, why)
         except Untrusted as error:
             if caught_up or error.fault not in {Fault.REMOVED, Fault.STALE}:
-                self.refusals.refused(_name(record), error)
+                name = _name(record)
+                self.refusals.refused(name, error, at_work=name in self._registrations.in_force)
             # Whoever floods the topic delays news of agents, and takes no time from the work.
             await asyncio.sleep(_PAUSE_S if caught_up else 0)
 

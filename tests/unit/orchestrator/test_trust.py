@@ -165,6 +165,21 @@ async def test_whoever_invents_ids_fills_nothing(scene: Scene) -> None:
     assert set(scene.directory.agents) == {"send_email"}
 
 
+async def test_invented_ids_do_not_hide_that_somebody_forges_an_agent_at_work(scene: Scene) -> None:
+    for number in range(200):
+        await scene.judge(scene.record(OTHERS, agent=f"invented{number}"))
+    await scene.judge(scene.record(OTHERS, endpoint="http://127.0.0.1:6666"))
+    assert scene.trust.refusals.told()["send_email"]["count"] == 1
+    assert any("registration of send_email" in one for one in scene.readiness.impaired)
+
+
+async def test_what_is_told_of_a_refused_announcement_is_one_bounded_line(scene: Scene) -> None:
+    await scene.judge(scene.record(endpoint=f"{HOME}/\n{'9' * 5000}"))
+    [told] = scene.readiness.impaired
+    assert len(told) < 500
+    assert "\n" not in told
+
+
 async def test_garbage_in_the_grants_stops_nothing(scene: Scene) -> None:
     for key in (b"send_email", b"ghost", b"\xff", None):
         await scene.trust.take_grant(Record(AGENT_GRANTS, 0, 0, key, b"garbage"), scene.directory.apply)

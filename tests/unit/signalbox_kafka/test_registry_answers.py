@@ -130,6 +130,21 @@ async def test_what_the_registry_itself_calls_unknown_is_unknown(code: int) -> N
         await registry.close()
 
 
+@pytest.mark.parametrize("number", [0, 2**31, 2**32 - 1])
+async def test_an_id_that_no_registry_gives_is_unknown_and_never_asked_for(number: int) -> None:
+    # A registry answers these as it answers a page that it does not have, which would be waited for.
+    no_page = told(404, {"error_code": 404, "message": "HTTP 404 Not Found"})
+    async with answering(lambda _: no_page) as server:
+        registry = Registry(RegistrySettings(url=server.url))
+        bad = record(b"\0" + number.to_bytes(4, "big") + b"\2", headers("sdr.LeadScored"))
+        verdict = await a_gate(registry).check(bad)
+        assert isinstance(verdict, Rejected)
+        assert verdict.reason is Reason.UNKNOWN_SCHEMA
+        assert await registry.usages(SchemaId(number)) == frozenset()
+        assert server.asked == []
+        await registry.close()
+
+
 @pytest.mark.parametrize("what", NO_ANSWERS)
 async def test_what_is_no_answer_is_a_bad_moment_whatever_was_asked(what: str) -> None:
     async with answering(lambda _: NO_ANSWERS[what]) as server:

@@ -29,6 +29,14 @@ _SHOWN: Final = 120
 _LARGEST_ID: Final = 2**31 - 1
 
 
+def may_be_given(schema_id: SchemaId) -> bool:
+    """Tell whether a registry could have given this id: it is a positive, signed number of four bytes.
+
+    About others a registry need not say "unknown": its web framework finds that there is no such page.
+    """
+    return 0 < schema_id <= _LARGEST_ID
+
+
 def is_json(answer: httpx.Response) -> bool:
     """Tell whether it says that it is JSON: ``application/json``, or a type that ends in ``+json``."""
     kind = str(answer.headers.get("content-type", "")).partition(";")[0].strip().lower()
