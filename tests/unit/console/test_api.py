@@ -11,7 +11,7 @@ from console.app import create_app
 from console.following import follow
 from console.presence import Presence
 from console.registrations import TrustedRegistrations
-from signalbox.errors import Unavailable
+from signalbox.errors import NotAnAnswer, Unavailable
 from signalbox.telemetry import Readiness
 from signalbox.trust import TrustSettings
 
@@ -262,3 +262,22 @@ async def test_a_store_that_can_not_be_read_is_answered_with_503(http, desk):
     assert answer.status_code == 503
     assert answer.headers["content-type"] == "application/problem+json"
     assert (await http.get("/metrics")).status_code == 200
+
+
+async def test_an_id_that_has_no_answer_is_held_against_what_the_registry_says_otherwise(desk, paper):
+    asked = []
+
+    class Erring(type(desk.registry)):
+        async def schema_text(self, schema_id):
+            asked.append(schema_id)
+            raise NotAnAnswer("registry", "HTTP 500")
+
+        async def versions(self, subject):
+            asked.append(subject)
+            return []
+
+    desk.schemas._registry = Erring()
+    paper.captured("lead-1")
+    with pytest.raises(NotAnAnswer):
+        await desk.schemas.prepare(paper.records)
+    assert asked[1:] == ["control.RouteDecided"]

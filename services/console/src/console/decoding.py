@@ -4,19 +4,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from console.facts import Decoded, wanted
+from console.facts import DECIDED, Decoded, wanted
 from signalbox.avro import Limits, ParsedSchema, decode, parse, unframe
-from signalbox.errors import Refusal
+from signalbox.errors import NotAnAnswer, Refusal
 from signalbox.governance.registry import SchemaRegistry
 from signalbox.kafka import MAX_MESSAGE_BYTES
-from signalbox.names import SchemaId
+from signalbox.names import SchemaId, Subject
 from signalbox.records import Record
 
 LIMITS: Final = Limits(max_bytes=MAX_MESSAGE_BYTES)
 """A decision carries a whole message, and so may be larger than one."""
 
-_PROBE: Final = SchemaId(0)
-"""No registry gives this id; asking for it says whether the registry answers."""
+_PROBE: Final = Subject(DECIDED)
+"""A subject that every registry of ours has; asking for it says whether the registry answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Schemas:
         Raises:
             Unavailable: it does not.
         """
-        await self._registry.schema_text(_PROBE)
+        await self._registry.versions(_PROBE)
 
     async def prepare(self, records: Iterable[Record]) -> None:
         """Fetch the schemas that :meth:`decode` will need for ``records``.
@@ -84,6 +84,9 @@ class Schemas:
             text = await self._registry.schema_text(schema_id)
         except Refusal:
             return  # the registry has no answer about this id alone; it is shown as one that is unknown
+        except NotAnAnswer:
+            await self.reach()  # whether others have an answer says whether this id alone has none
+            raise
         if text is not None:  # an unknown id may be known later: registry followers lag
             self._known[schema_id] = _parsed(text)
 
