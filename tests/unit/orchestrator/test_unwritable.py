@@ -93,12 +93,15 @@ async def settle(
     stopping = asyncio.Event()
     running = asyncio.create_task(stage.run(stopping))
     end = max(one.offset for one in records) + 1
-    async with asyncio.timeout(20):
-        while broker.committed.get(Partition(SOURCE, records[0].partition)) != end:
-            assert not running.done(), running.exception()
-            await asyncio.sleep(0.005)
-        stopping.set()
-        await running
+    try:
+        async with asyncio.timeout(20):
+            while broker.committed.get(Partition(SOURCE, records[0].partition)) != end:
+                assert not running.done(), running.exception()
+                await asyncio.sleep(0.005)
+            stopping.set()
+            await running
+    finally:
+        running.cancel()
 
 
 def letters(broker: LimitedBroker) -> list[DeadLetter]:
@@ -294,6 +297,7 @@ async def test_only_the_partition_waits_for_which_nothing_at_all_can_be_written(
     assert "not even a dead letter" in " ".join(readiness.waiting_for)
     broker.topics[LETTERS] = Limits(6)
     settling.cancel()
+    await asyncio.wait({settling})
 
 
 def test_every_topic_of_letters_of_the_catalog_takes_64_kib_more_than_its_source() -> None:
