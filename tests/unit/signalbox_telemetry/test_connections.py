@@ -6,9 +6,9 @@ from typing import Any
 import httpx
 import pytest
 
-GOOD = b"GET /ok HTTP/1.1\r\nHost: a\r\n\r\n"
-HALF_HEADERS = b"GET /ok HTTP/1.1\r\nHost: a\r\nX-Part: "
-HALF_BODY = b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nabc"
+GOOD = b"GET /ok HTTP/1.1\r\nHost: localhost\r\n\r\n"
+HALF_HEADERS = b"GET /ok HTTP/1.1\r\nHost: localhost\r\nX-Part: "
+HALF_BODY = b"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nabc"
 
 Pair = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -71,7 +71,7 @@ async def test_a_body_that_stops_is_answered_408_and_closed(serve: Any) -> None:
 
 async def test_a_body_that_drips_is_too_slow_and_a_steady_one_is_taken(serve: Any) -> None:
     async with serve(HTTP_BODY_GRACE_S=0.5, HTTP_BODY_BYTES_PER_S=1000) as port:
-        head = b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5000\r\n\r\n"
+        head = b"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000\r\n\r\n"
         slow_reader, slow = await opened(port, head)
         drip = asyncio.create_task(dripping(slow, b"x"))
         refused = asyncio.create_task(until_closed(slow_reader, 5))
@@ -88,7 +88,7 @@ async def test_a_body_that_drips_is_too_slow_and_a_steady_one_is_taken(serve: An
 async def test_a_body_has_a_last_moment_however_steady_it_is(serve: Any) -> None:
     async with serve(HTTP_BODY_S=0.5, HTTP_BODY_GRACE_S=60) as port:
         reader, writer = await opened(
-            port, b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+            port, b"POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
         )
         drip = asyncio.create_task(dripping(writer, b"1\r\nx\r\n"))
         assert (await until_closed(reader, 5)).startswith(b"HTTP/1.1 408")
@@ -102,7 +102,7 @@ async def test_the_rest_of_a_body_that_nobody_wants_holds_no_connection(
 ) -> None:
     monkeypatch.setattr("signalbox.telemetry.connections._LINGER_S", 0.3)
     async with serve() as port:
-        head = b"POST " + path + b" HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n"
+        head = b"POST " + path + b" HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n"
         reader, writer = await opened(port, head)
         drip = asyncio.create_task(dripping(writer, b"x"))
         assert b"HTTP/1.1" in await until_closed(reader, 4)
@@ -112,7 +112,7 @@ async def test_the_rest_of_a_body_that_nobody_wants_holds_no_connection(
 
 async def test_a_client_that_does_not_read_is_let_go(serve: Any) -> None:
     async with serve(HTTP_UNREAD_S=0.4) as port:
-        reader, writer = await opened(port, b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
+        reader, writer = await opened(port, b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n")
         began = time.monotonic()
         async with asyncio.timeout(10):
             while not writer.transport.is_closing():
@@ -152,7 +152,7 @@ async def test_when_it_is_full_the_oldest_that_waits_for_its_client_makes_room(s
 async def test_what_is_no_http_after_an_answer_only_closes_the_connection(serve: Any, caplog: Any) -> None:
     async with serve() as port:
         reader, writer = await opened(
-            port, b"POST /unread HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+            port, b"POST /unread HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
         )
         await reader.readuntil(b"not wanted")
         writer.write(b"zz\r\nnonsense\r\n")
@@ -174,8 +174,8 @@ async def test_a_length_that_is_told_twice_is_refused(serve: Any) -> None:
     async with serve() as port:
         reader, writer = await opened(
             port,
-            b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n"
-            b"0\r\n\r\nGET /ok HTTP/1.1\r\nHost: a\r\n\r\n",
+            b"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"0\r\n\r\nGET /ok HTTP/1.1\r\nHost: localhost\r\n\r\n",
         )
         answer = await until_closed(reader)
         assert answer.startswith(b"HTTP/1.1 400")
