@@ -21,7 +21,8 @@ LEAD = {
 }
 HALF_HEADERS = b"POST /leads HTTP/1.1\r\nHost: localhost\r\nContent-Type: app"
 HALF_BODY = (
-    b'POST /leads HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{"name'
+    b"POST /leads HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    b'Content-Length: 500\r\n\r\n{"name'
 )
 
 
@@ -81,9 +82,12 @@ def test_a_thousand_hang_ups_write_a_few_lines(start: Any, nowhere: dict[str, st
         b"application/x-www-form-urlencoded",
     ):
         for path in (b"/leads", b"/leads/import", b"/"):
-            half = b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\nContent-Length: 500\r\n\r\n--b" % (
-                path,
-                kind,
+            half = (
+                b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\nContent-Length: 500\r\n\r\n--b"
+                % (
+                    path,
+                    kind,
+                )
             )
             for _ in range(100):
                 connected(process, half).close()
@@ -151,7 +155,10 @@ def test_who_hangs_up_while_his_file_is_read_ends_the_reading(
     process = start(nowhere)
     row = b"Ann,a@b.example,B,CTO,x\n"
     text = b"name,email,company_name,job_title,lead_source\n" + row * 150_000
-    head = b"POST /leads/import HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\nContent-Length: %d\r\n\r\n"
+    head = (
+        b"POST /leads/import HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\n"
+        b"Content-Length: %d\r\n\r\n"
+    )
 
     def stored() -> float:
         text = process.client.get("/metrics").text

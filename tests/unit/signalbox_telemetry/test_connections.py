@@ -174,7 +174,8 @@ async def test_a_length_that_is_told_twice_is_refused(serve: Any) -> None:
     async with serve() as port:
         reader, writer = await opened(
             port,
-            b"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"POST /echo HTTP/1.1\r\nHost: localhost\r\n"
+            b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n"
             b"0\r\n\r\nGET /ok HTTP/1.1\r\nHost: localhost\r\n\r\n",
         )
         answer = await until_closed(reader)
