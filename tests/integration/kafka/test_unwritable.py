@@ -40,7 +40,14 @@ pytestmark = pytest.mark.real_kafka
 
 LARGEST = 500_000
 ROOM = 64 * 1024
-CONTROL = ("RouteDecided", "AgentRegistered", "MessageRejected", "MessageReplayed", "MessageDiscarded")
+CONTROL = (
+    "RouteDecided",
+    "AgentRegistered",
+    "AgentGranted",
+    "MessageRejected",
+    "MessageReplayed",
+    "MessageDiscarded",
+)
 
 
 @dataclass
