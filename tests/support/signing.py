@@ -36,15 +36,17 @@ class SignedAs(httpx.Auth):
         key: SigningKey = ORCHESTRATORS_KEY,
         *,
         issuer: str = ORCHESTRATOR,
-        at: float | None = None,
+        away_s: float = 0.0,
     ) -> None:
         self._agent = AgentId(agent)
         self._key = key
         self._issuer = issuer
-        self._at = at
+        self._away_s = away_s
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        token = token_for(parts_of(request), self._agent, self._key, self._issuer, at=self._at)
+        token = token_for(
+            parts_of(request), self._agent, self._key, self._issuer, at=time.time() + self._away_s
+        )
         request.headers["authorization"] = f"Bearer {token}"
         yield request
 

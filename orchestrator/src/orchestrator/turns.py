@@ -95,7 +95,7 @@ class Turns:
             self._held_since = None
 
     def _give(self) -> None:
-        while (waiter := self._next()) is not None:
+        while (waiter := self._next_and_later()) is not None:
             self._line(waiter.standing).remove(waiter)
             if waiter.turn.cancelled():
                 continue
@@ -103,7 +103,10 @@ class Turns:
             self._inside.add(waiter)
             self._last_was_new = waiter.standing is Standing.NEW
             waiter.turn.set_result(self._breaker.leaves(waiter.standing))
-        self._look_again()
+
+    def _next_and_later(self) -> _Waiter | None:
+        self._look_again()  # comes first: a wait that ends between the two looks is over for the second
+        return self._next()
 
     def _next(self) -> _Waiter | None:
         if self._suspects and self._now_alone():

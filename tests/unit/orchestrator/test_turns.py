@@ -96,3 +96,24 @@ async def test_a_probe_that_is_given_up_leaves_its_place_to_the_next() -> None:
     probe.cancel()
     async with asyncio.timeout(5):
         await waiting
+
+
+class Soon(CircuitBreaker):
+    """Says some times that there is a moment left, and then that it is over."""
+
+    def __init__(self, looks: int) -> None:
+        super().__init__(1000, lambda _: 0.0)
+        self.looks = looks
+
+    def wait_s(self, standing: Standing) -> float | None:
+        self.looks -= 1
+        return 0.0 if self.looks < 0 else 0.001
+
+
+@pytest.mark.parametrize("standing", [Standing.NEW, Standing.FAILED, Standing.SUSPECT])
+@pytest.mark.parametrize("looks", range(6))
+async def test_a_wait_that_ends_between_two_looks_at_the_clock_is_over(
+    looks: int, standing: Standing
+) -> None:
+    async with asyncio.timeout(5), Turns(4, Soon(looks)).turn(as_one(standing)):
+        pass

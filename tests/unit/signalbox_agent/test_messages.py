@@ -1,7 +1,6 @@
 """``POST /messages``: what an agent answers, in which order it makes things durable, and what it refuses."""
 
 import asyncio
-import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -219,8 +218,8 @@ async def test_a_call_without_a_token_is_refused(bench: Any, token: str | None) 
         SignedAs("answering", AGENTS_KEY),
         SignedAs("answering", issuer="operator"),
         SignedAs("another_agent"),
-        SignedAs("answering", at=time.time() - 120),
-        SignedAs("answering", at=time.time() + 120),
+        SignedAs("answering", away_s=-120),
+        SignedAs("answering", away_s=120),
     ],
     ids=[
         "a stranger's key",
