@@ -51,18 +51,20 @@ class Checkout:
 
     @property
     def built_with_it(self) -> dict[str, str]:
-        """The setting of a process that is to run this copy's contracts and services."""
+        """The settings of a process that is to run this copy's contracts and services."""
         sources = ("contracts/src", *(f"services/{name}/src" for name in _SERVICES))
-        return {"PYTHONPATH": os.pathsep.join(str(self.folder / part) for part in sources)}
+        return {
+            "PYTHONPATH": os.pathsep.join(str(self.folder / part) for part in sources),
+            "CATALOG": str(self.folder / "contracts" / "catalog.yaml"),
+        }
 
     async def signalbox(self, *words: str) -> Told:
         """Run the command ``signalbox`` here, against the stack."""
-        catalog = {"CATALOG": str(self.folder / "contracts" / "catalog.yaml")}
         process = await asyncio.create_subprocess_exec(
             _SIGNALBOX,
             *words,
             cwd=self.folder,
-            env={**self.stack.env, **catalog, **self.built_with_it},
+            env={**self.stack.env, **self.built_with_it},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

@@ -40,9 +40,18 @@ def apply_contracts_and_topics(
     needs = {BROKER: ("topics", "apply"), REGISTRY: ("contracts", "register")}
     started = [_start(root, environment, *words) for name, words in needs.items() if name in running]
     if grants is not None and grants.exists() and needs.keys() <= set(running):  # it waits for the other two
-        started.append(_start(root, environment, "agents", "apply", str(grants), "--why", "make up"))
+        started.append(_start_grants(root, environment, grants, "make up"))
     for command in started:
         _finish(command)
+
+
+def apply_grants(root: Path, environment: Mapping[str, str], grants: Path, why: str) -> None:
+    """Make the grants of a file.
+
+    Raises:
+        CommandFailed: it can't be done.
+    """
+    _finish(_start_grants(root, environment, grants, why))
 
 
 def apply_acls(root: Path, environment: Mapping[str, str]) -> None:
@@ -83,6 +92,12 @@ def await_replicas(root: Path, environment: Mapping[str, str]) -> str:
     except subprocess.TimeoutExpired:
         return f"could not find out in {_DEADLINE_S} s whether all replicas are in sync"
     return ""
+
+
+def _start_grants(
+    root: Path, environment: Mapping[str, str], grants: Path, why: str
+) -> subprocess.Popen[str]:
+    return _start(root, environment, "agents", "apply", str(grants), "--why", why)
 
 
 def _start(root: Path, environment: Mapping[str, str], *words: str) -> subprocess.Popen[str]:

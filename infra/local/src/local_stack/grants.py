@@ -1,7 +1,7 @@
 """Grants for the agents of a stack: their keys, where they live, what the catalog lets them take and give."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,6 +38,31 @@ def write_grants(
     path = run_dir / GRANTS_FILE
     path.write_text(json.dumps({"agents": agents}, indent=2))  # JSON is YAML, too
     return path if agents else None
+
+
+def renew_grant(
+    run_dir: Path, service: str, settings: Mapping[str, str], apply: Callable[[Path], None]
+) -> bool:
+    """``apply`` the file with what the catalog by now allows an agent; says whether that was anything new.
+
+    A contract that came after `make up` is so taken and given by whom the catalog lists. What ``apply``
+    raises goes through, and the file stays as it was.
+    """
+    path = run_dir / GRANTS_FILE
+    before = path.read_text() if path.exists() else '{"agents": {}}'
+    grants = json.loads(before)
+    grant = grants["agents"].get(service)
+    now = allowed(Catalog.load(settings["CATALOG"]), service)
+    if grant is None or grant == grant | now:
+        return False
+    grants["agents"][service] = grant | now
+    path.write_text(json.dumps(grants, indent=2))
+    try:
+        apply(path)
+    except BaseException:
+        path.write_text(before)
+        raise
+    return True
 
 
 def allowed(catalog: Catalog, agent: str) -> dict[str, Any]:

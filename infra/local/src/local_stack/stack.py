@@ -14,7 +14,8 @@ from local_stack.foundation import (
     Foundation,
     foundation_of,
 )
-from local_stack.governance import ask_can_i_deploy
+from local_stack.governance import apply_grants, ask_can_i_deploy
+from local_stack.grants import renew_grant
 from local_stack.instances import all_services, counts_of, kind_of, service_named
 from local_stack.lock import exclusive
 from local_stack.ports import chosen_addresses, free_ports, is_taken
@@ -160,9 +161,17 @@ class Stack:
                 pipeline = self._foundation_in_use().identity(DEPLOYER, own)
                 warning = ask_can_i_deploy(service.kind, self.root, {**shared, **own, **pipeline})
                 self._progress.say(warning or f"{service.kind} may be deployed")
+                self._renew_grant(service, {**shared, **own, **pipeline})
             self._progress.say(f"stopping {name}")
             self._running.stop(name)
             self._starting().one(service, shared, own)
+
+    def _renew_grant(self, service: Service, settings: Mapping[str, str]) -> None:
+        why = f"redeploy {service.kind}"
+        if renew_grant(
+            self.run_dir, service.kind, settings, lambda path: apply_grants(self.root, settings, path, why)
+        ):
+            self._progress.say(f"{service.kind} was granted what the catalog allows it by now")
 
     def start_instance(self, name: str) -> None:
         """Add an orchestrator (``orchestrator_3``) to the running stack, and wait until it is ready.
