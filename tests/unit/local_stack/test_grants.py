@@ -25,7 +25,8 @@ def catalog(root: Path, tmp_path: Path) -> Path:
 def gives_another(catalog: Path) -> None:
     text = yaml.safe_load(catalog.read_text())
     scored = text["records"]["sdr.LeadScored"]
-    text["records"]["sdr.LeadRated"] = scored
+    text["records"]["sdr.LeadRated"] = {**scored, "producers": ["lead_scoring"]}
+    text["records"]["sdr.LeadScored"] = {**scored, "producers": []}
     catalog.write_text(yaml.safe_dump(text))
 
 
@@ -42,7 +43,7 @@ def test_a_type_that_came_meanwhile_is_granted_beside_what_was(catalog: Path) ->
     settings, applied = {"CATALOG": str(catalog)}, list[Path]()
     assert renew_grant(catalog.parent, "lead_scoring", settings, applied.append)
     grants = json.loads(applied[0].read_text())["agents"]
-    assert "sdr.LeadRated" in grants["lead_scoring"]["gives"]
+    assert {"sdr.LeadRated", "sdr.LeadScored"} <= {*grants["lead_scoring"]["gives"]}  # the old one runs yet
     assert grants["lead_scoring"]["endpoints"] == ["http://127.0.0.1:1"]
     assert grants["other"] == {"takes": []}
     assert not renew_grant(catalog.parent, "lead_scoring", settings, applied.append)

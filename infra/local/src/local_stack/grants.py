@@ -45,17 +45,21 @@ def renew_grant(
 ) -> bool:
     """``apply`` the file with what the catalog by now allows an agent; says whether that was anything new.
 
-    A contract that came after `make up` is so taken and given by whom the catalog lists. What ``apply``
-    raises goes through, and the file stays as it was.
+    A contract that came after `make up` is so taken and given by whom the catalog lists. Nothing is taken
+    away before the next `make up`: what runs until the service is there anew announced itself by the grant
+    that it had. What ``apply`` raises goes through, and the file stays as it was.
     """
     path = run_dir / GRANTS_FILE
     before = path.read_text() if path.exists() else '{"agents": {}}'
     grants = json.loads(before)
     grant = grants["agents"].get(service)
     now = allowed(Catalog.load(settings["CATALOG"]), service)
-    if grant is None or grant == grant | now:
+    if grant is None:
         return False
-    grants["agents"][service] = grant | now
+    wider = grant | {what: sorted({*grant[what], *types}) for what, types in now.items()}
+    if wider == grant:
+        return False
+    grants["agents"][service] = wider
     path.write_text(json.dumps(grants, indent=2))
     try:
         apply(path)
