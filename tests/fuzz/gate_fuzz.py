@@ -5,7 +5,6 @@ flip, cut, insert, repeat and splice their bytes, keys and headers. Exit status 
 slower than 50 ms, every reason was seen, and each accepted datum survives decode, encode, decode.
 """
 
-import argparse
 import asyncio
 import json
 import math
@@ -23,6 +22,7 @@ from typing import Any
 sys.path.append(str(Path(__file__).resolve().parents[1] / "support"))
 
 import signalbox_contracts
+from fuzz_command import run, show
 from memory_registry import SDR, MemoryRegistry, headers, impatient_gate, record
 from signalbox.avro import decode, encode, parse, unframe
 from signalbox.errors import Refusal
@@ -319,30 +319,24 @@ def report(tally: Tally, seed: int, took_s: float) -> None:
     print(f"seed {seed}: {tally.count:,} messages in {took_s:.0f} s, slowest {tally.slowest_s * 1e3:.1f} ms")
     for verdict in ("ACCEPTED", *GATE_REASONS):
         print(f"  {verdict:<16}{tally.verdicts[verdict]:>10,}")
-    for what, found in {
-        "crashes": tally.crashes,
-        "slower than 50 ms": tally.hangs,
-        "unequal round trips": tally.unequal,
-        "reasons never seen": tally.unseen,
-    }.items():
-        print(f"  {what}: {len(found)}")
-        for one in found[:5]:
-            print(f"    {one}")
+    show(
+        {
+            "crashes": tally.crashes,
+            "slower than 50 ms": tally.hangs,
+            "unequal round trips": tally.unequal,
+            "reasons never seen": tally.unseen,
+        }
+    )
 
 
 def main() -> int:
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument(
-        "--count", type=int, default=1_000_000, help="mutated messages (default 1,000,000)"
+    return run(
+        __doc__,
+        count=1_000_000,
+        what="mutated messages",
+        fuzz=lambda count, seed: asyncio.run(fuzz(count, seed, progress=True)),
+        report=report,
     )
-    arguments.add_argument("--seed", type=int, help="the seed of a run to repeat")
-    given = arguments.parse_args()
-    seed = given.seed if given.seed is not None else random.SystemRandom().randrange(2**32)
-    print(f"seed {seed}")
-    started = time.monotonic()
-    tally = asyncio.run(fuzz(given.count, seed, progress=True))
-    report(tally, seed, time.monotonic() - started)
-    return 1 if tally.failed else 0
 
 
 if __name__ == "__main__":

@@ -4,13 +4,12 @@ Exit status 0 says: nothing but a bad address was refused, and for two readers t
 had one recipient, the lead's, no header more or less, and the text that was meant.
 """
 
-import argparse
 import random
 import sys
-import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from fuzz_command import run, show
 from send_email.composing import Sender, composed, meaning
 from send_email.mails import Mail
 from send_email.reading import LINE_LIMIT, READERS
@@ -160,21 +159,19 @@ def fuzz(count: int, seed: int, *, progress: bool = False) -> Tally:
     return tally
 
 
+def report(tally: Tally, seed: int, took_s: float) -> None:
+    print(f"seed {seed}: {tally.count:,} mails, {tally.written:,} written, in {took_s:.0f} s")
+    show({"faults": tally.faults})
+
+
 def main() -> int:
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--count", type=int, default=100_000, help="mails (default 100,000)")
-    arguments.add_argument("--seed", type=int, help="the seed of a run to repeat")
-    given = arguments.parse_args()
-    seed = given.seed if given.seed is not None else random.SystemRandom().randrange(2**32)
-    print(f"seed {seed}")
-    started = time.monotonic()
-    tally = fuzz(given.count, seed, progress=True)
-    took = time.monotonic() - started
-    print(f"seed {seed}: {tally.count:,} mails, {tally.written:,} written, in {took:.0f} s")
-    print(f"  faults: {len(tally.faults)}")
-    for one in tally.faults[:5]:
-        print(f"    {one}")
-    return 1 if tally.failed else 0
+    return run(
+        __doc__,
+        count=100_000,
+        what="mails",
+        fuzz=lambda count, seed: fuzz(count, seed, progress=True),
+        report=report,
+    )
 
 
 if __name__ == "__main__":

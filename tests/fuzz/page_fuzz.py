@@ -6,12 +6,12 @@ no page slower than a second of processor time, no text longer than its limit, a
 carry (surrogates, NUL, hidden characters).
 """
 
-import argparse
 import random
 import sys
 import time
 from dataclasses import dataclass, field
 
+from fuzz_command import run, show
 from signalbox.texts import without_hidden
 from signalbox.tools.pages import TEXT_LIMIT, page_text
 from signalbox.tools.website import BYTE_LIMIT
@@ -197,27 +197,17 @@ def _check_one(body: bytes, charset: str | None, html: bool, tally: Tally) -> No
 def report(tally: Tally, seed: int, took_s: float) -> None:
     print(f"seed {seed}: {tally.count:,} pages in {took_s:.0f} s, slowest {tally.slowest_s * 1e3:.0f} ms")
     print(f"  with a text: {tally.read:,}")
-    for what, found in {
-        "crashes": tally.crashes,
-        "slower than 1 s": tally.slow,
-        "texts that are not fit": tally.unfit,
-    }.items():
-        print(f"  {what}: {len(found)}")
-        for one in found[:5]:
-            print(f"    {one}")
+    show({"crashes": tally.crashes, "slower than 1 s": tally.slow, "texts that are not fit": tally.unfit})
 
 
 def main() -> int:
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--count", type=int, default=100_000, help="mutated pages (default 100,000)")
-    arguments.add_argument("--seed", type=int, help="the seed of a run to repeat")
-    given = arguments.parse_args()
-    seed = given.seed if given.seed is not None else random.SystemRandom().randrange(2**32)
-    print(f"seed {seed}")
-    started = time.monotonic()
-    tally = fuzz(given.count, seed, progress=True)
-    report(tally, seed, time.monotonic() - started)
-    return 1 if tally.failed else 0
+    return run(
+        __doc__,
+        count=100_000,
+        what="mutated pages",
+        fuzz=lambda count, seed: fuzz(count, seed, progress=True),
+        report=report,
+    )
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ accepted (routed) as soon as the server was itself again; a bad one never was; w
 What is well-formed and a lie is no part of it.
 """
 
-import argparse
 import asyncio
 import copy
 import json
@@ -14,7 +13,6 @@ import logging
 import os
 import random
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,6 +24,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "support"))
 
 import structlog
 
+from fuzz_command import run, show
 from http_answers import Asked, answering, said
 from memory_registry import headers, record, sdr_admission
 from orchestrator.router import Router
@@ -350,25 +349,21 @@ async def fuzz(count: int, seed: int) -> Tally:
 
 def report(tally: Tally, seed: int, took_s: float) -> None:
     print(f"seed {seed}: {tally.count:,} spoilt answers in {took_s:.0f} s")
-    print(f"  taken {dict(tally.taken)}, waited {dict(tally.waited)}, wrong {len(tally.wrong)}")
-    for one in tally.wrong[:10]:
-        print(f"    {one}")
+    print(f"  taken {dict(tally.taken)}, waited {dict(tally.waited)}")
+    show({"wrong": tally.wrong}, most=10)
 
 
 def main() -> int:
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--count", type=int, default=5_000, help="spoilt answers (default 5,000)")
-    arguments.add_argument("--seed", type=int, help="the seed of a run to repeat")
-    given = arguments.parse_args()
     os.environ.pop("MODEL_CALL_LOG", None)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     logging.disable(logging.CRITICAL)
-    seed = given.seed if given.seed is not None else random.SystemRandom().randrange(2**32)
-    print(f"seed {seed}")
-    started = time.monotonic()
-    tally = asyncio.run(fuzz(given.count, seed))
-    report(tally, seed, time.monotonic() - started)
-    return 1 if tally.failed else 0
+    return run(
+        __doc__,
+        count=5_000,
+        what="spoilt answers",
+        fuzz=lambda count, seed: asyncio.run(fuzz(count, seed)),
+        report=report,
+    )
 
 
 if __name__ == "__main__":

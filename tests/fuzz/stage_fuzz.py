@@ -6,7 +6,6 @@ fewer partitions, an audit topic that is small or missing. Exit status 0 says: n
 has exactly one outcome, its bytes can be had back, and no letter left out what its topic had room for.
 """
 
-import argparse
 import asyncio
 import logging
 import random
@@ -24,6 +23,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "support"))
 import structlog
 
 import signalbox_contracts
+from fuzz_command import run, show
 from gate_fuzz import corpus, fuzzed_registry
 from hostile_records import AT_ONCE, BROKERS, GOOD, LARGEST, Sender
 from limited_broker import LimitedBroker, LimitedProducer, ScriptedConsumer, batch_bytes
@@ -232,23 +232,18 @@ def report(tally: Tally, seed: int, took_s: float) -> None:
     )
     for how, count in sorted(tally.outcomes.items()):
         print(f"  {how:<28}{count:>10,}")
-    print(f"  faults: {len(tally.faults)}")
-    for one in tally.faults[:5]:
-        print(f"    {one}")
+    show({"faults": tally.faults})
 
 
 def main() -> int:
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--count", type=int, default=20_000, help="records (default 20,000)")
-    arguments.add_argument("--seed", type=int, help="the seed of a run to repeat")
-    given = arguments.parse_args()
-    seed = given.seed if given.seed is not None else random.SystemRandom().randrange(2**32)
-    print(f"seed {seed}")
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    started = time.monotonic()
-    tally = asyncio.run(fuzz(given.count, seed, progress=True))
-    report(tally, seed, time.monotonic() - started)
-    return 1 if tally.failed else 0
+    return run(
+        __doc__,
+        count=20_000,
+        what="records",
+        fuzz=lambda count, seed: asyncio.run(fuzz(count, seed, progress=True)),
+        report=report,
+    )
 
 
 if __name__ == "__main__":
