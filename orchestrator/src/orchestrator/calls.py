@@ -91,15 +91,11 @@ class AgentCaller:
     async def deliver(self, original: Record, endpoint: Endpoint) -> Settled:
         """Post ``original`` until it is settled; ``endpoint`` is asked before each attempt."""
         delivery = _Delivery(original, endpoint)
-
-        async def attempt() -> Outcome | Poisoned:
-            return await self._attempted(delivery)
-
         attempts = AsyncRetrying(
             retry=retry_if_result(lambda outcome: not self._settles(delivery, outcome)), wait=self._until_next
         )
         try:
-            outcome: Outcome | Poisoned = await attempts(attempt)
+            outcome: Outcome | Poisoned = await attempts(self._attempted, delivery)
         finally:
             self.failing -= delivery.failed_at is not None
         match outcome:

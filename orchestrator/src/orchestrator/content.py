@@ -1,8 +1,8 @@
 """What a lead says, as a digest: the same for a redelivery, whichever contract version wrote it.
 
-Left out is when it was captured, which a connector may give anew each time, and every field that has its
-default: another version of the contract may lack it. Names, not positions, say what a value is, and numbers,
-times and bytes count by what they mean.
+Left out is when it was captured, since a connector may say something else each time, and every field that has
+its default: another version of the contract may lack it. Names, not positions, say what a value is, and
+numbers, times and bytes count by what they mean.
 """
 
 import hashlib

@@ -97,7 +97,7 @@ class Directory:
 
     def route_to(self, agent: AgentId) -> None:
         """Note that a route is written to ``agent``, which needs a dispatcher until :meth:`released`."""
-        if agent not in self.at_work:
+        if agent not in self._routed and not self.was_reached(agent):
             self._routed.add(agent)
             self._notify()
 

@@ -74,9 +74,9 @@ class Reaching:
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
     def _keep(self) -> None:
-        if not self._directory.read_to_its_end.is_set() or self._kept == self._directory.to_remember:
-            return
         kept = self._directory.to_remember
+        if not self._directory.read_to_its_end.is_set() or kept == self._kept:
+            return
         draft = self._file.with_suffix(".new")
         try:
             draft.touch(mode=0o600)

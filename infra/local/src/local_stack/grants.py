@@ -50,12 +50,13 @@ def renew_grant(
     that it had. What ``apply`` raises goes through, and the file stays as it was.
     """
     path = run_dir / GRANTS_FILE
-    before = path.read_text() if path.exists() else '{"agents": {}}'
-    grants = json.loads(before)
-    grant = grants["agents"].get(service)
-    now = allowed(Catalog.load(settings["CATALOG"]), service)
-    if grant is None:
+    if service not in AGENTS or not path.exists():
         return False
+    before = path.read_text()
+    grants = json.loads(before)
+    if (grant := grants["agents"].get(service)) is None:
+        return False
+    now = allowed(Catalog.load(settings["CATALOG"]), service)
     wider = grant | {what: sorted({*grant[what], *types}) for what, types in now.items()}
     if wider == grant:
         return False
