@@ -99,6 +99,7 @@ def bootstrap(settings: OrchestratorSettings, closing: AsyncExitStack) -> Orches
     trust, signer = Trust(control, keys, readiness), RequestSigner(ORCHESTRATOR, keys.orchestrators_key)
     seats = Seats.of(catalog, settings.agent_limit)
     directory = Directory(control, settings.agent_endpoint_allow, seats, readiness)
+    directory.judged_by(partial(trust.judge, apply=directory.apply))
     contracts = Contracts(
         registry,
         refresh_s=settings.contract_refresh_s,

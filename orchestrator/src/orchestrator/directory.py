@@ -2,14 +2,14 @@
 
 import asyncio
 import re
-from collections import deque
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
 from prometheus_client import Counter, Gauge
 
+from orchestrator.announcements import Announcements
 from orchestrator.registered import RegisteredAgent, registered
 from orchestrator.seats import Seats
 from orchestrator.trust import Trust, read_topic
@@ -18,25 +18,14 @@ from signalbox.errors import ConfigurationError, Refusal
 from signalbox.kafka import KafkaSettings
 from signalbox.names import AGENT_REGISTRY, AgentId, RecordType
 from signalbox.patience import patiently
-from signalbox.reasons import Reason
 from signalbox.records import Record
 from signalbox.telemetry import Readiness, logger
-from signalbox_contracts.control import AgentRegistered
+from signalbox.trust import Untrusted, agent_of
 
 _log = logger(__name__)
-_AGENT_ID: Final = re.compile(r"[a-z][a-z0-9._-]{0,63}")
 _AGENTS = Gauge("signalbox_agents", "Agents in the directory")
 _REFUSED = Counter("signalbox_registrations_left_out", "Trusted registrations that were left out", ["why"])
 _FULL: Final = "there are AGENT_LIMIT agents: remove one (`signalbox agents remove`), or raise it"
-_LARGEST: Final = 64 * 1024
-"""An announcement, in bytes: it is read before anybody knows who made it."""
-_STRANGE_SCHEMAS: Final = 64
-_STRANGE_S: Final = 60.0
-"""So many schemas that are no announcement's are asked for in this time, in seconds."""
-_TOLD: Final = 100
-"""Lines in the log about what was left out, in the same time."""
-_FRAME: Final = 5
-_NO_ANNOUNCEMENT: Final = frozenset({Reason.UNKNOWN_SCHEMA, Reason.NOT_ADMITTED})
 
 
 class Directory:
@@ -49,17 +38,16 @@ class Directory:
         seats: Seats | None = None,
         readiness: Readiness | None = None,
     ) -> None:
-        self._control = control
+        self._announcements = Announcements(control)
         self._allowed = re.compile(endpoint_allow)
         self._seats = seats or Seats()
-        self._schemas = _Schemas()
         self._readiness = readiness or Readiness()
         self._agents: dict[AgentId, RegisteredAgent] = {}
         self._known_since: dict[AgentId, float] = {}
         self._reached: dict[AgentId, str] = {}
         self._routed: set[AgentId] = set()
         self._turned_away: dict[AgentId, Record] = {}
-        self._told_at: deque[float] = deque()
+        self._judge: Callable[[Record], Awaitable[object]] = self.apply
         self._changed = asyncio.Event()
         self.changed_at = 0.0
         self.read_to_its_end = asyncio.Event()
@@ -151,6 +139,10 @@ class Directory:
                 readiness.done("directory")
                 self._is_read()
 
+    def judged_by(self, judge: Callable[[Record], Awaitable[object]]) -> None:
+        """Have one that waited for a seat judged once more: its grant or its key may be another since."""
+        self._judge = judge
+
     def _is_read(self) -> None:
         if not self.read_to_its_end.is_set():
             # What was at work once and is not here any more has routes to be released, and no endpoint.
@@ -161,38 +153,26 @@ class Directory:
     async def apply(self, record: Record) -> str | None:
         """Take one trusted registration or tombstone into the directory; return why it was left out.
 
-        What can't be read or is not allowed is logged and left out: a bad definition must not stop the
-        others, and must not receive anybody's data.
+        A bad definition must not stop the others, and must not receive anybody's data.
         """
-        agent = AgentId((record.key or b"").decode(errors="replace"))
-        if not _AGENT_ID.fullmatch(agent):
-            return self._left_out(agent, "key", "the key is no agent id")
+        try:
+            agent = agent_of(record)
+        except Untrusted as error:
+            return _left_out("key", str(error))
         if record.value is None:
             await self._remove(agent)
             return None
-        if (unread := self._why_unread(agent, record, record.value)) is not None:
-            return self._left_out(agent, *unread)
+        if not self._seats.has_one_for(agent, self._agents.keys() | self._reached.keys()):
+            self._turn_away(agent, record)
+            return _left_out("limit", _FULL)
         try:
-            taken = registered(agent, await self._control.read(AgentRegistered, record), self._allowed)
+            taken = registered(agent, await self._announcements.read(record), self._allowed)
         except (Refusal, ConfigurationError, ValueError) as error:
-            if isinstance(error, Refusal) and error.reason in _NO_ANNOUNCEMENT:
-                self._schemas.is_strange(record.value)
-            return self._left_out(agent, "definition", str(error))
-        self._schemas.is_good(record.value)
+            return _left_out("definition", str(error))
         if self._agents.get(agent) != taken:
             self._agents[agent] = taken
             self._known_since.setdefault(agent, asyncio.get_running_loop().time())
             self._changed_by(agent)
-        return None
-
-    def _why_unread(self, agent: AgentId, record: Record, value: bytes) -> tuple[str, str] | None:
-        if len(value) > _LARGEST:
-            return "size", f"it has more than {_LARGEST} bytes"
-        if not self._seats.has_one_for(agent, self._agents.keys() | self._reached.keys()):
-            self._turn_away(agent, record)
-            return "limit", _FULL
-        if not self._schemas.may_be_asked(value):
-            return "schema", "its schema is no announcement's; that was asked less than a minute ago"
         return None
 
     async def _remove(self, agent: AgentId) -> None:
@@ -209,7 +189,7 @@ class Directory:
             waiting = next(iter(self._turned_away))
             record = self._turned_away.pop(waiting)
             self._tell_turned_away()
-            await self.apply(record)
+            await self._judge(record)
 
     def _turn_away(self, agent: AgentId, record: Record) -> None:
         # One that waits comes in when a seat is free. Only so many wait: the rest announce themselves again.
@@ -222,16 +202,6 @@ class Directory:
         why = f"{len(self._turned_away)} or more refused ({waiting}): {_FULL}" if waiting else None
         self._readiness.degraded("agent registrations", why)
 
-    def _left_out(self, agent: AgentId, kind: str, why: str) -> str:
-        _REFUSED.labels(kind).inc()
-        now = asyncio.get_running_loop().time()
-        while self._told_at and self._told_at[0] < now - _STRANGE_S:
-            self._told_at.popleft()
-        if len(self._told_at) < _TOLD:  # the metric counts all; a flood must not fill the disk
-            self._told_at.append(now)
-            _log.error("registration ignored", agent=agent[:64], why=why[:500])
-        return why
-
     def _changed_by(self, agent: AgentId) -> None:
         _log.info("directory changed", agent=agent, removed=agent not in self._agents)
         _AGENTS.set(len(self._agents))
@@ -243,27 +213,9 @@ class Directory:
         self._changed = asyncio.Event()
 
 
-class _Schemas:
-    """Which schemas announcements have: each is a question to the registry, and anybody can name millions."""
-
-    def __init__(self) -> None:
-        self._good: set[bytes] = set()
-        self._strange: dict[bytes, float] = {}
-
-    def may_be_asked(self, value: bytes) -> bool:
-        frame = value[:_FRAME]
-        if frame in self._good:
-            return True
-        oldest = asyncio.get_running_loop().time() - _STRANGE_S
-        while self._strange and next(iter(self._strange.values())) < oldest:
-            del self._strange[next(iter(self._strange))]
-        return frame not in self._strange and len(self._strange) < _STRANGE_SCHEMAS
-
-    def is_good(self, value: bytes) -> None:
-        self._good.add(value[:_FRAME])
-
-    def is_strange(self, value: bytes) -> None:
-        self._strange[value[:_FRAME]] = asyncio.get_running_loop().time()
+def _left_out(kind: str, why: str) -> str:
+    _REFUSED.labels(kind).inc()
+    return why
 
 
 def _gives(agent: RegisteredAgent) -> dict[RecordType, bool]:

@@ -6,6 +6,7 @@ from contextlib import aclosing
 from functools import partial
 from typing import Final
 
+from orchestrator.announcements import Announcements
 from orchestrator.refusals import Refusals
 from signalbox.control import ControlRecords
 from signalbox.errors import ConfigurationError, Refusal, Unavailable
@@ -29,6 +30,7 @@ class Trust:
 
     def __init__(self, control: ControlRecords, settings: TrustSettings, readiness: Readiness) -> None:
         self._control = control
+        self._announcements = Announcements(control)
         self._registrations = Registrations(settings)
         self.refusals = Refusals(readiness)
         self.grants_read = asyncio.Event()
@@ -93,7 +95,7 @@ class Trust:
 
     async def _read(self, record: Record) -> AgentRegistered:
         try:
-            return await self._control.read(AgentRegistered, record)
+            return await self._announcements.read(record)
         except Refusal as error:
             raise Untrusted(Fault.RECORD, str(error)) from error
 

@@ -9,6 +9,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from orchestrator.directory import Directory
+from orchestrator.seats import Seats
 from orchestrator.trust import Trust
 from signalbox.errors import Refusal, Unavailable
 from signalbox.names import AGENT_GRANTS, AgentId, RecordType
@@ -37,24 +38,26 @@ class JsonCodec:
 class Scene:
     """A directory with the trust that stands before it."""
 
-    def __init__(self) -> None:
+    def __init__(self, seats: Seats | None = None) -> None:
         self.readiness = Readiness()
-        codec: Any = JsonCodec()
+        self.codec: Any = JsonCodec()
         settings = TrustSettings(agent_keys_dir=Path("/nonexistent"), agent_enrolment="granted")
-        self.trust = Trust(codec, settings, self.readiness)
-        self.directory = Directory(codec, LOOPBACK)
+        self.trust = Trust(self.codec, settings, self.readiness)
+        self.directory = Directory(self.codec, LOOPBACK, seats)
+        self.directory.judged_by(self.judge)
         self.clock = int(datetime.now(UTC).timestamp() * 1000) - 10_000
 
-    async def grant(self, **fields: Any) -> None:
+    async def grant(self, agent: str = "send_email", **fields: Any) -> None:
         base = {
-            "agent_id": "send_email",
+            "agent_id": agent,
             "public_keys": [MAIL.public],
             "endpoints": [HOME],
             "granted_at": datetime.now(UTC),
             "who": "a test",
         }
         value = AgentGranted.model_validate(base | fields).model_dump_json().encode()
-        await self.trust.take_grant(Record(AGENT_GRANTS, 0, 0, b"send_email", value), self.directory.apply)
+        record = Record(AGENT_GRANTS, 0, 0, agent.encode(), value)
+        await self.trust.take_grant(record, self.directory.apply)
 
     def record(self, key: SigningKey = MAIL, agent: str = "send_email", **fields: Any) -> Record:
         self.clock += 1
@@ -202,3 +205,46 @@ async def test_an_announcement_that_the_directory_could_not_take_in_yet_is_judge
         await scene.trust.judge(moved, away)
     await scene.judge(moved)
     assert scene.endpoint == HOME + "/moved"
+
+
+async def test_who_waited_for_a_seat_is_judged_by_the_grant_that_there_is_when_it_is_free() -> None:
+    scene = Scene(Seats(1))
+    await scene.grant(agent="first", endpoints=[HOME])
+    await scene.grant()
+    await scene.judge(scene.record(agent="first"))
+    await scene.judge(scene.record())
+    assert set(scene.directory.agents) == {"first"}
+    await scene.grant(endpoints=[f"{HOME}/elsewhere"])
+    await scene.grant(agent="first", revoked=True)
+    assert not scene.directory.agents
+    assert any("outside" in why or "endpoint" in why for why in scene.readiness.impaired)
+
+
+async def test_who_waited_for_a_seat_and_is_still_granted_has_it() -> None:
+    scene = Scene(Seats(1))
+    await scene.grant(agent="first")
+    await scene.grant()
+    await scene.judge(scene.record(agent="first"))
+    await scene.judge(scene.record())
+    await scene.grant(agent="first", revoked=True)
+    assert scene.endpoint == HOME
+    await scene.grant(endpoints=[f"{HOME}/elsewhere"])
+    assert scene.endpoint is None  # what came in so is in force as any other
+
+
+async def test_schemas_that_are_no_announcements_are_asked_for_a_few_times_whoever_signed_them(
+    scene: Scene,
+) -> None:
+    asked = 0
+
+    async def unknown(*_: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        raise Refusal(Reason.UNKNOWN_SCHEMA, "the registry does not know it")
+
+    scene.codec.read = unknown
+    for number in range(500):
+        scene.clock += 1
+        await scene.judge(registration("send_email", b"\0" + number.to_bytes(4, "big"), MAIL, scene.clock))
+    assert asked <= 64
+    assert scene.endpoint == HOME
