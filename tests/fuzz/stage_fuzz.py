@@ -28,13 +28,14 @@ from gate_fuzz import corpus, fuzzed_registry
 from hostile_records import AT_ONCE, BROKERS, GOOD, LARGEST, Sender
 from limited_broker import LimitedBroker, LimitedProducer, ScriptedConsumer, batch_bytes
 from memory_registry import MemoryRegistry, impatient_gate
+from orchestrator.deciding import Decide
 from orchestrator.history import TAKEN_IN_FROM, DecisionHistory, IntakeHistory
 from orchestrator.intake import Intake
 from orchestrator.ladder import References
 from orchestrator.outcomes import Outcome, Rejections, Route, Routes, original_of
 from orchestrator.router import Choice
 from orchestrator.routing import Routing
-from orchestrator.stage import Decide, Stage
+from orchestrator.stage import Stage
 from orchestrator.workflows import Workflows
 from signalbox import reasons
 from signalbox.control import ControlRecords

@@ -13,6 +13,7 @@ from signalbox.errors import Unwritable
 from signalbox.lesser_letters import LEFT_OUT, lesser_letters
 from signalbox.records import Draft, Record
 from signalbox.telemetry import Readiness, logger
+from signalbox.telemetry.repeated import Repeated
 
 Instead = Callable[[Record, Sequence[Draft], Unwritable], Sequence[Draft]]
 """Makes a dead letter of a record whose decision can't be written."""
@@ -32,6 +33,7 @@ _LESSER = Counter(
 _REFERENCES = Counter("signalbox_letters_by_reference", "Dead letters whose bytes are not in them", ["stage"])
 _GONE_AT = Gauge("signalbox_letter_bytes_gone_at_seconds", "When the first such bytes go, since the epoch")
 _ALARM: Final = "dead letters by reference"
+_REPEATED: Final = Repeated()  # a record that holds its partition comes here five times a second
 
 
 @dataclass(slots=True)
@@ -40,7 +42,8 @@ class References:
 
     readiness: Readiness
     retention: Retention
-    first_gone_at: datetime | None = None
+    first: tuple[datetime, str] | None = None
+    """When the first such bytes go, and from which topic."""
     count: int = 0
 
     def gone_at(self, topic: str, written_ms: int) -> datetime | None:
@@ -55,12 +58,12 @@ class References:
         """Raise the alarm for one more."""
         self.count += 1
         _REFERENCES.labels(stage).inc()
-        if gone_at is not None and (self.first_gone_at is None or gone_at < self.first_gone_at):
-            self.first_gone_at = gone_at
+        if gone_at is not None and (self.first is None or gone_at < self.first[0]):
+            self.first = (gone_at, topic)
             _GONE_AT.set(gone_at.timestamp())
-        until = "never" if self.first_gone_at is None else time_text(self.first_gone_at)
+        until, where = ("never", topic) if self.first is None else (time_text(self.first[0]), self.first[1])
         detail = (
-            f"{self.count} were written without their bytes, which {topic} has until {until}:"
+            f"{self.count} were written without their bytes, which {where} has until {until}:"
             " run `signalbox topics apply`, then replay or discard these letters before that"
         )
         self.readiness.degraded(_ALARM, detail)
@@ -85,12 +88,7 @@ class Ladder:
         to another partition if its own is not there, and else loses what is largest.
         """
         _LESSER.labels(self.stage).inc()
-        _log.error(
-            "an outcome can't be written",
-            stage=self.stage,
-            record=f"{self.record.topic}/{self.record.partition}/{self.record.offset}",
-            why=str(why),
-        )
+        self._tell(why)
         letter = next((draft for draft in self.drafts if is_letter(draft)), None)
         if letter is None:
             self.drafts = self.instead(self.record, self.drafts, why)
@@ -108,6 +106,13 @@ class Ladder:
             if any(name == LEFT_OUT for name, _ in draft.headers):
                 topic = source_of(draft)
                 self.references.note(self.stage, topic, self._gone_at(topic))
+
+    def _tell(self, why: Unwritable) -> None:
+        place = f"{self.record.topic}/{self.record.partition}/{self.record.offset}"
+        if (left_out := _REPEATED.due((self.stage, place, str(why)))) is not None:
+            _log.error(
+                "an outcome can't be written", stage=self.stage, record=place, why=str(why), left_out=left_out
+            )
 
     def _moved(self, letter: Draft) -> bool:
         if letter.partition is None:

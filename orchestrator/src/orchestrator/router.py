@@ -67,12 +67,13 @@ class Router:
         """
         started = time.perf_counter()
         text = _message_text(message.record_type, message.datum)
+        agents = _agents_text(candidates)
         try:
             done = await self._model.complete(
                 task="route",
                 instructions=INSTRUCTIONS,
-                prompt=_prompt(text, candidates),
-                shorter=_prompt(_cut(text, len(text) // 4), candidates),
+                prompt=_prompt(text, agents),
+                shorter=_prompt(_cut(text, len(text) // 4), agents),
                 output_type=_answer_type(tuple(agent.id for agent in candidates)),
                 stand_in=lambda: best_match(text, candidates),
                 message_id=message.envelope.id,
@@ -122,9 +123,13 @@ def _shortened(reason: Any) -> Any:
     return reason[:_REASON_LIMIT] if isinstance(reason, str) else reason
 
 
-def _prompt(message: str, candidates: Sequence[AgentDefinition]) -> str:
+def _prompt(message: str, agents: str) -> str:
+    return f"Agents:\n{agents}\n\nMessage:\n{message}"
+
+
+def _agents_text(candidates: Sequence[AgentDefinition]) -> str:
     agents = [agent.model_dump(exclude={"endpoint"}, exclude_none=True) for agent in candidates]
-    return f"Agents:\n{json.dumps(agents, ensure_ascii=False, indent=1)}\n\nMessage:\n{message}"
+    return json.dumps(agents, ensure_ascii=False, indent=1)
 
 
 def _message_text(record_type: str, datum: Mapping[str, Any]) -> str:

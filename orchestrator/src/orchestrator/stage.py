@@ -8,23 +8,21 @@ from typing import Final
 from prometheus_client import Counter
 
 from orchestrator.checkpoint import IN_FLIGHT, Checkpoint
+from orchestrator.deciding import Decide, Deciding
 from orchestrator.ladder import Instead, References, nothing_instead
-from orchestrator.ledger import Decision, Ledger, Prefix
+from orchestrator.ledger import Ledger, Prefix
 from orchestrator.room import Room
 from signalbox.errors import Fatal, Unavailable
 from signalbox.kafka import GroupConsumer, Partition, TransactionalProducer, TransactionLost
 from signalbox.kafka.consumer import Batch
 from signalbox.patience import patiently
-from signalbox.records import Draft, Record
+from signalbox.records import Record
 from signalbox.telemetry import Readiness, logger
 
-Decide = Callable[[Record], Awaitable[Sequence[Draft]]]
-"""Makes a record's outcome: the records to write, none for a duplicate. Waits out bad moments itself."""
 ReadBack = Callable[[frozenset[Partition]], Awaitable[None]]
 """Reads what was decided before on partitions that were just assigned."""
 
 _log = logger(__name__)
-_FAULTS = Counter("signalbox_decision_faults", "Decisions that failed unexpectedly", ["stage"])
 _RECORDS = Counter("signalbox_records", "Records read", ["stage"])
 
 _IDLE_POLL_S: Final = 0.2
@@ -77,11 +75,15 @@ class Stage:
         self.name = name
         self._consumer = consumer
         self._producer = producer
-        self._decide = decide
         self._readiness = readiness
         self._read_back = read_back
-        self._fault_pause_s = fault_pause_s
-        self._last_of_key: dict[bytes | None, Decision] | None = {} if one_at_a_time_per_key else None
+        self._deciding = Deciding(
+            name,
+            decide,
+            readiness,
+            one_at_a_time_per_key=one_at_a_time_per_key,
+            fault_pause_s=fault_pause_s,
+        )
         self._ledger = Ledger()
         self._room = Room(self._ledger, limit, set_aside)
         self._checkpoint = Checkpoint(
@@ -129,8 +131,8 @@ class Stage:
 
     def _forget_me(self) -> None:
         self._checkpoint.forget()
-        for metric in (_FAULTS, _RECORDS):
-            metric.remove_by_labels({"stage": self.name})
+        self._deciding.forget()
+        _RECORDS.remove_by_labels({"stage": self.name})
         for part in (self.name, f"{self.name} broker", f"{self.name} commit"):
             self._readiness.forget(part)
 
@@ -194,42 +196,8 @@ class Stage:
     def _begin(self, records: Sequence[Record]) -> None:
         _RECORDS.labels(self.name).inc(len(records))
         for record in records:
-            self._ledger.expect(record, self._started(record))
+            self._ledger.expect(record, self._deciding.begin(record))
         IN_FLIGHT.labels(self.name).set(self._ledger.in_flight)
-
-    def _started(self, record: Record) -> Decision:
-        if self._last_of_key is None:
-            return asyncio.create_task(self._decided(record))
-        before = self._last_of_key.get(record.key)
-        task = asyncio.create_task(self._decided(record, after=before))
-        self._last_of_key[record.key] = task
-        task.add_done_callback(lambda done: self._forget(record.key, done))
-        return task
-
-    def _forget(self, key: bytes | None, done: Decision) -> None:
-        assert self._last_of_key is not None
-        if self._last_of_key.get(key) is done:
-            del self._last_of_key[key]
-
-    async def _decided(self, record: Record, after: Decision | None = None) -> Sequence[Draft]:
-        if after is not None and not after.done():
-            await asyncio.wait([after])
-        part = f"{self.name} {record.topic}/{record.partition}/{record.offset}"
-        while True:
-            try:
-                drafts = await self._decide(record)
-            except Fatal:
-                raise
-            except Exception:  # noqa: BLE001 - logged with its traceback, and tried again
-                # A fault of ours, which this record brought to light. The record keeps its place and the
-                # others go on being decided; ending the process would stop every partition, again and again.
-                _log.exception("decision failed", record=part)
-                _FAULTS.labels(self.name).inc()
-                self._readiness.degraded(part, "its decision fails; see the log")
-                await asyncio.sleep(self._fault_pause_s)
-            else:
-                self._readiness.degraded(part, None)
-                return drafts
 
     async def _commit_finished(self) -> None:
         await self._settled_soon()

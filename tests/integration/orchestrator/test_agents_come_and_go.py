@@ -30,9 +30,8 @@ async def orchestrator(
     monkeypatch.setenv("SCHEMA_REGISTRY_URL", governed.addresses["registry"])
     monkeypatch.setenv("CATALOG", str(root / "contracts" / "catalog.yaml"))
     monkeypatch.setenv("LLM_MODEL", "offline")
-    settings = OrchestratorSettings(
-        data_dir=tmp_path, agent_tokens_dir=str(tmp_path), agent_limit=AGENTS + 20
-    )
+    monkeypatch.setenv("AGENT_KEYS_DIR", str(tmp_path / "keys"))
+    settings = OrchestratorSettings(data_dir=tmp_path, agent_limit=AGENTS + 20)
     async with AsyncExitStack() as closing:
         made = bootstrap(settings, closing)
         await made.control.load()

@@ -190,6 +190,8 @@ def test_retry_after_is_read_as_seconds_and_as_a_date() -> None:
     assert 50 < seconds_until(in_a_minute) <= 60
     assert seconds_until("Wed, 21 Oct 2015 07:28:00 GMT") == 0
     assert seconds_until("soon") == 0
+    assert seconds_until("Mon, 01 Jan 99999999999999999999 00:00:00 GMT") == 0
+    assert seconds_until("Mon, 01 Jan 2035 00:00:00 +99999999999999999999") == 0
     assert seconds_until("") == 0
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from orchestrator.deciding import Deciding
 from orchestrator.history import DecisionHistory
 from orchestrator.routing import Routing
-from orchestrator.stage import Stage
 from orchestrator.workflows import Workflows
 from process_logs import process_logs
 from signalbox.avro import parse
@@ -61,10 +61,10 @@ async def test_a_decision_that_fails_on_a_message_quotes_nobody(
     workflows = Workflows()
     history = DecisionHistory(KafkaSettings(), workflows)
     routing = Routing(parts, history, workflows, parts, parts, parts, Readiness(), lambda *_: None)
-    stage = Stage("test", parts, parts, routing.decide, Readiness(), limit=1, fault_pause_s=0)
+    deciding = Deciding("test", routing.decide, Readiness(), one_at_a_time_per_key=False, fault_pause_s=0)
     with process_logs() as lines:
         with pytest.raises(asyncio.CancelledError):
-            await asyncio.create_task(stage._decided(message.record))
+            await deciding.begin(message.record)
         logged = json.dumps(lines(), ensure_ascii=False)
 
     assert "can't cope with" in logged

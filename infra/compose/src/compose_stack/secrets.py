@@ -1,17 +1,14 @@
 """Secrets as files: keys, and what the environment brings. No image and no setting has them."""
 
-import json
 import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from local_stack.grants import allowed
+from local_stack.grants import GRANTS_FILE, grants_of
 from signalbox.contracts.catalog import Catalog
 from signalbox.errors import ConfigurationError
-from signalbox.names import AgentId
-from signalbox.trust.key_files import agents_key, holders_key
 
 _FROM_ENVIRONMENT: Final = {"LLM_API_KEY": "llm_api_key", "SMTP_URL": "smtp_url"}
 _MADE: Final = ("grafana_password",)
@@ -33,9 +30,7 @@ def prepare_secrets(
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)
-    _write(folder / "grants.json", json.dumps({"agents": _grants(folder, agents, catalog)}, indent=2))
-    for holder in ("orchestrator", "operator"):
-        holders_key(folder, holder)
+    _write(folder / GRANTS_FILE, grants_of(folder, agents, Catalog.load(str(catalog))))
     for path in (*folder.rglob("*.key"), *folder.rglob("*.pub")):
         path.chmod(0o444)
     for path in (folder / name for name in _MADE):
@@ -49,18 +44,6 @@ def prepare_secrets(
         _write(folder / name, secret)
         settings[f"{variable}_MOUNT"] = f"/run/secrets/{name}" if secret else ""
     return settings
-
-
-def _grants(folder: Path, agents: Mapping[str, str], catalog: Path) -> dict[str, Any]:
-    known = Catalog.load(str(catalog))
-    return {
-        agent: {
-            "endpoints": [endpoint],
-            "public_keys": [agents_key(folder, AgentId(agent)).public],
-            **allowed(known, agent),
-        }
-        for agent, endpoint in agents.items()
-    }
 
 
 def _secret_of(variable: str, environment: Mapping[str, str]) -> str:

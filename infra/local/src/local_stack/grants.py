@@ -23,21 +23,33 @@ def write_grants(
 
     Returns None when there is no agent among them.
     """
-    keys, catalog = Path(settings["AGENT_KEYS_DIR"]), Catalog.load(settings["CATALOG"])
-    agents = {
-        service.name: {
-            "endpoints": _endpoints(service, addresses, settings),
-            "public_keys": [agents_key(keys, AgentId(service.name)).public],
-            **allowed(catalog, service.name),
-        }
+    endpoints = {
+        service.name: _endpoint(service, addresses, settings)
         for service in services
         if service.name in AGENTS
     }
+    path = run_dir / GRANTS_FILE
+    keys, catalog = Path(settings["AGENT_KEYS_DIR"]), Catalog.load(settings["CATALOG"])
+    path.write_text(grants_of(keys, endpoints, catalog))
+    return path if endpoints else None
+
+
+def grants_of(keys: Path, endpoints: Mapping[str, str], catalog: Catalog) -> str:
+    """Make the keys of agents, of the orchestrator and of operators; return what `agents apply` takes.
+
+    ``endpoints`` say where each agent lives.
+    """
+    agents = {
+        agent: {
+            "endpoints": [endpoint],
+            "public_keys": [agents_key(keys, AgentId(agent)).public],
+            **allowed(catalog, agent),
+        }
+        for agent, endpoint in endpoints.items()
+    }
     for holder in (ORCHESTRATOR, "operator"):
         holders_key(keys, holder)
-    path = run_dir / GRANTS_FILE
-    path.write_text(json.dumps({"agents": agents}, indent=2))  # JSON is YAML, too
-    return path if agents else None
+    return json.dumps({"agents": agents}, indent=2)  # JSON is YAML, too
 
 
 def renew_grant(
@@ -79,6 +91,6 @@ def allowed(catalog: Catalog, agent: str) -> dict[str, Any]:
     }
 
 
-def _endpoints(service: Service, addresses: Mapping[str, Address], settings: Mapping[str, str]) -> list[str]:
+def _endpoint(service: Service, addresses: Mapping[str, Address], settings: Mapping[str, str]) -> str:
     # Where it does not announce the address that it listens on: a proxy stands before it.
-    return [settings.get(f"{service.name.upper()}_ENDPOINT") or addresses[service.name].url]
+    return settings.get(f"{service.name.upper()}_ENDPOINT") or addresses[service.name].url
