@@ -18,6 +18,7 @@ from typing import Any, Final, TypeVar
 from prometheus_client import Counter
 
 from signalbox.errors import ConfigurationError, Refusal
+from signalbox.private_files import write_private
 from signalbox.reasons import Reason
 from signalbox.records import Draft, Record
 from signalbox.telemetry import logger
@@ -90,9 +91,7 @@ class Deaths:
 
     def _keep(self) -> None:
         newest = dict(list(self._counts.items())[-_REMEMBERED:])
-        draft = self._counts_file.with_suffix(".new")
-        draft.write_text(json.dumps(newest))
-        draft.replace(self._counts_file)
+        write_private(self._counts_file, json.dumps(newest))
 
 
 @dataclass(frozen=True, slots=True)

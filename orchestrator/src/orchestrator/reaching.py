@@ -12,6 +12,7 @@ from orchestrator.directory import Directory
 from orchestrator.posting import answers
 from signalbox.errors import ConfigurationError
 from signalbox.names import AgentId
+from signalbox.private_files import write_private
 from signalbox.telemetry import logger
 
 _log = logger(__name__)
@@ -77,11 +78,8 @@ class Reaching:
         kept = self._directory.to_remember
         if not self._directory.read_to_its_end.is_set() or kept == self._kept:
             return
-        draft = self._file.with_suffix(".new")
         try:
-            draft.touch(mode=0o600)
-            draft.write_text(json.dumps(kept))
-            draft.replace(self._file)
+            write_private(self._file, json.dumps(kept))
         except OSError as error:  # it is asked again after the next start
             _log.error("can't keep which agents were reached", why=str(error))
             return

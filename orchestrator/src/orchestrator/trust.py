@@ -104,9 +104,7 @@ class Trust:
             return self._registrations.grant(agent, None)
         try:
             said = await self._control.read(AgentGranted, record)
-            if said.agent_id != agent:
-                raise ConfigurationError(f"the key says {agent}, the record {said.agent_id[:64]}")
-            return self._registrations.grant(agent, Grant.of(said))
+            return self._registrations.grant(agent, Grant.of(agent, said))
         except (Refusal, ConfigurationError) as error:
             _log.error("grant can't be read", agent=agent, why=str(error))
             return self._registrations.grant(agent, None, readable=False)

@@ -9,7 +9,7 @@ import pytest
 from signalbox.agent.settings import own_address
 from signalbox.avro import decode, parse, unframe
 from signalbox.envelope import Envelope
-from signalbox.errors import Unavailable
+from signalbox.errors import Unavailable, Unwritable
 from signalbox.names import AGENT_REGISTRY, AgentId
 from signalbox.records import Record
 from signalbox.trust.announcements import opened
@@ -123,6 +123,25 @@ async def test_an_agent_waits_for_registry_and_broker(bench: Any) -> None:
         bench.publisher.failure = None
         await bench.until_ready()
     assert len(announced(bench)) == 1
+
+
+async def test_an_agent_waits_for_the_topic_of_announcements(bench: Any) -> None:
+    bench.settings = {"announce_every_s": 0.01}
+    gone = Unwritable(AGENT_REGISTRY, "it is not on this broker", misplaced=True)
+    bench.publisher.failure = gone
+    async with bench.running(ready=False):
+        await waits_for(bench, "broker: ")
+        bench.publisher.failure = None
+        await bench.until_ready()
+        bench.publisher.failure = gone  # it is lost later, and comes back
+        await asyncio.sleep(0.1)
+        bench.publisher.failure = None
+        known = len(announced(bench))
+
+        async def repeated() -> bool:
+            return len(announced(bench)) > known
+
+        await bench.until(repeated)
 
 
 async def test_an_agent_is_alive_and_shows_its_definition_before_it_is_ready(bench: Any) -> None:

@@ -52,7 +52,7 @@ def granted(**fields: Any) -> Grant:
         "granted_at": datetime.now(UTC),
         "who": "a test",
     }
-    return Grant.of(AgentGranted.model_validate(base | fields))
+    return Grant.of(AGENT, AgentGranted.model_validate(base | fields))
 
 
 class Desk:
@@ -318,8 +318,12 @@ def test_a_removal_without_a_grant_pins_nothing(tmp_path: Path) -> None:
     assert desk.endpoint == HOME
 
 
-@pytest.mark.parametrize("fields", [{"public_keys": ["no key"]}, {"endpoints": ["nowhere"]}])
-def test_a_grant_with_a_key_or_an_endpoint_that_is_none_is_unreadable(fields: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "fields", [{"public_keys": ["no key"]}, {"endpoints": ["nowhere"]}, {"agent_id": "another"}]
+)
+def test_a_grant_with_a_key_or_an_endpoint_that_is_none_or_for_another_agent_is_unreadable(
+    fields: dict[str, Any],
+) -> None:
     with pytest.raises(ConfigurationError):
         granted(**fields)
 

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from kafka_stack.secret_files import write_secret
+from signalbox.private_files import write_private
 
 _VALID: Final = timedelta(days=365)
 _SKEW: Final = timedelta(hours=1)
@@ -51,7 +51,7 @@ class Authority:
         if not certificate.exists():
             key = ec.generate_private_key(ec.SECP256R1())
             encryption = BestAvailableEncryption(password.encode()) if password else _NOTHING
-            write_secret(key_file, _pem(key, encryption))
+            write_private(key_file, _pem(key, encryption))
             certificate.write_bytes(self._signed(name, key, list(hosts)).public_bytes(Encoding.PEM))
         return certificate, key_file
 
@@ -59,7 +59,7 @@ class Authority:
         """Return a certificate and its key in one PEM file, as Apache Kafka wants them."""
         certificate, key_file = self.issue(name, hosts)
         both = self.folder / f"{name}.keystore.pem"
-        write_secret(both, key_file.read_text() + certificate.read_text())
+        write_private(both, key_file.read_text() + certificate.read_text())
         return both
 
     def _make(self) -> None:
@@ -87,7 +87,7 @@ class Authority:
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
             .sign(key, hashes.SHA256())
         )
-        write_secret(self._key_file, _pem(key, _NOTHING))
+        write_private(self._key_file, _pem(key, _NOTHING))
         self.certificate.write_bytes(own.public_bytes(Encoding.PEM))
 
     def _signed(self, name: str, key: ec.EllipticCurvePrivateKey, hosts: list[str]) -> x509.Certificate:

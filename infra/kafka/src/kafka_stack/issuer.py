@@ -11,7 +11,7 @@ from typing import Final
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
-from kafka_stack.secret_files import write_secret
+from signalbox.private_files import write_private
 
 AUDIENCE: Final = "signalbox-kafka"
 ISSUER: Final = "signalbox-stack"
@@ -26,7 +26,7 @@ class Issuer:
         key_file = folder / "issuer.key"
         if not key_file.exists():
             made = ECKey.generate_key("P-256", {"alg": _ALGORITHM, "use": "sig", "kid": "stack"})
-            write_secret(key_file, json.dumps(made.as_dict(private=True)))
+            write_private(key_file, json.dumps(made.as_dict(private=True)))
             self.jwks.write_text(json.dumps({"keys": [made.as_dict(private=False)]}))
         self._key = ECKey.import_key(json.loads(key_file.read_text()))
 

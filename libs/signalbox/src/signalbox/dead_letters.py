@@ -75,8 +75,10 @@ class DeadLetter:
     @property
     def original(self) -> Record:
         """The original record: same key, value and headers, at its own position."""
-        headers = tuple(pair for pair in self.record.headers if not pair[0].startswith(PREFIX))
-        return Record(self.topic, self.partition, self.offset, self.record.key, self.record.value, headers)
+        record = self.record
+        return Record(
+            self.topic, self.partition, self.offset, record.key, record.value, foreign(record.headers)
+        )
 
     @classmethod
     def of(cls, record: Record) -> "DeadLetter":
@@ -99,13 +101,17 @@ class DeadLetter:
         )
 
 
+def foreign(headers: Headers) -> Headers:
+    """Return the headers of a dead letter, or of any record, that are not ours: the original's."""
+    return tuple(pair for pair in headers if not pair[0].startswith(PREFIX))
+
+
 def dead_letter(original: Record, stage: Stage, refusal: Refusal, *, model_calls: int = 0) -> Draft:
     """Make the dead letter of ``original``, for the same partition of its topic's dead letter topic.
 
     Headers that look like a dead letter's are dropped from the original: a forged ``dl_reason`` must
     not speak for us.
     """
-    kept: Headers = tuple(pair for pair in original.headers if not pair[0].startswith(PREFIX))
     said = {
         "reason": refusal.reason.value,
         "detail": refusal.detail,
@@ -122,7 +128,7 @@ def dead_letter(original: Record, stage: Stage, refusal: Refusal, *, model_calls
         dead_letter_topic(original.topic),
         original.key,
         original.value,
-        kept + headers,
+        foreign(original.headers) + headers,
         partition=original.partition,
     )
 

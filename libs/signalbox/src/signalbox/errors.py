@@ -12,6 +12,7 @@
     └── ConfigurationError   the operator must change something; say what
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 from signalbox.printable import bounded
@@ -38,6 +39,15 @@ class Refusal(SignalboxError):
         self.detail = bounded(detail, DETAIL_LIMIT)
         self.field = bounded(field, FIELD_LIMIT)
         super().__init__(f"{reason}: {self.detail}" + (f" (at {self.field})" if field else ""))
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield ``error``, what it came from, and so on, each once."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        yield error
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
 
 
 class Unavailable(SignalboxError):

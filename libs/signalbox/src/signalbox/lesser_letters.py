@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
-from signalbox.dead_letters import PREFIX, DeadLetter
+from signalbox.dead_letters import PREFIX, DeadLetter, foreign
 from signalbox.names import Headers
 from signalbox.printable import bounded
 from signalbox.records import Draft, Record
@@ -38,7 +38,7 @@ def lesser_letters(letter: Draft, expires_at: str) -> list[Draft]:
     told = _own(letter.headers) + _reference(letter, expires_at)
     attributes = tuple(
         (name, value)
-        for name, value in _foreign(letter.headers)
+        for name, value in foreign(letter.headers)
         if name in _ATTRIBUTES and len(value or b"") <= _TELLING_BYTES
     )
     key = letter.key if len(letter.key or b"") <= _KEY_BYTES else None
@@ -64,7 +64,7 @@ def completed(letter: DeadLetter, source: Record | None) -> DeadLetter:
     if source is None or not leaves_out(letter) or letter.record.header(_DIGEST) != _digest(source):
         return letter
     own = tuple(pair for pair in _own(letter.record.headers) if pair[0] != LEFT_OUT)
-    whole = replace(letter.record, key=source.key, value=source.value, headers=_foreign(source.headers) + own)
+    whole = replace(letter.record, key=source.key, value=source.value, headers=foreign(source.headers) + own)
     return replace(letter, record=whole)
 
 
@@ -92,10 +92,6 @@ def _own(headers: Headers) -> Headers:
     return tuple(pair for pair in headers if pair[0].startswith(PREFIX))
 
 
-def _foreign(headers: Headers) -> Headers:
-    return tuple(pair for pair in headers if not pair[0].startswith(PREFIX))
-
-
 def _digest(record: Draft | Record) -> bytes:
     digest = hashlib.sha256()
     for part in _parts(record):
@@ -107,6 +103,6 @@ def _digest(record: Draft | Record) -> bytes:
 def _parts(record: Draft | Record) -> Iterable[bytes | None]:
     yield record.key
     yield record.value
-    for name, value in _foreign(record.headers):
+    for name, value in foreign(record.headers):
         yield name.encode("utf-8", "surrogatepass")
         yield value

@@ -13,7 +13,7 @@ from pydantic import AnyHttpUrl, Field, SecretStr, TypeAdapter, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from signalbox import tls
-from signalbox.errors import ConfigurationError, NotAnAnswer, Unavailable
+from signalbox.errors import ConfigurationError, NotAnAnswer, Unavailable, causes
 from signalbox.settings import Settings, require_readable, revealed, variable_of
 
 _BASIC: Final = ("user", "password")
@@ -174,10 +174,7 @@ class RegistryAuth(httpx.Auth):
 
 def is_untrusted(error: BaseException) -> bool:
     """Tell whether a connection failed because we don't trust the other side's certificate."""
-    seen: BaseException | None = error
-    while seen is not None and not isinstance(seen, ssl.SSLCertVerificationError):
-        seen = seen.__cause__ or seen.__context__
-    return seen is not None
+    return any(isinstance(one, ssl.SSLCertVerificationError) for one in causes(error))
 
 
 def untrusted(url: str, error: BaseException) -> str:

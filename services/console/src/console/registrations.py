@@ -65,7 +65,7 @@ class TrustedRegistrations:
             if decoded is None:
                 raise ConfigurationError("it is no control.AgentGranted")
             said = AgentGranted.model_validate(decoded.datum)
-            return self._registrations.grant(agent, Grant.of(said))
+            return self._registrations.grant(agent, Grant.of(agent, said))
         except (ConfigurationError, ValueError) as error:
             _log.error("grant can't be read", agent=agent, why=str(error))
             return self._registrations.grant(agent, None, readable=False)

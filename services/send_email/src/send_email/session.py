@@ -11,6 +11,7 @@ from aiosmtplib import SMTP
 from send_email.handover import Deferred, Delivered, Outcome, Refused, Stopped, Unanswered
 from send_email.headers import one_line
 from send_email.replies import Stage, judged
+from signalbox.errors import causes
 
 _GO_ON: Final = 354
 _DONE: Final = range(200, 300)
@@ -82,9 +83,8 @@ class Session:
 
 def _needs_an_operator(error: BaseException | None) -> bool:
     """Say whether waiting can't help: a certificate, or what the settings demand and the server lacks."""
-    while error is not None:
-        # The library's plain exception says that STARTTLS or AUTH is not offered.
-        if type(error) is aiosmtplib.SMTPException or isinstance(error, ssl.SSLCertVerificationError):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
+    # The library's plain exception says that STARTTLS or AUTH is not offered.
+    return any(
+        type(one) is aiosmtplib.SMTPException or isinstance(one, ssl.SSLCertVerificationError)
+        for one in causes(error)
+    )

@@ -59,9 +59,14 @@ def attributes_of(headers: Mapping[str, str]) -> dict[str, str]:
     Raises:
         Refusal: ``HEADER_INVALID``, when one that decides something is not percent-encoded UTF-8.
     """
-    lower = {name.lower(): value for name, value in headers.items() if name.lower() not in _INFORMATIVE}
-    told = {name.lower(): _told(value) for name, value in headers.items() if name.lower() in _INFORMATIVE}
-    return {name: decoded(name, value) if name in _READ else value for name, value in lower.items()} | told
+    lower = {name.lower(): value for name, value in headers.items()}
+    return {name: _value(name, value) for name, value in lower.items()}
+
+
+def _value(name: str, value: str) -> str:
+    if name in _INFORMATIVE:
+        return _told(value)
+    return decoded(name, value) if name in _READ else value
 
 
 def _told(value: str) -> str:

@@ -9,7 +9,7 @@ from signalbox.agent.contracts import OwnContracts
 from signalbox.agent.definition import AgentDefinition
 from signalbox.agent.kit import Agent
 from signalbox.agent.parts import Parts
-from signalbox.errors import Unavailable
+from signalbox.errors import Unavailable, Unwritable
 from signalbox.patience import patiently
 from signalbox.records import Draft
 from signalbox.telemetry import Readiness, logger
@@ -39,7 +39,7 @@ async def until_ready(
     contracts = await patiently(look_up, ready)
     ready.done(CONTRACTS)
     announcement = announcement_of(definition, contracts, parts)
-    await patiently(lambda: parts.producer.publish(announcement), ready)
+    await patiently(lambda: _publish(announcement, parts), ready)
     ready.done(ANNOUNCEMENT)
     _log.info("agent_ready", agent=definition.id, endpoint=definition.endpoint, model=parts.model.name)
     return contracts, announcement
@@ -55,9 +55,19 @@ async def repeat(announcement: Draft, parts: Parts) -> NoReturn:
     while True:
         await asyncio.sleep(parts.settings.announce_every_s)
         try:
-            await parts.producer.publish(announcement)
+            await _publish(announcement, parts)
         except Unavailable as error:
             _log.warning("announcement_not_repeated", detail=str(error))
+
+
+async def _publish(announcement: Draft, parts: Parts) -> None:
+    try:
+        await parts.producer.publish(announcement)
+    except Unwritable as error:
+        if not error.misplaced:
+            raise
+        # The topic is at fault, and will be there once `signalbox topics apply` was run.
+        raise Unavailable("broker", str(error)) from error
 
 
 async def forget_old_answers(parts: Parts) -> None:

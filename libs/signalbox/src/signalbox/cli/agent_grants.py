@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from signalbox.cli.granting import GrantDesk, at_the_desk, granted, removal_time
-from signalbox.cli.output import AsJson, print_json, print_rows
+from signalbox.cli.output import AsJson, print_json, print_rows, say
 from signalbox.errors import ConfigurationError, SignalboxError
 from signalbox.names import AgentId, RecordType
 from signalbox.trust import TrustSettings, public_keys
@@ -100,7 +100,7 @@ def remove(
     if json:
         print_json({"removed": agent_id})
     else:
-        typer.echo(f"removed {agent_id}")
+        say(f"removed {agent_id}")
 
 
 async def _apply(

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from signalbox.cli.output import AsJson, print_json, print_rows, visible
+from signalbox.cli.output import AsJson, print_json, print_rows, say, visible
 from signalbox.cli.send_email_client import SendEmail
 from signalbox.errors import SignalboxError
 
@@ -49,7 +49,7 @@ def show(
         print_json(found)
         return
     _print_campaigns(found["campaigns"], json=False)
-    typer.echo()
+    say()
     print_rows(found["mails"], ("message_id", "scheduled_at", "status", "attempts", "reason"), "no mails")
 
 
@@ -176,4 +176,4 @@ def _print_change(address: str, now: str, before: str, *, changed: bool, json: b
     if json:
         print_json({"address": address, "changed": changed})
     else:
-        typer.echo(f"{visible(address)} {now if changed else before}")
+        say(f"{visible(address)} {now if changed else before}")

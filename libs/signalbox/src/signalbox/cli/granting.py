@@ -4,28 +4,26 @@ import asyncio
 import getpass
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from uuid import uuid4
 
-from pydantic import BaseModel
-
-from signalbox.contracts.announced import TOPICS, judged
+from signalbox.contracts.announced import TOPICS, decoded_by, judged
 from signalbox.control import ControlRecords, record_type_of
 from signalbox.envelope import Envelope
 from signalbox.errors import Refusal, Unavailable
 from signalbox.names import AGENT_GRANTS, AGENT_REGISTRY, AgentId, CorrelationId, MessageId
-from signalbox.records import Draft, Record
+from signalbox.records import Draft
 from signalbox.trust import Registrations
-from signalbox_contracts.control import AgentGranted, AgentRegistered
+from signalbox_contracts.control import AgentGranted
 
 if TYPE_CHECKING:
     from signalbox.kafka import KafkaSettings
 
 _T = TypeVar("_T")
 _ASK_AGAIN_S: Final = 0.3
-_MODELS: Final[Mapping[str, type[BaseModel]]] = {AGENT_GRANTS: AgentGranted, AGENT_REGISTRY: AgentRegistered}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +51,19 @@ class GrantDesk:
         from signalbox.kafka import read_to_end
 
         records = await asyncio.to_thread(lambda: list(read_to_end(self._kafka, TOPICS)))
-        read = {id(one): await self._read(one) for one in records if one.value is not None}
-
-        def decoded(_: type[Any], record: Record) -> Any:
-            found = read[id(record)]
-            if isinstance(found, Refusal):
-                raise found
-            return found
-
-        grants = {one.key: read.get(id(one)) for one in records if one.topic == AGENT_GRANTS}
+        decoded = await decoded_by(self._control, records)
+        newest = {one.key: one for one in records if one.topic == AGENT_GRANTS}
+        grants = {}
+        for one in newest.values():
+            with suppress(Refusal):
+                if one.value is not None:
+                    grant: AgentGranted = decoded(AgentGranted, one)
+                    grants[AgentId(grant.agent_id)] = grant
         last = {one.key: one.value for one in records if one.topic == AGENT_REGISTRY}
         written = {AgentId((key or b"").decode(errors="replace")) for key in last if last[key]}
         registrations = judged(records, decoded)
         return Known(
-            granted={AgentId(one.agent_id): one for one in grants.values() if isinstance(one, AgentGranted)},
+            granted=grants,
             announced=frozenset(written | registrations.in_force.keys()),  # a forged tombstone hides none
             registrations=registrations,
         )
@@ -80,12 +77,6 @@ class GrantDesk:
             await producer.publish(*[self._draft(grant) for grant in grants])
         finally:
             await producer.close()
-
-    async def _read(self, record: Record) -> BaseModel | Refusal:
-        try:
-            return await self._control.read(_MODELS[record.topic], record)
-        except Refusal as refusal:
-            return refusal
 
     def _draft(self, grant: AgentGranted) -> Draft:
         envelope = Envelope(

@@ -3,20 +3,17 @@
 import json
 from typing import Any, Final
 
-from pydantic_settings import BaseSettings, SettingsConfigDict
-
 from signalbox.cli.console_client import Refused, Service, json_object, problem
 from signalbox.names import AgentId
+from signalbox.settings import Settings
 from signalbox.trust import OPERATOR, RequestParts, TrustSettings, token_for
 
 _AGENT: Final = AgentId("send_email")
 _JSON: Final = "application/json"
 
 
-class _Settings(BaseSettings):
+class _Settings(Settings):
     """``SEND_EMAIL_URL``."""
-
-    model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True)
 
     send_email_url: str = "http://127.0.0.1:8105"
 

@@ -1,8 +1,10 @@
 """The agents whose announcements count, as the command reads them: by the orchestrator's judgement."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import BaseModel
 
 from signalbox.errors import ConfigurationError, Refusal
 from signalbox.names import AGENT_GRANTS, AGENT_REGISTRY, AgentId
@@ -10,10 +12,37 @@ from signalbox.records import Record
 from signalbox.trust import Fault, Grant, Registrations, TrustSettings, Untrusted, agent_of
 from signalbox_contracts.control import AgentGranted, AgentRegistered
 
+if TYPE_CHECKING:
+    from signalbox.control import ControlRecords
+
 TOPICS: Final = (AGENT_GRANTS, AGENT_REGISTRY)
+_MODELS: Final[Mapping[str, type[BaseModel]]] = {AGENT_GRANTS: AgentGranted, AGENT_REGISTRY: AgentRegistered}
 
 Decode = Callable[[type[Any], Record], Any]
 """Reads a record as one of the models. Raises Refusal, when it is none, or Unavailable."""
+
+
+async def decoded_by(control: "ControlRecords", records: Iterable[Record]) -> Decode:
+    """Decode the records of both topics at once, and return what gives each as it was read.
+
+    Raises:
+        Unavailable: the registry can't be reached.
+    """
+    read: dict[int, BaseModel | Refusal] = {}
+    for record in records:
+        if record.value is not None:
+            try:
+                read[id(record)] = await control.read(_MODELS[record.topic], record)
+            except Refusal as refusal:
+                read[id(record)] = refusal
+
+    def decoded(_: type[Any], record: Record) -> Any:
+        found = read[id(record)]
+        if isinstance(found, Refusal):
+            raise found
+        return found
+
+    return decoded
 
 
 def announcements_in_force(
@@ -46,7 +75,7 @@ def _grant(registrations: Registrations, agent: AgentId, record: Record, decode:
         return
     try:
         said: AgentGranted = decode(AgentGranted, record)
-        registrations.grant(agent, Grant.of(said))
+        registrations.grant(agent, Grant.of(agent, said))
     except (Refusal, ConfigurationError):
         registrations.grant(agent, None, readable=False)
 

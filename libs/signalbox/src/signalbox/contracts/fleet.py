@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from signalbox.avro import ParsedSchema, decode, parse, unframe
 from signalbox.contracts.announced import TOPICS, announcements_in_force
@@ -75,7 +75,10 @@ def announced(records: Iterable[Record], schemas: SchemaById, settings: TrustSet
     def decoded(model: type[BaseModel], record: Record) -> BaseModel:
         schema_id, body = unframe(record.value)
         reader = parse(schema_text(f"control.{model.__name__}"))
-        return model.model_validate(decode(body, schemas(schema_id), reader))
+        try:
+            return model.model_validate(decode(body, schemas(schema_id), reader))
+        except ValidationError as error:
+            raise Refusal(Reason.MALFORMED, str(error)) from error
 
     found = announcements_in_force(records, decoded, settings)
     return Fleet(tuple(_agent(found[agent]) for agent in sorted(found)))

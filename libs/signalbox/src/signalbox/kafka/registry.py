@@ -110,19 +110,28 @@ class Registry:
     async def _about_id(self, schema_id: SchemaId, more: str, shape: Callable[[Any], T]) -> T | None:
         if not answers.may_be_given(schema_id):  # whoever sends the message chooses all four bytes
             return None
+        question = str(schema_id), more
         try:
-            return await self._asked(f"schemas/ids/{schema_id}{more}", shape)
+            return await self._asked(f"schemas/ids/{schema_id}{more}", shape, question=question)
         except NotAnAnswer as error:
             # An id comes with a message, so whoever sends it chooses it. Questions about subjects are ours.
-            if not self._own_failures.failed(str(schema_id), more):
+            if not self._own_failures.failed(*question):
                 raise
             detail = f"the registry has no answer about schema id {schema_id}, but has about others"
             raise Refusal(Reason.UNKNOWN_SCHEMA, f"{detail}: {error.detail}") from error
 
     async def _asked(
-        self, path: str, shape: Callable[[Any], T], body: dict[str, Any] | None = None
+        self,
+        path: str,
+        shape: Callable[[Any], T],
+        body: dict[str, Any] | None = None,
+        *,
+        question: tuple[str, str] | None = None,
     ) -> T | None:
-        """Return what the registry says at ``path``; None when it says that it is unknown."""
+        """Return what the registry says at ``path``; None when it says that it is unknown.
+
+        ``question`` is what is asked about, and what of it, where that is not the path.
+        """
         answer = await self._sent(path, body)
         if answers.is_unknown(answer):
             said = None
@@ -132,7 +141,7 @@ class Registry:
             said = answers.understood(answer, shape)
         self._answered = True
         # Whatever the question was, it shows that the registry works.
-        self._own_failures.succeeded(*_question(path))
+        self._own_failures.succeeded(*(question or (path, "")))
         return said
 
     def _denied(self, answer: httpx.Response) -> Exception:
@@ -175,15 +184,6 @@ class Registry:
             return httpx.Response(
                 answer.status_code, headers=headers, content=bytes(read), request=answer.request
             )
-
-
-def _question(path: str) -> tuple[str, str]:
-    """Return what is asked about, and what of it: the id of a schema, or the path of any other question."""
-    asked = path.removeprefix("schemas/ids/")
-    if asked == path:
-        return path, ""
-    schema_id, slash, more = asked.partition("/")
-    return schema_id, slash + more
 
 
 def _quoted(subject: Subject) -> str:

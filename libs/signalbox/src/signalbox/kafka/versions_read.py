@@ -18,6 +18,7 @@ class VersionsRead:
     def __init__(self, kept_characters: int = _KEPT_CHARACTERS) -> None:
         self._kept_characters = kept_characters
         self._subjects: OrderedDict[Subject, Versions] = OrderedDict()
+        self._characters = 0
 
     def known(self, subject: Subject, numbers: Sequence[int], newest: SchemaVersion | None) -> Versions:
         """Return those of ``numbers`` that need not be read; ``newest`` was just read.
@@ -35,11 +36,13 @@ class VersionsRead:
 
     def keep(self, subject: Subject, versions: Versions) -> None:
         """Remember these as all that there are of ``subject``."""
+        self._characters += _characters(versions) - _characters(self._subjects.get(subject, {}))
         self._subjects[subject] = versions
         self._subjects.move_to_end(subject)
         while len(self._subjects) > 1 and self._characters > self._kept_characters:
-            self._subjects.popitem(last=False)
+            _, gone = self._subjects.popitem(last=False)
+            self._characters -= _characters(gone)
 
-    @property
-    def _characters(self) -> int:
-        return sum(len(one.schema_text) for held in self._subjects.values() for one in held.values())
+
+def _characters(versions: Versions) -> int:
+    return sum(len(one.schema_text) for one in versions.values())

@@ -7,7 +7,7 @@ from typing import Final
 from pydantic import ValidationError
 from pydantic_ai import exceptions as foreign
 
-from signalbox.errors import NotAnAnswer, SignalboxError, Unavailable
+from signalbox.errors import NotAnAnswer, SignalboxError, Unavailable, causes
 from signalbox.models.unanswerable import Unanswerable, why_unanswerable
 from signalbox.telemetry import logger
 
@@ -82,7 +82,7 @@ def model_errors(model: str) -> Iterator[None]:
 
 
 def _converted(model: str, error: Exception) -> Exception:
-    chain = list(_causes(error))
+    chain = list(causes(error))
     ours = next((one for one in chain if isinstance(one, NotAnAnswer | Unanswerable)), None)
     if isinstance(ours, Unanswerable):
         return ours
@@ -118,13 +118,6 @@ def _of_status(model: str, error: foreign.ModelAPIError, never_sent: bool) -> Ex
 def _misconfigured(model: str, error: Exception) -> Unavailable:
     _log.error("model_misconfigured", model=model, detail=_short(error))
     return Unavailable("model", f"{model}: {_short(error)}")
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    seen: BaseException | None = error
-    while seen is not None:
-        yield seen
-        seen = seen.__cause__ or seen.__context__
 
 
 def _cause(error: BaseException) -> str:

@@ -3,15 +3,11 @@
 from collections.abc import Sequence
 from typing import Final
 
-from pydantic import BaseModel
-
-from signalbox.contracts.announced import announcements_in_force
+from signalbox.contracts.announced import announcements_in_force, decoded_by
 from signalbox.contracts.catalog import Catalog
 from signalbox.control import ControlRecords
-from signalbox.errors import Refusal
-from signalbox.names import AGENT_GRANTS, AGENT_MESSAGES, RecordType
+from signalbox.names import AGENT_MESSAGES, RecordType
 from signalbox.records import Record
-from signalbox_contracts.control import AgentGranted, AgentRegistered
 
 _NONE: Final[frozenset[RecordType]] = frozenset()
 
@@ -37,24 +33,6 @@ async def announced_types(control: ControlRecords, registrations: Sequence[Recor
     Raises:
         Unavailable: the registry can't be reached.
     """
-    read: dict[int, BaseModel | Refusal] = {}
-    for record in registrations:
-        if record.value is not None:
-            read[id(record)] = await _read(control, record)
-
-    def decoded(_: type[BaseModel], record: Record) -> BaseModel:
-        found = read[id(record)]
-        if isinstance(found, Refusal):
-            raise found
-        return found
-
-    found = announcements_in_force(registrations, decoded).values()
+    found = announcements_in_force(registrations, await decoded_by(control, registrations)).values()
     takes = {RecordType(entry.record_type) for said in found for entry in said.input}
     return frozenset(takes | {RecordType(entry.record_type) for said in found for entry in said.output})
-
-
-async def _read(control: ControlRecords, record: Record) -> BaseModel | Refusal:
-    try:
-        return await control.read(AgentGranted if record.topic == AGENT_GRANTS else AgentRegistered, record)
-    except Refusal as refusal:
-        return refusal

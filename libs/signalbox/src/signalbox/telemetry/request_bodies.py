@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.typing import FilteringBoundLogger
 
+from signalbox.errors import causes
 from signalbox.telemetry.http_limits import HttpLimits
 from signalbox.telemetry.repeated import Repeated
 
@@ -121,10 +122,4 @@ def _hung_up(error: BaseException | None) -> bool:
     """Say whether an error is, or comes from, the client's going."""
     if isinstance(error, BaseExceptionGroup):
         return all(_hung_up(one) for one in error.exceptions)
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        if isinstance(error, ClientDisconnect):
-            return True
-        seen.add(id(error))
-        error = error.__cause__ or error.__context__
-    return False
+    return any(isinstance(one, ClientDisconnect) for one in causes(error))

@@ -24,7 +24,7 @@ class MailText(BaseModel):
 
 def subject_line(mail: MailText) -> str:
     """Return the subject on one line, without hidden and control characters, capped."""
-    return one_line(without_hidden(mail.subject.replace("\n", " ").replace("\r", " ")), _SUBJECT_LIMIT)
+    return one_line(without_hidden(mail.subject), _SUBJECT_LIMIT)
 
 
 def body_text(mail: MailText) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime
 import httpx
 
 from signalbox.errors import ConfigurationError
-from signalbox.names import RecordType
+from signalbox.names import AgentId, RecordType
 from signalbox.trust.announcements import Fault, Untrusted
 from signalbox.trust.keys import PublicKey, public_keys
 from signalbox_contracts.control import AgentGranted, AgentRegistered
@@ -28,12 +28,14 @@ class Grant:
     removed_at_ms: int = 0
 
     @classmethod
-    def of(cls, said: AgentGranted) -> "Grant":
-        """Read a grant.
+    def of(cls, agent: AgentId, said: AgentGranted) -> "Grant":
+        """Read a grant that lies under the key ``agent``.
 
         Raises:
-            ConfigurationError: a key or an endpoint in it is none.
+            ConfigurationError: it is another agent's, or a key or an endpoint in it is none.
         """
+        if said.agent_id != agent:
+            raise ConfigurationError(f"the key says {agent}, the record {said.agent_id[:64]}")
         for endpoint in said.endpoints:
             _place(endpoint)
         return cls(

@@ -8,6 +8,7 @@ from typing import Final
 
 from signalbox.errors import ConfigurationError
 from signalbox.names import AgentId
+from signalbox.private_files import private_draft
 from signalbox.trust.keys import PublicKey, SigningKey, public_keys
 
 _AGENTS: Final = "agents"
@@ -86,14 +87,11 @@ def _publish(path: Path, public: PublicKey) -> None:
 def _write(path: Path, text: str, *, first: bool) -> None:
     for folder in (path.parent.parent, path.parent):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # Written whole under another name and then linked: no reader sees half a key, the first one wins.
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(text)
+    draft = private_draft(path, text)
     if not first:
         draft.replace(path)
         return
+    # Linked: of many that make the key at once the first one wins.
     try:
         os.link(draft, path)
     except FileExistsError:

@@ -4,13 +4,14 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+import structlog
+
 from signalbox.errors import ConfigurationError
 from signalbox.names import AgentId
-from signalbox.telemetry import logger
 from signalbox.trust.keys import SigningKey
 from signalbox.trust.requests import RequestParts, token_for
 
-_log = logger(__name__)
+_log: Final = structlog.get_logger(module=__name__)
 _LOOK_EVERY_S: Final = 1.0
 
 

@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, TypeAlias
 
+import structlog
 from pydantic import SecretStr
 
 from signalbox.errors import ConfigurationError
-from signalbox.telemetry import logger
 from signalbox.trust.key_files import TRUSTED
 from signalbox.trust.keys import PublicKey, public_keys
 from signalbox.trust.settings import TrustSettings
 
-_log = logger(__name__)
+_log: Final = structlog.get_logger(module=__name__)
 _SUFFIX: Final = ".pub"
 _NONE: Final[tuple[PublicKey, ...]] = ()
 
