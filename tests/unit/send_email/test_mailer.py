@@ -16,6 +16,7 @@ from send_email.handover import Delivered, Outcome
 from send_email.listing import listing_routes
 from send_email.mailer import Mailer, Pace
 from send_email.mails import Claim, Mail, Schedule, Status
+from send_email.opening import Opening
 from send_email.outbox import Outbox
 from send_email.policy import Policy
 from send_email.settings import MailSettings
@@ -295,3 +296,28 @@ def test_the_clock_is_in_utc_and_to_the_millisecond() -> None:
     now = utc_now()
     assert now.utcoffset() == timedelta(0)
     assert now.microsecond % 1000 == 0
+
+
+async def test_an_opening_whose_link_cannot_be_made_just_now_goes_later(
+    post: Any, store: ScheduleStore, sender: Sender, clock: Any, a_mail: Callable[..., Mail]
+) -> None:
+    away = True
+
+    def link(campaign_id: str) -> str:
+        if away:
+            raise Unavailable("state store", "the link's key can't be read")
+        return f"https://larkspan.example/confirm/{campaign_id}"
+
+    smtp = SmtpHandover(post.relay, sender, clock, timeout_s=5)
+    mailer = Mailer(store, smtp, clock, PACE, Opening(link=link))
+    store.keep_first(Schedule("w-1", "c-w-1", "NURTURE", "lead-1", (a_mail("w-1-0"),)), clock())
+    await mailer.hand_over_due()
+    (waiting,) = store.progress()
+    assert (waiting.status, post.taken) == (Status.SCHEDULED, [])
+    assert "the link's key can't be read" in waiting.reason
+
+    away = False
+    clock.forward(minutes=2)
+    await mailer.hand_over_due()
+    (opening,) = post.taken
+    assert "https://larkspan.example/confirm/c-w-1" in opening.get_content()

@@ -135,6 +135,7 @@ def test_the_package_exports_these_names_and_no_others() -> None:
         "one_line",
         "plain",
         "problem_with",
+        "quotable",
         "subject_line",
         "twins",
         "unfit",

@@ -5,7 +5,7 @@ from typing import Final
 
 from active_outreach.draft import Draft, DraftedMail
 from active_outreach.settings import SenderSettings
-from signalbox.texts import invented_offers, letter, name_of, plain
+from signalbox.texts import letter, name_of, plain, quotable
 from signalbox_contracts.sdr import LeadScored
 
 _LETTERS: Final = {"first": 0, "second": 72, "third": 168}
@@ -27,9 +27,9 @@ def draft_stand_in(scored: LeadScored, sender: SenderSettings) -> Draft:
 def _words(scored: LeadScored, sender: SenderSettings) -> dict[str, str]:
     lead = scored.lead
     name, them = name_of(lead.name), name_of(lead.company_name) or "your company"
-    points = [point for point in (_quotable(point, 120) for point in scored.talking_points) if point]
+    points = [point for point in (quotable(point, 120) for point in scored.talking_points) if point]
     topic = points[0].rstrip(" .!?") if points else "keeping your data in step"
-    role = _quotable(lead.job_title, 60)
+    role = quotable(lead.job_title, 60)
     choice = zlib.crc32(lead.lead_id.encode("utf-8", "replace"))
     openings = (
         "Thank you for writing to us.",
@@ -41,19 +41,13 @@ def _words(scored: LeadScored, sender: SenderSettings) -> dict[str, str]:
         "them": them,
         "us": sender.company,
         "sender": sender.name,
-        "opening": openings[choice % len(openings)] + _quoted(_quotable(lead.project_description, 160)),
+        "opening": openings[choice % len(openings)] + _quoted(quotable(lead.project_description, 160)),
         "reading": _reading(points[:3], them),
         "topic": topic,
         "short_topic": plain(topic, 50),
         "days": _DAYS[choice // len(openings) % len(_DAYS)],
         "role": f"In your role ({role}) you will know best where it hurts. " if role else "",
     }
-
-
-def _quotable(text: str | None, limit: int) -> str:
-    """Return foreign words that fit into our mail; an amount or a promise would read as our own."""
-    words = plain(text, limit)
-    return "" if invented_offers(words, "") else words
 
 
 def _quoted(wish: str) -> str:

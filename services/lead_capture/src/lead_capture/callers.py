@@ -8,17 +8,16 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
 
-import structlog
 from fastapi import Request
 from pydantic import SecretStr
 from starlette.exceptions import HTTPException
-from structlog.typing import FilteringBoundLogger
 
 from lead_capture.forwarding import Address, Proxies, address_of, passed_on
 from signalbox.errors import ConfigurationError
 from signalbox.settings import revealed
+from signalbox.telemetry import logger
 
-_LOG: Final[FilteringBoundLogger] = structlog.get_logger(module=__name__)
+_LOG: Final = logger(__name__)
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
 _SHORTEST_KEY: Final = 20
 

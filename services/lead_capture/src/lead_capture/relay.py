@@ -6,20 +6,17 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
-import structlog
-from structlog.typing import FilteringBoundLogger
-
 from lead_capture.lead import CapturedLead
 from lead_capture.metrics import PUBLISHED, WAITING
 from lead_capture.store import LeadStore
 from signalbox.errors import SignalboxError, Unwritable
 from signalbox.names import LeadId
-from signalbox.telemetry import Readiness
+from signalbox.telemetry import Readiness, logger
 
 PART: Final = "outbox"
 """The relay's name in the process's readiness."""
 
-_LOG: Final[FilteringBoundLogger] = structlog.get_logger(__name__)
+_LOG: Final = logger(__name__)
 _FIRST_PAUSE_S: Final = 0.25
 _PATIENCE_S: Final = 3.0
 

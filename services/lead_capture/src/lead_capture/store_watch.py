@@ -7,17 +7,14 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
-import structlog
-from structlog.typing import FilteringBoundLogger
-
 from lead_capture.store import LeadStore
 from signalbox.errors import SignalboxError, Unavailable
-from signalbox.telemetry import Readiness
+from signalbox.telemetry import Readiness, logger
 
 PART: Final = "lead store"
 """The store's name in the process's readiness."""
 
-_LOG: Final[FilteringBoundLogger] = structlog.get_logger(module=__name__)
+_LOG: Final = logger(__name__)
 _SMALL: Final = 4096
 _LARGE: Final = 256 * 1024
 """More than any lead takes: after a failure, a store that has room for this is well again."""

@@ -6,7 +6,7 @@ from typing import Final
 from nurture_campaign.draft import Draft, DraftedMail
 from nurture_campaign.library import Article
 from nurture_campaign.settings import SenderSettings
-from signalbox.texts import foreign_links, hosts_of, invented_offers, letter, name_of, plain
+from signalbox.texts import foreign_links, hosts_of, letter, name_of, plain, quotable
 from signalbox_contracts.sdr import LeadScored
 
 _HOURS_A_WEEK: Final = 168
@@ -38,7 +38,7 @@ def _texts(
 
 
 def _words(scored: LeadScored, sender: SenderSettings) -> dict[str, str]:
-    name, wish = name_of(scored.lead.name), _quotable(scored.lead.project_description, 160)
+    name, wish = name_of(scored.lead.name), quotable(scored.lead.project_description, 160)
     return {
         "greeting": f"Dear {name}," if name else "Good day,",
         "them": name_of(scored.lead.company_name) or "your company",
@@ -49,14 +49,8 @@ def _words(scored: LeadScored, sender: SenderSettings) -> dict[str, str]:
 
 
 def _points(scored: LeadScored) -> list[str]:
-    points = [_quotable(point, 110).rstrip(" .!?") for point in scored.talking_points]
+    points = [quotable(point, 110).rstrip(" .!?") for point in scored.talking_points]
     return [point for point in points if point] or ["keeping your data in step"]
-
-
-def _quotable(text: str | None, limit: int) -> str:
-    """Return foreign words that fit into our mail; an amount or a promise would read as our own."""
-    words = plain(text, limit)
-    return "" if invented_offers(words, "") else words
 
 
 def _is_ours(address: str, site: str) -> bool:

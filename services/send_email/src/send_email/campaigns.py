@@ -2,20 +2,18 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, insert, or_, select
+from sqlalchemy import Connection, Row, Select, func, or_, select
 
-from send_email.mails import CampaignState, Progress, Status
+from send_email.mails import OPEN, CampaignState, Progress
 from send_email.placing import Placing
-from send_email.queries import planned_mails
+from send_email.queries import insert_unless_there, planned_mails
 from send_email.recipients import Recipient
 from send_email.rows import progress_of, seconds_of
 from send_email.store import ScheduleStore
 from send_email.tables import CAMPAIGNS, CANCELLATIONS, MAILS, PLANS
 from send_email.verdicts import Transaction
-
-_OPEN: Final = (Status.SCHEDULED, Status.HELD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +73,9 @@ class Campaigns:
         any_mail = connection.execute(query.limit(1)).one()
         recipient = Recipient(any_mail.recipient_key, any_mail.domain)
         placing = Placing(transaction, self._store.policy, recipient, now)
-        known = select(CANCELLATIONS.c.campaign_id).where(CANCELLATIONS.c.campaign_id == campaign_id)
-        if connection.execute(known).first() is None:
-            connection.execute(insert(CANCELLATIONS), {"campaign_id": campaign_id, "why": why, "since": now})
-        for row in connection.execute(query.where(MAILS.c.status.in_(_OPEN))).all():
+        cancellation = {"campaign_id": campaign_id, "why": why, "since": now}
+        insert_unless_there(connection, CANCELLATIONS, cancellation)
+        for row in connection.execute(query.where(MAILS.c.status.in_(OPEN))).all():
             placing.apply(row, placing.judge(row))
 
 

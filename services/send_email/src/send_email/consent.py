@@ -5,9 +5,9 @@ from typing import Any
 
 from sqlalchemy import Row, and_, delete, insert, or_, select
 
-from send_email.mails import Kind, Status
+from send_email.mails import GIVEN_AWAY, OPEN, Kind
 from send_email.placing import Placing
-from send_email.queries import planned_mails
+from send_email.queries import insert_unless_there, planned_mails
 from send_email.recipients import Recipient, pattern_of
 from send_email.rows import moment_of, resumed_mail, resumed_plan, seconds_of
 from send_email.store import ScheduleStore
@@ -49,11 +49,8 @@ class Consent:
         pattern = pattern_of(text)
         self._store.plan_unplanned(now)
         with self._store.writing() as transaction:
-            known = select(SUPPRESSIONS.c.pattern).where(SUPPRESSIONS.c.pattern == pattern)
-            new = transaction.connection.execute(known).first() is None
-            if new:
-                row = {"pattern": pattern, "why": why, "since": seconds_of(now)}
-                transaction.connection.execute(insert(SUPPRESSIONS), row)
+            row = {"pattern": pattern, "why": why, "since": seconds_of(now)}
+            new = insert_unless_there(transaction.connection, SUPPRESSIONS, row)
         for recipient in self._known(pattern):
             with self._store.writing() as transaction:
                 placing = Placing(transaction, self._store.policy, recipient, seconds_of(now))
@@ -93,8 +90,7 @@ class Consent:
 
 
 def _open_mails(transaction: Transaction, key: str) -> list[Row[Any]]:
-    open_ones = MAILS.c.status.in_([Status.SCHEDULED, Status.HELD])
-    query = planned_mails().where(PLANS.c.recipient_key == key, open_ones)
+    query = planned_mails().where(PLANS.c.recipient_key == key, MAILS.c.status.in_(OPEN))
     return list(transaction.connection.execute(query.order_by(MAILS.c.scheduled_at, MAILS.c.ordinal)))
 
 
@@ -104,7 +100,7 @@ def _resume(transaction: Transaction, placing: Placing, key: str, now: float) ->
         PLANS.c.recipient_key == key,
         PLANS.c.kind == Kind.OPENING,
         PLANS.c.held_until > now,
-        MAILS.c.status.in_([Status.HANDING_OVER, Status.SENT, Status.UNKNOWN]),
+        MAILS.c.status.in_(GIVEN_AWAY),
     )
     for row in transaction.connection.execute(query).all():
         placing.becomes(row, Kind.OPENED)

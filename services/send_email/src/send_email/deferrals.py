@@ -6,8 +6,9 @@ would be its end.
 
 from datetime import UTC, datetime
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, select
 
+from send_email.queries import insert_unless_there
 from send_email.tables import DEFERRALS
 from signalbox.databases import Database
 
@@ -20,12 +21,12 @@ class Deferrals:
 
     def since(self, message_id: str, now: datetime) -> datetime:
         """Return when the mail was first put off, which is ``now`` when it is the first time."""
-        row = DEFERRALS.c.message_id == message_id
+        row = {"message_id": message_id, "since": now.timestamp()}
         with self._database.begin() as connection:
-            first = connection.execute(select(DEFERRALS.c.since).where(row)).scalar()
-            if first is None:
-                first = now.timestamp()
-                connection.execute(insert(DEFERRALS), {"message_id": message_id, "since": first})
+            insert_unless_there(connection, DEFERRALS, row)
+            first = connection.execute(
+                select(DEFERRALS.c.since).where(DEFERRALS.c.message_id == message_id)
+            ).scalar_one()
         return datetime.fromtimestamp(first, UTC)
 
     def forget_all(self) -> None:

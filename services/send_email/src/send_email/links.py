@@ -11,7 +11,7 @@ from typing import Final
 from sqlalchemy import select
 
 from send_email.mails import Kind
-from send_email.queries import planned_mails, unless_there
+from send_email.queries import insert_unless_there, planned_mails
 from send_email.recipients import Recipient
 from send_email.rows import moment_of
 from send_email.store import ScheduleStore
@@ -64,7 +64,7 @@ class Links:
         with self._store.writing() as transaction:
             # Of replicas that make one at the same time, the first one's counts for all.
             made = {"name": _NAME, "secret": secrets.token_hex(32)}
-            transaction.connection.execute(unless_there(transaction.connection, KEYS, made))
+            insert_unless_there(transaction.connection, KEYS, made)
             known = transaction.connection.execute(
                 select(KEYS.c.secret).where(KEYS.c.name == _NAME)
             ).scalar_one()

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
@@ -21,7 +21,7 @@ from tenacity.wait import wait_random_exponential
 
 from send_email.halting import Halt
 from send_email.handover import Deferred, Delivered, Handover, Outcome, Refused, Stopped, Unanswered
-from send_email.mails import Claim, Status
+from send_email.mails import Claim, Mail, Status
 from send_email.opening import Opening
 from send_email.store import ScheduleStore
 from signalbox.errors import Unavailable
@@ -101,21 +101,20 @@ class Mailer:
     async def _drain(self) -> int:
         tried = 0
         while not self._stopping.is_set() and self._halt.may_go():
-            claim = await asyncio.to_thread(self._claim)
+            claim = await asyncio.to_thread(
+                self._store.claim_due, self._clock(), self._pace.lease, repeatable=self._handover.repeatable
+            )
             if claim is None:
                 break
             await self._settle(claim, await self._deliver(claim))
             tried += 1
         return tried
 
-    def _claim(self) -> Claim | None:
-        claim = self._store.claim_due(self._clock(), self._pace.lease, repeatable=self._handover.repeatable)
-        if claim is None or not claim.opening:
-            return claim
-        return replace(claim, mail=self._opening.in_place_of(claim.mail))
-
     async def _deliver(self, claim: Claim) -> Outcome:
-        mail = claim.mail
+        try:
+            mail = await asyncio.to_thread(self._text_of, claim)
+        except Unavailable as error:  # nothing has left yet
+            return Deferred(str(error))
         hide_from_logs([mail.recipient, mail.recipient_name, mail.subject, mail.body])
         try:
             async with asyncio.timeout(self._pace.handover_limit.total_seconds()):
@@ -124,6 +123,9 @@ class Mailer:
             _LOG.warning("handover_broke_off", message_id=mail.message_id, exc_info=True)
             why = f"the handover broke off: {type(error).__name__}"
             return Deferred(why) if self._handover.repeatable else Unanswered(why)
+
+    def _text_of(self, claim: Claim) -> Mail:
+        return self._opening.in_place_of(claim.mail) if claim.opening else claim.mail
 
     async def _settle(self, claim: Claim, answer: Outcome) -> None:
         outcome = self._halt.weigh(claim.mail.message_id, answer)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 
 class Status(StrEnum):
@@ -29,6 +30,11 @@ class Status(StrEnum):
     """An operator ended its campaign."""
     EXPIRED = "expired"
     """What it was held for did not come in time."""
+
+
+OPEN: Final = (Status.SCHEDULED, Status.HELD)
+GIVEN_AWAY: Final = (Status.HANDING_OVER, Status.SENT, Status.UNKNOWN)
+"""It may have arrived, or is about to: it counts under the caps."""
 
 
 class Why(StrEnum):

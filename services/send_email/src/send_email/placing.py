@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import Row, Select, delete, func, insert, select, update
 
-from send_email.mails import Kind, Status, Why
+from send_email.mails import GIVEN_AWAY, Kind, Status, Why
 from send_email.policy import Policy, day_of, next_room
-from send_email.queries import around, before, unless_there
+from send_email.queries import before, insert_unless_there
 from send_email.recipients import Recipient
 from send_email.tables import CANCELLATIONS, MAILS, PLACES, PLANS, RECIPIENTS, SUPPRESSIONS
 from send_email.verdicts import REASONS, End, Go, Hold, Transaction, Verdict
@@ -25,8 +25,7 @@ class Placing:
         self._policy = policy
         self._recipient = recipient
         self._now = now
-        self._lock(recipient.key)
-        self.confirmed = self._one(RECIPIENTS, RECIPIENTS.c.confirmed_at) is not None
+        self.confirmed = self._lock(recipient.key).confirmed_at is not None
 
     def judge(self, mail: Row[Any]) -> Verdict:
         """Say what becomes of a mail that has a plan (a row of :func:`planned_mails`); nothing is changed."""
@@ -70,7 +69,7 @@ class Placing:
 
     def recall(self, mail: Row[Any]) -> None:
         """Let a mail that went before there were plans count under the caps."""
-        if mail.status in (Status.HANDING_OVER, Status.SENT, Status.UNKNOWN):
+        if mail.status in GIVEN_AWAY:
             self._take(mail, mail.due_at)
 
     def becomes(self, mail: Row[Any], kind: Kind) -> None:
@@ -115,7 +114,13 @@ class Placing:
     def _may_open(self, mail: Row[Any], at: float) -> bool:
         """Say whether no other opening goes to this person around ``at``."""
         every = self._policy.opening_every.total_seconds()
-        others = self._others(mail).where(PLACES.c.opening == 1, *around(at, every))
+        others = select(func.count()).where(
+            PLACES.c.recipient_key == self._recipient.key,
+            PLACES.c.message_id != mail.message_id,
+            PLACES.c.opening == 1,
+            PLACES.c.at > at - every,
+            PLACES.c.at < at + every,
+        )
         return self._count(others) == 0
 
     def _room_at(self, mail: Row[Any], at: float) -> float:
@@ -172,24 +177,12 @@ class Placing:
     def _plan(self, mail: Row[Any], **values: Any) -> None:
         self._connection.execute(update(PLANS).where(PLANS.c.message_id == mail.message_id).values(**values))
 
-    def _lock(self, key: str) -> None:
+    def _lock(self, key: str) -> Row[Any]:
         """Make the row if it is missing, and hold it until the transaction ends."""
         row = {"recipient_key": key, "domain": self._recipient.domain}
-        self._connection.execute(unless_there(self._connection, RECIPIENTS, row))
-        self._connection.execute(
-            select(RECIPIENTS.c.recipient_key).where(RECIPIENTS.c.recipient_key == key).with_for_update()
-        )
-
-    def _others(self, mail: Row[Any]) -> Select[Any]:
-        key = self._recipient.key
-        return select(func.count()).where(
-            PLACES.c.recipient_key == key, PLACES.c.message_id != mail.message_id
-        )
-
-    def _one(self, table: Any, column: Any) -> Any:
-        return self._scalar(
-            select(column).select_from(table).where(table.c.recipient_key == self._recipient.key)
-        )
+        insert_unless_there(self._connection, RECIPIENTS, row)
+        held = select(RECIPIENTS).where(RECIPIENTS.c.recipient_key == key).with_for_update()
+        return self._connection.execute(held).one()
 
     def _count(self, query: Select[Any]) -> int:
         return int(self._scalar(query))

@@ -2,17 +2,20 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, Executable, Row, Select, Table, and_, or_, select
+from sqlalchemy import Connection, Row, Select, Table, and_, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from send_email.tables import MAILS, PLACES, PLANS, RECIPIENTS
+from send_email.tables import MAILS, PLANS, RECIPIENTS
 
 
-def unless_there(connection: Connection, table: Table, row: dict[str, Any]) -> Executable:
-    """Insert ``row`` unless its key is there; waits for another process that is inserting the same one."""
+def insert_unless_there(connection: Connection, table: Table, row: dict[str, Any]) -> bool:
+    """Insert ``row`` unless its key is there, and say whether it was inserted.
+
+    Waits for another process that is inserting the same one.
+    """
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    statement: Executable = dialect.insert(table).values(row).on_conflict_do_nothing()
-    return statement
+    statement = dialect.insert(table).values(row).on_conflict_do_nothing()
+    return connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount > 0
 
 
 def planned_mails() -> Select[Any]:
@@ -31,8 +34,3 @@ def before(mail: Row[Any]) -> Any:
     return and_(
         MAILS.c.campaign_id == mail.campaign_id, or_(MAILS.c.scheduled_at < mail.scheduled_at, earlier)
     )
-
-
-def around(at: float, reach: float) -> tuple[Any, Any]:
-    """Return the conditions for the places less than ``reach`` seconds from ``at``."""
-    return PLACES.c.at > at - reach, PLACES.c.at < at + reach

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from signalbox.addresses import mailbox, recipient_key
+from signalbox.addresses import recipient_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,8 @@ class Recipient:
         Raises:
             ValueError: it is no address; the text is for people.
         """
-        return cls(recipient_key(address), mailbox(address).domain)
+        key = recipient_key(address)
+        return cls(key, key.rpartition("@")[2])
 
     @classmethod
     def of_stored(cls, address: str) -> "Recipient":
@@ -44,5 +45,5 @@ def pattern_of(text: str) -> str:
         ValueError: it is neither.
     """
     if text.startswith("@"):
-        return "@" + mailbox(f"any{text}").domain
+        return "@" + recipient_key(f"any{text}").rpartition("@")[2]
     return recipient_key(text)

@@ -120,15 +120,8 @@ def resumed_mail(opening: Row[Any]) -> dict[str, Any]:
 
 def resumed_plan(opening: Row[Any]) -> dict[str, Any]:
     """Make the plan of :func:`resumed_mail`."""
-    return {
-        "message_id": _resumed_id(opening),
-        "campaign_id": opening.campaign_id,
-        "recipient_key": opening.recipient_key,
-        "kind": Kind.RESUMED,
-        "go_at": opening.scheduled_at,
-        "held_why": "",
-        "held_until": 0.0,
-    }
+    plan = plan_row(opening, Recipient(opening.recipient_key, opening.domain), first=False)
+    return plan | {"message_id": _resumed_id(opening), "kind": Kind.RESUMED}
 
 
 def _resumed_id(opening: Row[Any]) -> str:

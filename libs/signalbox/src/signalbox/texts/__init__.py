@@ -9,7 +9,7 @@ from signalbox.texts.fitness import MOST_MAILS, Unfit, twins, unfit
 from signalbox.texts.hidden import without_hidden
 from signalbox.texts.letters import letter
 from signalbox.texts.mails import MailText, body_text, hosts_of, problem_with, subject_line
-from signalbox.texts.offers import invented_offers
+from signalbox.texts.offers import invented_offers, quotable
 from signalbox.texts.prompting import as_data, instructions
 from signalbox.texts.wording import name_of, one_line, plain
 
@@ -28,6 +28,7 @@ __all__ = [
     "one_line",
     "plain",
     "problem_with",
+    "quotable",
     "subject_line",
     "twins",
     "unfit",

@@ -9,6 +9,8 @@ import unicodedata
 from collections.abc import Collection
 from typing import Final
 
+from signalbox.texts.wording import plain
+
 _NUMBER: Final = r"\d(?:[\d.,'\u2019 \u00a0]{0,20}\d)?"
 _CODES: Final = (
     "USD|EUR|GBP|CHF|JPY|CNY|RMB|INR|AUD|CAD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|RON|BGN|TRY|RUB|UAH|BRL|MXN|ZAR|KRW|SGD|HKD|AED|SAR|"
@@ -54,3 +56,9 @@ def _amounts(text: str) -> dict[tuple[str, str], str]:
         kind = "%" if re.fullmatch(_PER_CENT, unit, re.IGNORECASE) else "money"
         found.setdefault((re.sub(r"\D", "", number), kind), match[0])
     return found
+
+
+def quotable(text: str | None, limit: int) -> str:
+    """Return foreign words that fit into our mail; an amount or a promise would read as our own."""
+    words = plain(text, limit)
+    return "" if invented_offers(words, "") else words
