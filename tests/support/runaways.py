@@ -6,6 +6,7 @@ behave stands in the ball itself, so that one set of agents serves every test.
 
 import asyncio
 import json
+import re
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, nullcontext
@@ -207,7 +208,12 @@ async def runaways_playing(operator: Operator) -> AsyncIterator[Runaways]:
     runaways = Runaways(operator, producer, ids)
     async with _serving(runaways.app(), port):
         keys = Path(operator.stack.env["AGENT_KEYS_DIR"])
+        known_before = await _agents_known(operator)
         await producer.publish(*[signed_in(keys, _announced(control, number, port)) for number in ids])
+        # Before the orchestrator knows who takes a ball, its type is admitted nowhere.
+        async with asyncio.timeout(30):
+            while await _agents_known(operator) < known_before + AGENTS:
+                await asyncio.sleep(0.05)
         try:
             yield runaways
         finally:
@@ -220,6 +226,13 @@ async def runaways_playing(operator: Operator) -> AsyncIterator[Runaways]:
             )
             await producer.close()
             await registry.close()
+
+
+async def _agents_known(operator: Operator) -> int:
+    """How many agents the orchestrator has in its directory."""
+    metrics = await operator.http.get(f"{operator.stack.addresses['orchestrator']}/metrics")
+    found = re.search(r"^signalbox_agents (\d+)", metrics.text, re.MULTILINE)
+    return int(found[1]) if found else 0
 
 
 async def _register(operator: Operator, number: int) -> SchemaId:
