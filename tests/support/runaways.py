@@ -1,4 +1,4 @@
-"""Agents that answer each other for ever: foreign ones, plain HTTP servers that know nothing of guards.
+"""Agents that answer each other forever: foreign ones, plain HTTP servers that know nothing of guards.
 
 Agent ``runaway_1`` takes ``demo.Ball1`` and answers with ``demo.Ball2``, and so on around a ring. How they
 behave stands in the ball itself, so that one set of agents serves every test.

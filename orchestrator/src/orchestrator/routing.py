@@ -12,16 +12,16 @@ from orchestrator.history import DecisionHistory
 from orchestrator.outcomes import Outcome, Rejections, Route, Routes, without_model
 from orchestrator.registered import RegisteredAgent
 from orchestrator.router import Router, Unroutable
-from orchestrator.taken import Identity
-from orchestrator.workflows import ReadLetter, Workflows, names_its_letter
+from orchestrator.seen_ids import Identity
+from orchestrator.workflow_usage import ReadLetter, WorkflowUsages, names_its_letter
 from signalbox.contracts.catalog import Catalog
 from signalbox.errors import Refusal
 from signalbox.governance import Accepted, Gate, Rejected, personal_values
 from signalbox.names import AgentId
-from signalbox.patience import patiently
 from signalbox.reasons import Reason, Stage
 from signalbox.records import Draft, Record, written
 from signalbox.replay import REPLAY_OF
+from signalbox.retry import retry_while_unavailable
 from signalbox.telemetry import Readiness, hide_from_logs, logger
 
 _log = logger(__name__)
@@ -36,7 +36,7 @@ class Routing:
         self,
         gate: Gate,
         history: DecisionHistory,
-        workflows: Workflows,
+        workflows: WorkflowUsages,
         selection: "Selection",
         routes: Routes,
         rejections: Rejections,
@@ -54,7 +54,7 @@ class Routing:
 
     async def decide(self, record: Record) -> Sequence[Draft]:
         """Return the route of a message that passes, the dead letter of one that does not."""
-        match await patiently(lambda: self._gate.check(record), self._readiness):
+        match await retry_while_unavailable(lambda: self._gate.check(record), self._readiness):
             case Rejected() as rejected:
                 return self._dead_lettered(record, Stage.GATE, rejected.refusal)
             case Accepted() as message:
@@ -88,7 +88,7 @@ class Routing:
         async def asked() -> bool:
             return await asyncio.to_thread(names_its_letter, message, self._read_letter)
 
-        return await patiently(asked, self._readiness)
+        return await retry_while_unavailable(asked, self._readiness)
 
     def _dead_lettered(
         self, record: Record, stage: Stage, refusal: Refusal, *, model_calls: int = 0
@@ -175,7 +175,9 @@ class Selection:
 
     async def _chosen(self, message: Accepted, willing: Sequence[RegisteredAgent]) -> Route:
         candidates = self._guards.unspent(message.envelope, [agent.definition for agent in willing])
-        choice = await patiently(lambda: self._router.choose(message, candidates), self._readiness)
+        choice = await retry_while_unavailable(
+            lambda: self._router.choose(message, candidates), self._readiness
+        )
         outcome = Outcome.ENDED if choice.agent is None else Outcome.ROUTED
         if choice.agent is not None:
             self._directory.route_to(choice.agent)

@@ -8,7 +8,7 @@ from typing import Any
 
 from announced import ENDPOINT, Codec
 from orchestrator.directory import Directory
-from orchestrator.dispatchers import Dispatchers
+from orchestrator.dispatch.dispatchers import Dispatchers
 from signalbox.names import AgentId
 from signalbox.records import Record
 

@@ -14,7 +14,7 @@ from memory_registry import MemoryRegistry, impatient_gate
 from orchestrator.history import CONTENT, IntakeHistory, captured_identities
 from orchestrator.intake import Intake
 from orchestrator.outcomes import Rejections
-from orchestrator.taken import BEFORE, Taken
+from orchestrator.seen_ids import BEFORE, SeenIds
 from signalbox.avro import encode, parse
 from signalbox.control import ControlRecords
 from signalbox.dead_letters import DeadLetter
@@ -56,7 +56,7 @@ class Door:
         return await intake.decide(record)
 
     def restarts(self, *copies: Draft) -> None:
-        taken = Taken()
+        taken = SeenIds()
         for copy in copies:
             for one in captured_identities(written(copy)):
                 taken.setdefault(one, 1e12, BEFORE)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.stage import Stage
+from orchestrator.consume.stage import Stage
 from signalbox.errors import Fatal, Unavailable
 from signalbox.kafka import Partition, TransactionLost
 from signalbox.kafka.consumer import Batch
@@ -178,7 +178,7 @@ async def test_records_without_drafts_make_room_for_the_next_ones_without_waitin
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # A dispatcher passes every route of the other agents: it must not pass `limit` of them each quiet second.
-    monkeypatch.setattr("orchestrator.stage._QUIET_COMMIT_S", 3600.0)
+    monkeypatch.setattr("orchestrator.consume.stage._QUIET_COMMIT_S", 3600.0)
 
     async def skipped(_: Record) -> Sequence[Draft]:
         return []
@@ -285,7 +285,7 @@ async def test_a_partition_that_went_and_came_while_it_was_read_back_is_read_bac
 async def test_records_that_are_large_together_pause_their_partitions(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("orchestrator.room.BYTES_IN_FLIGHT", 2 * len(b"lead" + b"value"))
+    monkeypatch.setattr("orchestrator.consume.room.BYTES_IN_FLIGHT", 2 * len(b"lead" + b"value"))
     gate = asyncio.Event()
 
     async def held(record: Record) -> Sequence[Draft]:

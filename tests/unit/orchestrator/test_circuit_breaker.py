@@ -1,6 +1,6 @@
 """The circuit counts messages, not calls; while it is open, few calls find out whether the agent is well."""
 
-from orchestrator.breaker import Circuit, CircuitBreaker, Standing
+from orchestrator.dispatch.circuit_breaker import Circuit, CircuitBreaker, Standing
 
 PAUSE_S = 3600.0
 
