@@ -26,8 +26,9 @@ from orchestrator.intake import Intake
 from orchestrator.outcomes import Rejections, Routes
 from orchestrator.places import wanted_of
 from orchestrator.router import Router
-from orchestrator.routing import Routing, Selection
+from orchestrator.routing import Routing
 from orchestrator.seats import Seats
+from orchestrator.selection import Selection
 from orchestrator.settings import OrchestratorSettings
 from orchestrator.trust import Trust
 from orchestrator.workflow_usage import WorkflowUsages

@@ -91,7 +91,7 @@ async def test_agents_that_only_announce_themselves_cost_nothing() -> None:
 async def test_an_agent_that_is_reached_has_a_dispatcher_also_while_it_is_idle(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("orchestrator.dispatchers._LOOK_S", 0.01)
+    monkeypatch.setattr("orchestrator.dispatch.dispatchers._LOOK_S", 0.01)
     async with running() as parts:
         await parts.announce("echo")
         parts.directory.reached(AgentId("echo"), ENDPOINT)

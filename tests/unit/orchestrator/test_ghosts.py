@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from orchestrator.outcomes import Outcome
-from orchestrator.routing import Selection
+from orchestrator.selection import Selection
 from signalbox.errors import Refusal
 from signalbox.governance import Accepted
 from signalbox.names import AgentId

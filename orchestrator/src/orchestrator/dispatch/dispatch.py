@@ -11,7 +11,7 @@ from orchestrator.dispatch.agent_client import Done, Failed, Refused
 from orchestrator.dispatch.delivery import AgentDelivery, Poisoned, Settled
 from orchestrator.outcomes import ROUTE_AGENT, Rejections, Routes, original_of
 from orchestrator.router import Unroutable
-from orchestrator.routing import Selection
+from orchestrator.selection import Selection
 from orchestrator.workflow_usage import WorkflowUsage, at_least, used_with
 from signalbox.control import ControlRecords
 from signalbox.errors import Refusal
