@@ -23,9 +23,7 @@ WINDOW_S: Final = 24 * 3600.0
 LIMIT: Final = 50_000
 """Workflows remembered at once, some 700 bytes each; the one that was silent longest is forgotten first."""
 
-_REMEMBERED = Gauge(
-    "signalbox_workflows_remembered", "Workflows whose use of the guards' limits is known"
-)
+_REMEMBERED = Gauge("signalbox_workflows_remembered", "Workflows whose use of the guards' limits is known")
 _LETTERS: Final = dead_letter_topic(AGENT_MESSAGES)
 
 ReadLetter = Callable[[str, int, int], Record | None]
