@@ -69,7 +69,7 @@ async def announce(parts: Orchestrator, agent: str) -> None:
 async def test_agents_that_come_and_go_leave_nothing_behind(orchestrator: Orchestrator) -> None:
     directory, dispatchers, stopping = (
         orchestrator.directory,
-        orchestrator.dispatch.dispatchers,
+        orchestrator.dispatchers,
         asyncio.Event(),
     )
     agents = [AgentId(f"agent-{number}") for number in range(AGENTS)]
