@@ -110,6 +110,53 @@ async def test_dead_letters_are_paged(http, desk, paper):
     assert [one["key"] for one in second["dead_letters"]] == ["lead-0"]
 
 
+async def test_dead_letters_of_one_millisecond_are_each_on_one_page(http, desk, paper):
+    paper.stop_the_clock()
+    for number in range(3):
+        paper.rejected(paper.captured(f"lead-{number}"), "MALFORMED", "gate")
+        paper.rejected(paper.incoming(f"other-{number}"), "MALFORMED", "intake")
+    await desk.show(*paper.records)
+    pages = await _pages(http, "dead-letters", "dead_letters")
+    assert [len(page) for page in pages] == [2, 2, 2]
+    places = [(one["topic"], one["offset"]) for page in pages for one in page]
+    assert places == [
+        (topic, at) for topic in ("incoming_leads_dlt", "agent_messages_dlt") for at in (2, 1, 0)
+    ]
+
+
+async def test_leads_of_one_millisecond_are_each_on_one_page(http, desk, paper):
+    paper.stop_the_clock()
+    for number in (2, 0, 3, 1):
+        paper.captured(f"lead-{number}")
+    await desk.show(*paper.records)
+    pages = await _pages(http, "leads", "leads")
+    assert [[one["lead_id"] for one in page] for page in pages] == [
+        ["lead-3", "lead-2"],
+        ["lead-1", "lead-0"],
+    ]
+
+
+async def _pages(http, path, name):
+    """Turn the pages of two each; more than ten would have no end."""
+    pages, after = [], ""
+    while after is not None and len(pages) < 10:
+        answer = (await http.get(f"/api/{path}", params={"limit": 2, "after": after})).json()
+        pages.append(answer[name])
+        after = answer["next"]
+    return pages
+
+
+async def test_a_dead_letter_is_decoded_as_soon_as_the_registry_knows_its_schema(http, desk, paper):
+    letter = paper.rejected(paper.captured("lead-1"), "UNKNOWN_SCHEMA", "gate")
+    schema_id = desk.registry.ids["sdr.LeadCaptured"]
+    text = desk.registry.texts.pop(schema_id)
+    await desk.show(*paper.records)
+    at = f"/api/dead-letters/{letter.topic}/{letter.partition}/{letter.offset}"
+    assert (await http.get(at)).json()["decode_error"].startswith(f"schema id {schema_id} is unknown")
+    desk.registry.texts[schema_id] = text
+    assert (await http.get(at)).json()["decoded"]["lead"]["lead_id"] == "lead-1"
+
+
 async def test_contracts_are_what_the_registry_has_with_what_agents_announced(http, desk, paper):
     await desk.show(paper.announced("greeter"))
     contracts = {one["record_type"]: one for one in (await http.get("/api/contracts")).json()["contracts"]}
@@ -254,6 +301,19 @@ async def test_a_disk_that_is_full_is_waited_for_and_nothing_is_left_out(desk, p
     desk.projection._writer.execute("PRAGMA max_page_count = 100000")
     desk.projection.apply(*paper.records)
     assert desk.queries.stats().captured == 300
+
+
+async def test_what_fails_half_way_leaves_the_store_as_it_was_and_ready_for_the_next(desk, paper):
+    paper.captured("lead-1")
+    await desk.schemas.prepare(paper.records)
+    writer = desk.projection._writer
+    writer.execute("CREATE TRIGGER fails BEFORE INSERT ON lead BEGIN SELECT raise(ABORT, 'not now'); END")
+    with pytest.raises(sqlite3.IntegrityError, match="not now"):
+        desk.projection.apply(*paper.records)
+    assert [row[0] for row in writer.execute("SELECT count(*) FROM message").fetchall()] == [0]
+    writer.execute("DROP TRIGGER fails")
+    desk.projection.apply(*paper.records)
+    assert desk.status("lead-1") == "in_flight"
 
 
 async def test_a_store_that_can_not_be_read_is_answered_with_503(http, desk):

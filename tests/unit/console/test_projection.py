@@ -1,3 +1,4 @@
+import json
 import random
 from dataclasses import replace
 
@@ -69,6 +70,29 @@ async def test_a_reroute_settles_the_first_decision_and_shows_who_refused(desk, 
     assert queries.stats().llm_calls == 2
 
 
+async def test_of_two_decisions_with_one_id_the_first_counts(desk, paper):
+    captured = paper.captured("lead-1")
+    paper.decided(captured, "lead_ingestion", "routed", model_calls=3)
+    paper.decided(captured, "rival", "routed", model_calls=4)
+    paper.decided(paper.answered(captured, "lead_ingestion", "sdr.LeadProfiled"), None, "ended")
+    queries = await desk.show(*reversed(paper.records))
+    assert desk.status("lead-1") == "ended"
+    assert queries.stats().llm_calls == 3
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["by its header", "by its value"])
+async def test_a_reroute_comes_after_the_first_decision_whatever_the_clocks_say(desk, paper, named):
+    captured = paper.captured("lead-1")
+    rerouted = paper.decided(captured, "lead_ingestion", "rerouted", excluded=["rival"])
+    if not named:
+        headers = tuple(pair for pair in rerouted.headers if pair[0] != "route_outcome")
+        paper.records[-1] = replace(rerouted, headers=headers)
+    paper.decided(captured, "rival", "routed")
+    paper.decided(paper.answered(captured, "lead_ingestion", "sdr.LeadProfiled"), None, "ended")
+    await desk.show(*paper.records)
+    assert desk.status("lead-1") == "ended"
+
+
 @pytest.mark.parametrize(
     ("stage", "stages"),
     [("gate", ["captured", "dead_lettered"]), ("router", ["captured", "gated", "dead_lettered"])],
@@ -91,6 +115,76 @@ async def test_a_dispatch_failure_names_the_agent_and_outranks_a_schedule(desk, 
     assert desk.status("lead-1") == "dead_lettered"
     dead = [entry for entry in queries.lead("lead-1").timeline if entry.stage == "dead_lettered"]
     assert [entry.agent for entry in dead] == ["lead_ingestion"]
+
+
+async def test_a_lead_with_a_dead_letter_is_in_flight_as_long_as_another_message_is(desk, paper):
+    captured = paper.captured("lead-1")
+    profiled = paper.handled(captured, "lead_ingestion", "sdr.LeadProfiled")
+    scored = paper.answered(captured, "lead_ingestion", "sdr.LeadScored")
+    paper.rejected(scored, "RULE_VIOLATED", "gate")
+    await desk.show(*paper.records)
+    assert desk.status("lead-1") == "in_flight"
+    await desk.show(paper.decided(profiled, None, "ended"))
+    assert desk.status("lead-1") == "dead_lettered"
+
+
+async def test_only_a_dead_letter_of_dispatch_names_the_agent(desk, paper):
+    captured = paper.captured("lead-1")
+    paper.decided(captured, "lead_ingestion", "routed")
+    paper.rejected(captured, "HOP_LIMIT", "guard")
+    queries = await desk.show(*paper.records)
+    [dead] = [entry for entry in queries.lead("lead-1").timeline if entry.stage == "dead_lettered"]
+    assert dead.agent is None
+
+
+async def test_a_dead_letter_without_its_messages_id_is_known_by_its_place(desk, paper):
+    captured = paper.captured("lead-1")
+    letter = paper.rejected(captured, "MALFORMED", "gate")
+    less = replace(letter, headers=tuple(pair for pair in letter.headers if pair[0] != "ce_id"))
+    await desk.show(*paper.records[:-1], less)
+    assert desk.status("lead-1") == "dead_lettered"
+
+
+async def test_a_dead_letter_of_one_delivery_is_the_outcome_of_each(desk, paper):
+    captured = paper.captured("lead-1")
+    paper.write("agent_messages", captured.key, captured.value, captured.headers)
+    paper.rejected(captured, "MALFORMED", "gate")
+    await desk.show(*paper.records)
+    assert desk.status("lead-1") == "dead_lettered"
+
+
+async def test_what_happens_in_one_millisecond_is_told_in_the_order_of_its_causes(desk, paper):
+    paper.stop_the_clock()
+    paper.scheduled("lead-1")
+    await desk.show(*paper.records)
+    handled = ["gated", "routed", "handled"]
+    assert desk.stages("lead-1") == ["captured", *handled, *handled, *handled, "scheduled"]
+
+
+async def test_a_lead_was_updated_when_its_last_step_happened(desk, paper):
+    paper.scheduled("lead-1")
+    queries = await desk.show(*paper.records)
+    [listed] = queries.leads().leads
+    assert listed.updated_at == queries.lead("lead-1").timeline[-1].at
+
+
+async def test_a_message_is_handled_when_its_first_answer_is_there(desk, paper):
+    captured = paper.captured("lead-1")
+    first = paper.handled(captured, "lead_ingestion", "sdr.LeadProfiled")
+    second = paper.answered(captured, "lead_ingestion", "sdr.LeadScored")
+    queries = await desk.show(*paper.records)
+    [handled] = [entry for entry in queries.lead("lead-1").timeline if entry.stage == "handled"]
+    assert handled.at == Envelope.parse(first.headers).time
+    given = [one["message_id"] for one in handled.detail["gave"]]
+    assert given == [Envelope.parse(answer.headers).id for answer in (first, second)]
+
+
+async def test_a_time_without_a_zone_says_nothing_so_the_records_own_counts(desk, paper):
+    captured = paper.captured("lead-1")
+    headers = {**dict(captured.headers), "ce_time": b"2020-01-01T00:00:00"}
+    queries = await desk.show(paper.records[0], replace(captured, headers=tuple(headers.items())))
+    [listed] = queries.leads().leads
+    assert listed.captured_at.timestamp() * 1000 == captured.timestamp_ms
 
 
 async def test_a_replay_reopens_its_lead_and_its_end_counts(desk, paper):
@@ -121,6 +215,31 @@ async def test_a_discard_ends_the_lead(desk, paper):
     assert queries.lead("lead-1").timeline[-1].detail["who"] == "ops"
 
 
+async def test_a_replay_counts_more_than_a_discard(desk, paper):
+    letter = paper.rejected(paper.captured("lead-1"), "MALFORMED", "gate")
+    paper.discarded(letter)
+    paper.replayed(letter)
+    queries = await desk.show(*paper.records)
+    assert [one.state for one in queries.dead_letters().dead_letters] == ["replayed"]
+    assert desk.status("lead-1") == "in_flight"
+
+
+async def test_of_two_discards_the_first_counts(desk, paper):
+    letter = paper.rejected(paper.captured("lead-1"), "MALFORMED", "gate")
+    first, second = paper.discarded(letter), paper.discarded(letter)
+    queries = await desk.show(*paper.records[:-2], second, first)
+    [listed] = queries.dead_letters().dead_letters
+    assert listed.closed_at.isoformat().encode() == dict(first.headers)["ce_time"]
+
+
+async def test_a_discard_that_is_read_later_ends_the_lead_in_the_lists_too(desk, paper):
+    letter = paper.rejected(paper.captured("lead-1"), "MALFORMED", "gate")
+    queries = await desk.show(*paper.records)
+    assert queries.stats().dead_lettered == 1
+    await desk.show(paper.discarded(letter))
+    assert (queries.stats().dead_lettered, queries.stats().ended) == (0, 1)
+
+
 async def test_a_copy_of_a_dead_letter_is_closed_with_it(desk, paper):
     captured = paper.captured("lead-1")
     letter = paper.rejected(captured, "MALFORMED", "gate", model_calls=2)
@@ -130,6 +249,62 @@ async def test_a_copy_of_a_dead_letter_is_closed_with_it(desk, paper):
     assert desk.status("lead-1") == "ended"
     assert queries.stats().rejected_before_llm == 1
     assert queries.stats().llm_calls == 2
+
+
+async def test_a_dead_letter_and_its_copy_are_one_step_at_the_place_of_the_first(desk, paper):
+    captured = paper.captured("lead-1")
+    first = paper.rejected(captured, "MALFORMED", "gate")
+    paper.rejected(captured, "MALFORMED", "gate")
+    queries = await desk.show(*paper.records)
+    assert desk.stages("lead-1") == ["captured", "dead_lettered"]
+    assert queries.lead("lead-1").timeline[-1].detail["offset"] == first.offset
+
+
+async def test_a_lead_that_is_refused_at_intake_twice_over_counts_once(desk, paper):
+    refused = paper.incoming("lead-1")
+    paper.rejected(refused, "NOT_FRAMED", "intake")
+    paper.rejected(refused, "NOT_FRAMED", "intake")
+    queries = await desk.show(*paper.records)
+    assert queries.stats() == _stats(refused_at_intake=1, rejected_before_llm=1)
+
+
+@pytest.mark.parametrize("key", [b"lead-1", None], ids=["with its key", "without its key"])
+async def test_a_lead_that_was_listed_before_its_refusal_was_read_is_listed_no_more(desk, paper, key):
+    refused = paper.incoming("lead-1")
+    paper.taken_in(refused)
+    queries = await desk.show(*paper.records)
+    assert queries.stats() == _stats(captured=1, in_flight=1)
+    await desk.show(replace(paper.rejected(refused, "RULE_VIOLATED", "intake"), key=key))
+    assert queries.stats() == _stats(unattributed=1, refused_at_intake=1, rejected_before_llm=1)
+    assert queries.leads().leads == []
+
+
+async def test_a_replay_under_another_id_is_a_lead_even_when_its_dead_letter_is_read_last(desk, paper):
+    letter = paper.rejected(paper.incoming("lead-1"), "CONFLICT", "intake")
+    replay = replay_id(letter.topic, letter.partition, letter.offset)
+    taken_in = paper.taken_in(paper.incoming("lead-2", [("ce_id", replay.encode())]))
+    queries = await desk.show(taken_in)
+    assert queries.stats().captured == 0
+    await desk.show(letter)
+    assert [lead.lead_id for lead in queries.leads().leads] == ["lead-2"]
+
+
+async def test_a_replay_of_what_intake_never_took_in_starts_no_lead(desk, paper):
+    posing = paper.captured("lead-1")
+    again = paper.replayed(paper.rejected(posing, "RULE_VIOLATED", "gate"))
+    assert Envelope.parse(again.headers).hop == 0
+    queries = await desk.show(*[record for record in paper.records if record.topic != "incoming_leads"])
+    assert queries.stats() == _stats(unattributed=2, rejected_before_llm=1)
+
+
+@pytest.mark.parametrize("other", [{"ce_hop": b"1"}, {"ce_correlationid": b"elsewhere"}], ids=str)
+async def test_only_intakes_own_copy_of_a_lead_starts_its_workflow(desk, paper, other):
+    copy = paper.captured("lead-1")
+    changed = replace(copy, headers=tuple({**dict(copy.headers), **other}.items()))
+    queries = await desk.show(paper.records[0], changed)
+    assert queries.stats() == _stats(unattributed=1)
+    await desk.show(replace(copy, offset=copy.offset + 1))
+    assert queries.stats().captured == 1
 
 
 async def test_a_lead_refused_at_intake_is_counted_apart_and_still_has_its_page(desk, paper):
@@ -192,6 +367,15 @@ async def test_what_intake_refuses_under_a_leads_id_changes_nothing_of_that_lead
     queries = await desk.show(*paper.records)
     after = queries.lead("lead-1")
     assert (after.status, after.timeline) == (lead.status, lead.timeline)
+
+
+async def test_a_replay_to_intake_that_is_on_its_way_changes_no_lead_under_its_id(desk, paper):
+    paper.decided(paper.captured("lead-1"), None, "ended")
+    letter = paper.rejected(paper.incoming("lead-1"), "CONFLICT", "intake")
+    paper.replay_audited(letter)
+    queries = await desk.show(*paper.records)
+    assert desk.status("lead-1") == "ended"
+    assert queries.stats() == _stats(captured=1, ended=1, rejected_before_llm=1)
 
 
 async def test_a_conflict_counts_as_refused_at_intake_only(desk, paper):
@@ -299,6 +483,18 @@ async def test_dead_letters_are_found_by_state_topic_agent_contract_and_time(des
     assert found(state=LetterState.UNAUDITED) == set()
 
 
+async def test_a_dead_letter_of_dispatch_is_found_by_the_agent_that_was_to_take_it_alone(desk, paper):
+    failed = {}
+    for agent in ("lead_ingestion", "lead_scoring"):
+        message = paper.captured(f"lead-of-{agent}")
+        paper.decided(message, agent, "routed")
+        failed[agent] = paper.rejected(message, "AGENT_FAILED", "dispatch").offset
+    queries = await desk.show(*paper.records)
+    for agent, offset in failed.items():
+        page = queries.dead_letters(wanted=LetterFilter(agent=agent))
+        assert [letter.offset for letter in page.dead_letters] == [offset]
+
+
 async def test_a_redelivered_message_needs_no_second_outcome(desk, paper):
     captured = paper.captured("lead-1")
     paper.decided(captured, None, "ended")
@@ -341,6 +537,20 @@ async def test_lists_hold_no_personal_data_and_the_leads_own_page_does(desk, pap
     assert "zoe@" not in listed
     assert "Zoë" not in listed
     assert queries.lead("lead-1").lead["email"] == "zoe@widgets.example"
+
+
+async def test_lists_hide_what_the_leads_own_contract_tags_as_personal_data(desk, paper):
+    paper.captured("lead-1")
+    schema_id = desk.registry.ids["sdr.LeadCaptured"]
+    schema = json.loads(desk.registry.texts[schema_id])
+    [lead] = schema["fields"]
+    [company] = [part for part in lead["type"]["fields"] if part["name"] == "company_name"]
+    company["confluent:tags"] = ["PII"]
+    desk.registry.texts[schema_id] = json.dumps(schema)
+    queries = await desk.show(*paper.records)
+    [listed] = queries.leads().leads
+    assert (listed.company_name, listed.job_title) == ("•••", "Head of Widgets")
+    assert queries.lead("lead-1").lead["company_name"] == "Widgets & Co"
 
 
 async def test_the_newest_announcement_of_an_agent_counts_and_a_tombstone_removes_it(desk, paper):

@@ -50,6 +50,15 @@ async def test_a_routed_message_waits_for_its_agent_which_may_be_away(desk, pape
     assert wait.reason == "waiting for lead_ingestion"
 
 
+async def test_a_message_that_one_agent_refused_waits_for_the_next(desk, paper):
+    message = paper.captured("lead-1")
+    paper.decided(message, "rival", "routed")
+    second = paper.decided(message, "lead_ingestion", "rerouted", excluded=["rival"])
+    await desk.show(*paper.records)
+    [wait] = patient_queries(desk).lead("lead-1").waiting_for
+    assert (wait.agent, wait.position) == ("lead_ingestion", f"agent_routes/0/{second.offset}")
+
+
 async def test_a_lead_at_its_end_waits_for_nothing(desk, paper):
     paper.scheduled("lead-1")
     await desk.show(*paper.records)

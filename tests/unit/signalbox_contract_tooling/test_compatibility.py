@@ -249,6 +249,17 @@ def test_a_version_that_the_gate_would_pass_over_is_warned_of_where_the_level_al
     assert "goes on with the version before" in warning.hint
 
 
+def test_a_change_is_warned_of_when_the_gate_could_not_read_an_older_version_than_the_level_asks_for(
+    contracts: Contracts,
+) -> None:
+    catalog = contracts(CATALOG.replace("owner: shop", "owner: shop, compatibility: BACKWARD"))
+    with_default = changed(add({**NEW_TEXT, "default": ""}))
+    earlier = [Version("version 1", json.dumps(BASE)), Version("version 2", with_default)]
+    judged = judge(PLACED, changed(add(NEW_TEXT)), earlier, catalog)
+    (warning,) = [finding for finding in judged.findings if finding.kind == "gate"]
+    assert (judged.compatible, warning.severity, warning.against) == (True, Severity.WARNS, "version 1")
+
+
 def test_what_avro_has_said_already_is_not_said_again_for_the_gate(contracts: Contracts) -> None:
     judged = verdict(contracts, add(NEW_TEXT), B)
     assert {finding.kind for finding in judged.findings if finding.severity is Severity.BREAKS} == {

@@ -15,6 +15,24 @@ from memory_registry import SDR, MemoryRegistry
 ROOT = Path(__file__).resolve().parents[3]
 
 
+class Clock:
+    """The clock of the process; a test moves it."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    moved = Clock()
+    for module in ("schemas", "contracts"):
+        monkeypatch.setattr(f"signalbox.governance.{module}.time", moved)
+    return moved
+
+
 @pytest.fixture
 def registry() -> MemoryRegistry:
     """A fake registry that has the contracts of the demonstration."""

@@ -10,6 +10,8 @@ from signalbox.errors import Unavailable
 from signalbox.governance import Contracts, SchemaVersion, adoption
 from signalbox.names import RecordType, Subject
 
+from .conftest import Clock
+
 T = RecordType("t.R")
 
 
@@ -19,6 +21,13 @@ def version(*fields: tuple[str, Any], rule: str = "true", name: str = "R") -> st
     return json.dumps(
         {"type": "record", "name": name, "namespace": "t", "fields": declared, "confluent:rules": rules}
     )
+
+
+def with_defaults(text: str) -> str:
+    said = json.loads(text)
+    for field in said["fields"]:
+        field["default"] = None
+    return json.dumps(said)
 
 
 @pytest.fixture
@@ -101,6 +110,63 @@ async def test_a_version_that_cannot_be_held_to_is_passed_over_with_one_alert(
     assert await held(contracts) == 1
     await contracts.refresh()
     assert [(record_type, number) for record_type, number, _ in alerts] == [(T, 2)]
+
+
+OPTIONAL = ["null", "int"]
+
+
+@pytest.mark.parametrize(
+    ("newest", "unread"),
+    [
+        (version(("a", OPTIONAL), ("b", OPTIONAL)), 1),
+        (with_defaults(version(("a", OPTIONAL), ("b", ["null", "string"]))), 2),
+    ],
+    ids=["it does not read the first", "it does not read the last"],
+)
+async def test_a_version_has_to_read_all_those_before_it(
+    registry: MemoryRegistry,
+    contracts: Contracts,
+    alerts: list[tuple[str, int, str]],
+    newest: str,
+    unread: int,
+) -> None:
+    registry.register(T, with_defaults(version(("a", OPTIONAL))))
+    registry.register(T, with_defaults(version(("a", OPTIONAL), ("b", OPTIONAL))))
+    registry.register(T, newest)
+    assert await held(contracts) == 2
+    [(_, passed_over, why)] = alerts
+    assert (passed_over, why.partition(":")[0]) == (3, f"it does not read version {unread}")
+
+
+async def test_a_version_that_reads_the_one_before_it_need_not_be_read_by_it(
+    registry: MemoryRegistry, contracts: Contracts
+) -> None:
+    registry.register(T, version(("a", "int")))
+    registry.register(T, version(("a", "long")))
+    registry.register(T, version(("a", "int"), rule="this.a > 0"))
+    assert await held(contracts) == 2
+
+
+async def test_a_version_that_lacked_a_default_is_adopted_when_it_has_one(
+    registry: MemoryRegistry, contracts: Contracts
+) -> None:
+    registry.register(T, version(("a", OPTIONAL)))
+    registry.register(T, version(("a", OPTIONAL), ("b", OPTIONAL)))
+    assert await held(contracts) == 1
+    registry.register(T, with_defaults(version(("a", OPTIONAL), ("b", OPTIONAL))))
+    await contracts.refresh()
+    assert await held(contracts) == 3
+
+
+async def test_a_record_type_without_a_version_is_asked_for_again_after_a_while_and_not_before(
+    registry: MemoryRegistry, contracts: Contracts, clock: Clock
+) -> None:
+    assert await held(contracts) is None
+    registry.register(T, version(("a", "int")))
+    clock.now += 4
+    assert await held(contracts) is None
+    clock.now += 2
+    assert await held(contracts) == 1
 
 
 async def test_a_version_after_a_bad_one_need_not_read_it(
@@ -202,13 +268,6 @@ class Counted:
 def grown(number: int) -> str:
     """Give a version that adds a field to the one before it."""
     return version(*((f"f{at}", ["null", "int"]) for at in range(number)))
-
-
-def with_defaults(text: str) -> str:
-    said = json.loads(text)
-    for field in said["fields"]:
-        field["default"] = None
-    return json.dumps(said)
 
 
 async def test_a_refresh_judges_only_what_is_new(

@@ -1,3 +1,4 @@
+import asyncio
 import json
 from dataclasses import replace
 from typing import Any
@@ -16,6 +17,8 @@ from signalbox.governance.schemas import WriterSchemas
 from signalbox.names import INCOMING_LEADS, LeadId, SchemaId
 from signalbox.reasons import Reason
 from signalbox.records import Record
+
+from .conftest import Clock
 
 SCORED = "sdr.LeadScored"
 DATA = DATA_BY_TYPE
@@ -122,6 +125,51 @@ async def test_an_unknown_id_is_asked_twice_and_then_remembered_for_a_while(regi
     for _ in range(5):
         assert await rejection(gate, unknown) == (Reason.UNKNOWN_SCHEMA, "")
     assert registry.asked == [("schema_text", 99)] * 2
+
+
+async def test_an_unknown_id_is_asked_again_after_a_while_and_not_before(
+    registry: MemoryRegistry, clock: Clock
+) -> None:
+    schemas = WriterSchemas(registry, Limits(), ask_again_s=0, unknown_for_s=5)
+    gate = Gate(registry, Contracts(registry), sdr_admission(), schemas=schemas)
+    unknown = record(b"\0\0\0\0\x63", headers(SCORED))
+    asked = []
+    for moment in (10, 14, 16, 20, 22):
+        clock.now = moment
+        assert await rejection(gate, unknown) == (Reason.UNKNOWN_SCHEMA, "")
+        asked.append(len(registry.asked) // 2)
+    assert asked == [1, 1, 2, 2, 3]
+
+
+async def test_a_schema_that_is_registered_later_is_known_after_a_while() -> None:
+    text, registry = signalbox_contracts.schema_text(SCORED), MemoryRegistry()
+    gate = impatient_gate(registry)
+    early = record(encode(SchemaId(1), parse(text), DATA[SCORED]), headers(SCORED))
+    assert await rejection(gate, early) == (Reason.UNKNOWN_SCHEMA, "")
+    assert registry.register(SCORED, text) == 1
+    assert isinstance(await gate.check(early), Accepted)
+
+
+async def test_a_schema_that_many_records_need_at_once_is_asked_for_once(
+    gate: Gate, registry: MemoryRegistry, good: Record
+) -> None:
+    registry.asked.clear()
+    verdicts = await asyncio.gather(*(gate.check(good) for _ in range(10)))
+    assert all(isinstance(verdict, Accepted) for verdict in verdicts)
+    assert [what for what, _ in registry.asked].count("schema_text") == 1
+
+
+async def test_schemas_are_remembered_within_bounds_and_the_oldest_goes_first(
+    registry: MemoryRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("signalbox.governance.schemas._KNOWN", 2)
+    schemas = WriterSchemas(registry, Limits())
+    for schema_id in (1, 2, 3):
+        await schemas.get(SchemaId(schema_id))
+    registry.asked.clear()
+    for schema_id in (3, 2, 1):
+        assert await schemas.get(SchemaId(schema_id)) is not None
+    assert registry.asked == [("schema_text", 1)]
 
 
 async def test_an_id_that_a_follower_learns_between_the_two_questions_is_known(

@@ -252,6 +252,66 @@ def test_rules_that_would_take_too_long_are_violated_rather_than_waited_for() ->
     assert refusal_of(growing, {"a": ["ab" * 10] * 9_000}) is not None
 
 
+# Both hold, and cost some thousand nanoseconds a record; the first for many records together.
+TOGETHER = " && ".join(["this >= 0"] * 8)
+ALONE = "this >= 0 ? '' : 'it is below zero'"
+
+
+def numbers(expression: str, name: str) -> dict[str, Any]:
+    return {"type": "array", "items": record(field("number", "int", expression), name=name)}
+
+
+@pytest.mark.parametrize(
+    ("expression", "few", "many"),
+    [(TOGETHER, 3_000, 9_000), (ALONE, 1_000, 9_000)],
+    ids=["rules that are evaluated together", "a rule that is evaluated for each"],
+)
+def test_what_rules_cost_adds_up_over_the_records_of_a_message(expression: str, few: int, many: int) -> None:
+    schema = record(field("one", numbers(expression, "One")))
+    assert refusal_of(schema, {"one": [{"number": 1}] * few}) is None
+    refusal = refusal_of(schema, {"one": [{"number": 1}] * many})
+    assert refusal is not None
+    assert "too long" in refusal.detail
+
+
+def test_the_record_types_of_a_message_share_what_its_rules_may_cost() -> None:
+    schema = record(field("one", numbers(TOGETHER, "One")), field("other", numbers(TOGETHER, "Other")))
+    some, none = [{"number": 1}] * 2_500, list[Any]()
+    assert refusal_of(schema, {"one": some, "other": none}) is None
+    assert refusal_of(schema, {"one": none, "other": some}) is None
+    refusal = refusal_of(schema, {"one": some, "other": some})
+    assert refusal is not None
+    assert "too long" in refusal.detail
+
+
+def test_a_loop_inside_a_loop_is_charged_for_each_pair() -> None:
+    texts = {"type": "array", "items": "string"}
+    schema = record(field("a", texts, "this.all(x, this.all(y, (x + y + x) != 'z'))"))
+    assert refusal_of(schema, {"a": ["ab" * 10] * 30}) is None
+    refusal = refusal_of(schema, {"a": ["ab" * 10] * 90})
+    assert refusal is not None
+    assert "too long" in refusal.detail
+
+
+def test_a_loop_is_charged_for_the_longest_text_that_its_rule_reads() -> None:
+    texts = {"type": "array", "items": "string"}
+    schema = record(
+        field("text", "string"),
+        field("parts", texts),
+        rules=("this.parts.all(part, this.text.contains(part))",),
+    )
+    assert refusal_of(schema, {"text": "x" * 1_000, "parts": ["x"] * 200}) is None
+    refusal = refusal_of(schema, {"text": "x" * 100_000, "parts": ["x"] * 200})
+    assert refusal is not None
+    assert "too long" in refusal.detail
+
+
+def test_a_condition_that_would_take_too_long_does_not_hold() -> None:
+    counted = Condition("this.a.matches('^[ab]{1,1000}$')")
+    assert counted.holds({"a": "ab"})
+    assert not counted.holds({"a": "ab" * 500})
+
+
 @pytest.mark.parametrize(
     ("pattern", "states"),
     [
