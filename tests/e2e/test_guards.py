@@ -1,4 +1,4 @@
-"""Runaways: agents that answer each other for ever, or answer with more than they got, are stopped.
+"""Runaways: agents that answer each other forever, or answer with more than they got, are stopped.
 
 Each guard stops one, with its reason, before the model is called for the message that is stopped; also when
 the agents drop the headers that the guards go by, and when the orchestrator is killed in the midst.

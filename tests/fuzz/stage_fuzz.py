@@ -28,15 +28,15 @@ from gate_fuzz import corpus, fuzzed_registry
 from hostile_records import AT_ONCE, BROKERS, GOOD, LARGEST, Sender
 from limited_broker import LimitedBroker, LimitedProducer, ScriptedConsumer, batch_bytes
 from memory_registry import MemoryRegistry, impatient_gate
-from orchestrator.deciding import Decide
+from orchestrator.consume.deciding import Decide
+from orchestrator.consume.ladder import References
+from orchestrator.consume.stage import Stage
 from orchestrator.history import TAKEN_IN_FROM, DecisionHistory, IntakeHistory
 from orchestrator.intake import Intake
-from orchestrator.ladder import References
 from orchestrator.outcomes import Outcome, Rejections, Route, Routes, original_of
 from orchestrator.router import Choice
 from orchestrator.routing import Routing
-from orchestrator.stage import Stage
-from orchestrator.workflows import Workflows
+from orchestrator.workflow_usage import WorkflowUsages
 from signalbox import reasons
 from signalbox.control import ControlRecords
 from signalbox.dead_letters import DeadLetter
@@ -126,7 +126,7 @@ class System:
         if topic == INCOMING_LEADS:
             intake = Intake(self.gate, IntakeHistory(settings), rejections, readiness)
             return intake.decide, reasons.Stage.INTAKE
-        workflows = Workflows()
+        workflows = WorkflowUsages()
         history = DecisionHistory(settings, workflows)
         selection: Any = AlwaysRouted()
         routes = Routes(self.control)

@@ -1,4 +1,4 @@
-"""Decisions that end well, wait for ever, or kill the process, where a new process can import them."""
+"""Decisions that end well, wait forever, or kill the process, where a new process can import them."""
 
 import asyncio
 import os
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from multiprocessing import get_context
 from pathlib import Path
 
-from orchestrator.poison import Deaths
+from orchestrator.consume.crash_journal import CrashJournal
 from signalbox.errors import Refusal
 from signalbox.records import Draft, Record
 
@@ -48,7 +48,7 @@ def die_of(folder: Path, offset: int) -> None:
 
 def _dying(folder: Path, offset: int) -> None:
     async def main() -> None:
-        deaths = Deaths(folder, LIMIT)
+        deaths = CrashJournal(folder, LIMIT)
         beside = asyncio.ensure_future(deaths.watching("s", waiting, refuse)(record(offset + 1)))
         await asyncio.sleep(0)
         await deaths.watching("s", deadly, refuse)(record(offset))

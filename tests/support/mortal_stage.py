@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from orchestrator.poison import Deaths
-from orchestrator.stage import Stage
+from orchestrator.consume.crash_journal import CrashJournal
+from orchestrator.consume.stage import Stage
 from signalbox import reasons
 from signalbox.dead_letters import dead_letter
 from signalbox.errors import Refusal
@@ -34,7 +34,7 @@ async def main(folder: Path, topic: str) -> None:
         "mortal",
         GroupConsumer(kafka, f"{topic}-group", [topic], topic),
         TransactionalProducer(kafka, topic),
-        Deaths(folder, limit=3).watching("mortal", decide, refuse),
+        CrashJournal(folder, limit=3).watching("mortal", decide, refuse),
         Readiness(),
         limit=64,
     )

@@ -10,14 +10,15 @@ from typing import Any, Final
 import signalbox_contracts
 from memory_registry import SDR, MemoryRegistry, impatient_gate
 from orchestrator.directory import Directory
-from orchestrator.dispatch import Dispatch
+from orchestrator.dispatch.agent_client import Refused
+from orchestrator.dispatch.dispatch import Dispatch
 from orchestrator.guards import Guards
 from orchestrator.history import DecisionHistory
 from orchestrator.outcomes import ROUTE_AGENT, Rejections, Routes
-from orchestrator.posting import Refused
 from orchestrator.router import Router
-from orchestrator.routing import Routing, Selection
-from orchestrator.workflows import Workflows
+from orchestrator.routing import Routing
+from orchestrator.selection import Selection
+from orchestrator.workflow_usage import WorkflowUsages
 from signalbox.avro import encode, parse
 from signalbox.contracts.catalog import Catalog
 from signalbox.control import ControlRecords
@@ -156,7 +157,7 @@ class RoutingInMemory:
         self._offset = 0
 
     def _routing(self) -> Routing:
-        workflows = Workflows()
+        workflows = WorkflowUsages()
         self.history = DecisionHistory(KafkaSettings(), workflows)
         return Routing(
             self.gate,

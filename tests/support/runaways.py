@@ -1,4 +1,4 @@
-"""Agents that answer each other for ever: foreign ones, plain HTTP servers that know nothing of guards.
+"""Agents that answer each other forever: foreign ones, plain HTTP servers that know nothing of guards.
 
 Agent ``runaway_1`` takes ``demo.Ball1`` and answers with ``demo.Ball2``, and so on around a ring. How they
 behave stands in the ball itself, so that one set of agents serves every test.
@@ -9,16 +9,16 @@ import json
 import re
 import uuid
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-import uvicorn
 from fastapi import FastAPI, Request
 
 from operating import Operator, free_port
+from serving import serving
 from signalbox.agent.http import parse_request
 from signalbox.avro import decode, encode, parse, unframe
 from signalbox.control import ControlRecords, record_type_of
@@ -206,7 +206,7 @@ async def runaways_playing(operator: Operator) -> AsyncIterator[Runaways]:
     ids = {number: await _register(operator, number) for number in range(1, AGENTS + 1)}
     producer = Producer(operator.kafka, "runaways")
     runaways = Runaways(operator, producer, ids)
-    async with _serving(runaways.app(), port):
+    async with serving(runaways.app(), port):
         keys = Path(operator.stack.env["AGENT_KEYS_DIR"])
         known_before = await _agents_known(operator)
         await producer.publish(*[signed_in(keys, _announced(control, number, port)) for number in ids])
@@ -265,18 +265,3 @@ def _announced(control: ControlRecords, number: int, port: int) -> Draft:
         correlation_id=CorrelationId(agent),
     )
     return Draft(AGENT_REGISTRY, agent.encode(), control.write(registered), envelope.headers())
-
-
-@asynccontextmanager
-async def _serving(app: FastAPI, port: int) -> AsyncIterator[None]:
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error"))
-    server.capture_signals = nullcontext  # type: ignore[method-assign, assignment]
-    task = asyncio.create_task(server.serve())
-    async with asyncio.timeout(30):
-        while not server.started:
-            await asyncio.sleep(0.01)
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        await task

@@ -11,14 +11,14 @@ from fastapi import FastAPI
 @contextlib.asynccontextmanager
 async def serving(app: FastAPI, port: int) -> AsyncIterator[None]:
     server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error"))
-    with contextlib.ExitStack() as signals:
-        # The test runner keeps its own signal handlers.
-        server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign, assignment]
-        task = asyncio.create_task(server.serve())
-        async with asyncio.timeout(10):
+    # The test runner keeps its own signal handlers.
+    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign, assignment]
+    task = asyncio.create_task(server.serve())
+    try:
+        async with asyncio.timeout(30):
             while not server.started:
                 await asyncio.sleep(0.01)
         yield
+    finally:
         server.should_exit = True
         await task
-        signals.close()

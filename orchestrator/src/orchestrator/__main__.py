@@ -9,8 +9,8 @@ from orchestrator.bootstrap import PORT, SERVICE, Orchestrator, bootstrap
 from orchestrator.places import look_at
 from orchestrator.settings import OrchestratorSettings
 from signalbox.errors import SignalboxError
-from signalbox.patience import patiently
 from signalbox.process import begin
+from signalbox.retry import retry_while_unavailable
 from signalbox.telemetry import Server, logger
 
 _log = logger(__name__)
@@ -63,10 +63,12 @@ async def _work(parts: Orchestrator, stopping: asyncio.Event) -> None:
 
 async def _start(parts: Orchestrator) -> None:
     # The control contracts first: without them no decision can be written, and no agent be read.
-    await patiently(parts.control.load, parts.readiness)
+    await retry_while_unavailable(parts.control.load, parts.readiness)
     parts.readiness.done("contracts")
     # Then the places that decisions are written to: what is too small there is told before a record meets it.
-    await patiently(lambda: look_at(parts.kafka, parts.places, parts.readiness), parts.readiness)
+    await retry_while_unavailable(
+        lambda: look_at(parts.kafka, parts.places, parts.readiness), parts.readiness
+    )
     # A type that only an agent announces is not admitted, and half the candidates are not there, before that.
     await parts.directory.read_to_its_end.wait()
 

@@ -10,27 +10,28 @@ from typing import Final
 import httpx
 from fastapi import FastAPI
 
-from orchestrator.calls import AgentCaller
+from orchestrator.consume.crash_journal import CrashJournal, Decide
+from orchestrator.consume.ladder import Instead, References
+from orchestrator.consume.stage import Stage
 from orchestrator.directory import Directory
-from orchestrator.dispatch import Dispatch
-from orchestrator.dispatchers import Dispatchers
+from orchestrator.dispatch.agent_client import AgentClient
+from orchestrator.dispatch.availability import AgentAvailabilities
+from orchestrator.dispatch.delivery import AgentDelivery
+from orchestrator.dispatch.dispatch import Dispatch
+from orchestrator.dispatch.dispatchers import Dispatchers
+from orchestrator.dispatch.reaching import Reaching
 from orchestrator.guards import Guards
 from orchestrator.history import DecisionHistory, IntakeHistory
 from orchestrator.intake import Intake
-from orchestrator.ladder import Instead, References
 from orchestrator.outcomes import Rejections, Routes
 from orchestrator.places import wanted_of
-from orchestrator.poison import Deaths, Decide
-from orchestrator.posting import Posting
-from orchestrator.presence import Presences
-from orchestrator.reaching import Reaching
 from orchestrator.router import Router
-from orchestrator.routing import Routing, Selection
+from orchestrator.routing import Routing
 from orchestrator.seats import Seats
+from orchestrator.selection import Selection
 from orchestrator.settings import OrchestratorSettings
-from orchestrator.stage import Stage
 from orchestrator.trust import Trust
-from orchestrator.workflows import Workflows
+from orchestrator.workflow_usage import WorkflowUsages
 from signalbox import reasons
 from signalbox.contracts.catalog import Catalog
 from signalbox.control import ControlRecords
@@ -121,18 +122,18 @@ def bootstrap(settings: OrchestratorSettings, closing: AsyncExitStack) -> Orches
         no_candidate_wait_s=settings.no_candidate_wait_s,
     )
     routes, rejections = Routes(control), Rejections(control)
-    workflows, presences = Workflows(), Presences(readiness)
+    workflows, availabilities = WorkflowUsages(), AgentAvailabilities(readiness)
     taken_in, decided = IntakeHistory(kafka), DecisionHistory(kafka, workflows)
 
     own_folder = settings.data_dir / SERVICE / settings.orchestrator_replica
-    deaths = Deaths(own_folder, settings.poison_crashes)
+    journal = CrashJournal(own_folder, settings.poison_crashes)
     asking = httpx.AsyncClient(follow_redirects=False)
     closing.push_async_callback(asking.aclose)
 
     def watched(
         decide: Decide, stage: reasons.Stage, name: str
     ) -> Callable[[Record], Awaitable[Sequence[Draft]]]:
-        return deaths.watching(name, decide, lambda record, why: rejections.refused(record, stage, why))
+        return journal.watching(name, decide, lambda record, why: rejections.refused(record, stage, why))
 
     references = References(readiness, partial(_retention, catalog))
 
@@ -149,10 +150,10 @@ def bootstrap(settings: OrchestratorSettings, closing: AsyncExitStack) -> Orches
     async def dispatch_stage(agent: AgentId) -> AsyncIterator[Stage]:
         name = f"dispatch.{agent}"
         async with _client(settings) as http:
-            posting = Posting(agent, http, signer, settings.agent_timeout_s)
-            caller = AgentCaller(
+            posting = AgentClient(agent, http, signer, settings.agent_timeout_s)
+            caller = AgentDelivery(
                 posting,
-                presences.of(agent),
+                availabilities.of(agent),
                 attempts=settings.dispatch_attempts,
                 deaths=settings.poison_crashes,
                 at_once=settings.dispatch_connections,
@@ -175,13 +176,13 @@ def bootstrap(settings: OrchestratorSettings, closing: AsyncExitStack) -> Orches
             )
         dispatch.forget()
         posting.forget()
-        presences.forget(agent)
+        availabilities.forget(agent)
 
     routing = Routing(
         gate, decided, workflows, selection, routes, rejections, readiness, partial(read_at, kafka)
     )
     return Orchestrator(
-        app=_operations(readiness, directory, presences, trust),
+        app=_operations(readiness, directory, availabilities, trust),
         readiness=readiness,
         kafka=kafka,
         places=wanted_of(catalog),
@@ -232,13 +233,15 @@ def _client(settings: OrchestratorSettings) -> httpx.AsyncClient:
     )
 
 
-def _operations(readiness: Readiness, directory: Directory, presences: Presences, trust: Trust) -> FastAPI:
+def _operations(
+    readiness: Readiness, directory: Directory, availabilities: AgentAvailabilities, trust: Trust
+) -> FastAPI:
     app = FastAPI(title="Signalbox orchestrator", docs_url=None, redoc_url=None)
     app.include_router(operations_routes(readiness))
 
     @app.get("/agents")
     async def agents() -> list[dict[str, object]]:
-        seen, refused = presences.told(), trust.refusals.told()
+        seen, refused = availabilities.told(), trust.refusals.told()
         there = [
             agent.definition.model_dump() | {"dispatch": seen.get(name), "refused": refused.get(name)}
             for name, agent in sorted(directory.agents.items())

@@ -17,8 +17,8 @@ from signalbox.control import ControlRecords
 from signalbox.errors import ConfigurationError, Refusal
 from signalbox.kafka import KafkaSettings
 from signalbox.names import AGENT_REGISTRY, AgentId, RecordType
-from signalbox.patience import patiently
 from signalbox.records import Record
+from signalbox.retry import retry_while_unavailable
 from signalbox.telemetry import Readiness, logger
 from signalbox.trust import Untrusted, agent_of
 
@@ -134,7 +134,7 @@ class Directory:
             settings, AGENT_REGISTRY, readiness, "directory", client_id
         ):
             for record in records:
-                await patiently(partial(trust.judge, record, self.apply, caught_up), readiness)
+                await retry_while_unavailable(partial(trust.judge, record, self.apply, caught_up), readiness)
             if caught_up:
                 readiness.done("directory")
                 self._is_read()

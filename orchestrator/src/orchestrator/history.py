@@ -7,8 +7,8 @@ from enum import Enum
 from typing import Final
 
 from orchestrator.content import comparable
-from orchestrator.taken import BEFORE, LIMIT, Identity, Taken
-from orchestrator.workflows import WINDOW_S, Workflows
+from orchestrator.seen_ids import BEFORE, LIMIT, Identity, SeenIds
+from orchestrator.workflow_usage import WINDOW_S, WorkflowUsages
 from signalbox.kafka import KafkaSettings, Partition, read_to_end
 from signalbox.names import AGENT_MESSAGES, AGENT_ROUTES, CorrelationId, MessageId, dead_letter_topic
 from signalbox.reasons import Stage
@@ -30,14 +30,14 @@ class History:
 
     def __init__(self, limit: int = LIMIT) -> None:
         self._limit = limit
-        self._taken: dict[int, Taken] = {}
+        self._taken: dict[int, SeenIds] = {}
 
     def first(self, partition: int, identity: Identity, record: Record) -> bool:
         """Take ``identity`` for ``record``; False when another record took it before.
 
         A record may ask again: the decision on it may have failed in between.
         """
-        taken = self._taken.setdefault(partition, Taken())
+        taken = self._taken.setdefault(partition, SeenIds())
         position = _position(record)
         by = taken.setdefault(identity, time.time(), position)
         self._forget_beyond_limit()
@@ -47,7 +47,7 @@ class History:
         """Say whether ``identity`` was taken."""
         return identity in self._taken.get(partition, ())
 
-    def remember(self, partition: int, taken: Taken) -> None:
+    def remember(self, partition: int, taken: SeenIds) -> None:
         """Replace what is known of ``partition`` by what was read back."""
         self._taken[partition] = taken
         self._forget_beyond_limit()
@@ -64,7 +64,7 @@ class DecisionHistory(History):
     so a good message with that id still has its turn.
     """
 
-    def __init__(self, settings: KafkaSettings, workflows: Workflows) -> None:
+    def __init__(self, settings: KafkaSettings, workflows: WorkflowUsages) -> None:
         super().__init__()
         self._settings = settings
         self._workflows = workflows
@@ -77,11 +77,11 @@ class DecisionHistory(History):
             self.remember(number, taken)
         self._workflows.replace(numbers, used)
 
-    def _decided(self, partitions: list[int]) -> tuple[dict[int, Taken], Workflows]:
+    def _decided(self, partitions: list[int]) -> tuple[dict[int, SeenIds], WorkflowUsages]:
         # All at once: to find out that a partition has no more takes a fetch's whole wait.
         topics = (AGENT_ROUTES, dead_letter_topic(AGENT_MESSAGES))
-        found = {number: Taken() for number in partitions}
-        used = Workflows()
+        found = {number: SeenIds() for number in partitions}
+        used = WorkflowUsages()
         for record in _recent(self._settings, topics, partitions):
             if (identity := _decided_identity(record)) is not None:
                 found[record.partition].setdefault(identity, record.timestamp_ms / 1000, BEFORE)
@@ -121,8 +121,8 @@ class IntakeHistory(History):
         same = any(self.knows(0, _said(correlation_id, said)) for said in known)
         return Arrival.DUPLICATE if same else Arrival.CONFLICT
 
-    def _taken_in(self) -> Taken:
-        found = Taken()
+    def _taken_in(self) -> SeenIds:
+        found = SeenIds()
         for record in _recent(self._settings, (AGENT_MESSAGES,), None):
             for identity in captured_identities(record):
                 found.setdefault(identity, record.timestamp_ms / 1000, BEFORE)

@@ -10,9 +10,9 @@ from orchestrator.outcomes import Rejections
 from signalbox.errors import Refusal
 from signalbox.governance import Accepted, Gate, Rejected
 from signalbox.names import AGENT_MESSAGES
-from signalbox.patience import patiently
 from signalbox.reasons import Reason, Stage
 from signalbox.records import Draft, Record
+from signalbox.retry import retry_while_unavailable
 from signalbox.telemetry import Readiness
 
 _DUPLICATES = Counter("signalbox_intake_duplicates", "Leads that were taken in before")
@@ -41,7 +41,7 @@ class Intake:
         A duplicate has the id of a lead that was taken in, and says the same: connectors redeliver under
         other offsets. With that id and another content it is another lead, and a dead letter.
         """
-        match await patiently(lambda: self._gate.check(record), self._readiness):
+        match await retry_while_unavailable(lambda: self._gate.check(record), self._readiness):
             case Rejected() as rejected:
                 return self._rejections.refused(record, Stage.INTAKE, rejected.refusal)
             case Accepted() as lead:

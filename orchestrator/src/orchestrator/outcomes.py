@@ -30,7 +30,7 @@ SOURCE: Final = "orchestrator"
 ROUTE_AGENT: Final = "route_agent"
 """The header of a route that names the agent that is to take the message; none when the workflow ends."""
 AFRESH: Final = "route_afresh"
-"""The header of a route with which its workflow's counts began anew, since a person replayed the message."""
+"""The header of a route with which its workflow's counts began from zero, as a person replayed it."""
 
 
 class Outcome(StrEnum):

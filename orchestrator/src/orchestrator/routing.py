@@ -6,22 +6,18 @@ from dataclasses import replace
 
 from prometheus_client import Counter
 
-from orchestrator.directory import Directory
-from orchestrator.guards import Guards
 from orchestrator.history import DecisionHistory
-from orchestrator.outcomes import Outcome, Rejections, Route, Routes, without_model
-from orchestrator.registered import RegisteredAgent
-from orchestrator.router import Router, Unroutable
-from orchestrator.taken import Identity
-from orchestrator.workflows import ReadLetter, Workflows, names_its_letter
-from signalbox.contracts.catalog import Catalog
+from orchestrator.outcomes import Rejections, Routes
+from orchestrator.router import Unroutable
+from orchestrator.seen_ids import Identity
+from orchestrator.selection import Selection
+from orchestrator.workflow_usage import ReadLetter, WorkflowUsages, names_its_letter
 from signalbox.errors import Refusal
 from signalbox.governance import Accepted, Gate, Rejected, personal_values
-from signalbox.names import AgentId
-from signalbox.patience import patiently
 from signalbox.reasons import Reason, Stage
 from signalbox.records import Draft, Record, written
 from signalbox.replay import REPLAY_OF
+from signalbox.retry import retry_while_unavailable
 from signalbox.telemetry import Readiness, hide_from_logs, logger
 
 _log = logger(__name__)
@@ -36,8 +32,8 @@ class Routing:
         self,
         gate: Gate,
         history: DecisionHistory,
-        workflows: Workflows,
-        selection: "Selection",
+        workflows: WorkflowUsages,
+        selection: Selection,
         routes: Routes,
         rejections: Rejections,
         readiness: Readiness,
@@ -54,7 +50,7 @@ class Routing:
 
     async def decide(self, record: Record) -> Sequence[Draft]:
         """Return the route of a message that passes, the dead letter of one that does not."""
-        match await patiently(lambda: self._gate.check(record), self._readiness):
+        match await retry_while_unavailable(lambda: self._gate.check(record), self._readiness):
             case Rejected() as rejected:
                 return self._dead_lettered(record, Stage.GATE, rejected.refusal)
             case Accepted() as message:
@@ -88,7 +84,7 @@ class Routing:
         async def asked() -> bool:
             return await asyncio.to_thread(names_its_letter, message, self._read_letter)
 
-        return await patiently(asked, self._readiness)
+        return await retry_while_unavailable(asked, self._readiness)
 
     def _dead_lettered(
         self, record: Record, stage: Stage, refusal: Refusal, *, model_calls: int = 0
@@ -103,130 +99,3 @@ class Routing:
             offset=record.offset,
         )
         return self._rejections.refused(record, stage, refusal, model_calls=model_calls)
-
-
-class Selection:
-    """Finds who may take a message, and asks the model which of them does."""
-
-    def __init__(
-        self,
-        directory: Directory,
-        catalog: Catalog,
-        guards: Guards,
-        router: Router,
-        readiness: Readiness,
-        *,
-        no_candidate_wait_s: float,
-    ) -> None:
-        self._directory = directory
-        self._catalog = catalog
-        self._guards = guards
-        self._router = router
-        self._readiness = readiness
-        self._no_candidate_wait_s = no_candidate_wait_s
-
-    async def route(self, message: Accepted) -> Route:
-        """Decide on a message that passed the gate.
-
-        Raises:
-            Refusal: a guard's, ``NO_CANDIDATE``, or :class:`Unroutable`.
-        """
-        if self._is_terminal(message):
-            reason = f"terminal: {message.record_type} completes the workflow"
-            return Route(Outcome.TERMINAL, without_model(reason))
-        self._guards.check(message.envelope)
-        willing = await self._willing(message)
-        if not willing:
-            names = ", ".join(agent.definition.id for agent in self._directory.taking(message.record_type))
-            reason = f"no condition holds: {names} take {message.record_type}, but not this one"
-            return Route(Outcome.ENDED, without_model(reason))
-        return await self._chosen(message, willing)
-
-    async def reroute(self, message: Accepted, refused_by: AgentId, why: str) -> Route:
-        """Decide once more, among the candidates that are left after ``refused_by`` said no.
-
-        Raises:
-            Refusal: ``AGENT_REFUSED``, when none is left or the model chooses none; a guard's, or
-                :class:`Unroutable`.
-        """
-        self._guards.check(message.envelope)
-        left = [agent for agent in self._accepting(message) if agent.definition.id != refused_by]
-        willing = self._reached(left) or left
-        if not willing:
-            raise Refusal(Reason.AGENT_REFUSED, f"{refused_by} refused it, and no other takes it: {why}")
-        route = await self._chosen(message, willing)
-        if route.choice.agent is None:
-            raise Refusal(
-                Reason.AGENT_REFUSED, f"{refused_by} refused it, and the router chose no other: {why}"
-            )
-        return Route(Outcome.REROUTED, route.choice, route.candidates, (refused_by,))
-
-    def others(self, message: Accepted, agent: AgentId) -> bool:
-        """Say whether there is somebody for ``message`` beside ``agent``: who was reached, and takes it."""
-        return any(one.definition.id != agent for one in self._reached(self._accepting(message)))
-
-    def _is_terminal(self, message: Accepted) -> bool:
-        # The catalog decides on the types that it lists. For others an agent's word counts, but only for
-        # what that agent itself gave: otherwise one registration could end everybody's workflows.
-        entry = self._catalog.record(message.record_type)
-        if entry is not None:
-            return entry.terminal
-        return self._directory.ends_with(message.record_type, message.envelope.source)
-
-    async def _chosen(self, message: Accepted, willing: Sequence[RegisteredAgent]) -> Route:
-        candidates = self._guards.unspent(message.envelope, [agent.definition for agent in willing])
-        choice = await patiently(lambda: self._router.choose(message, candidates), self._readiness)
-        outcome = Outcome.ENDED if choice.agent is None else Outcome.ROUTED
-        if choice.agent is not None:
-            self._directory.route_to(choice.agent)
-        return Route(outcome, choice, candidates)
-
-    def _accepting(self, message: Accepted) -> list[RegisteredAgent]:
-        takers = self._directory.taking(message.record_type)
-        return [agent for agent in takers if agent.accepts(message.record_type, message.datum)]
-
-    def _reached(self, agents: Sequence[RegisteredAgent]) -> list[RegisteredAgent]:
-        return [agent for agent in agents if self._directory.was_reached(agent.definition.id)]
-
-    async def _willing(self, message: Accepted) -> list[RegisteredAgent]:
-        # Nothing is given up before the directory has been quiet for the whole wait: agents may start after
-        # us, and an empty directory is a bad moment, not a bad message. Nor does anything go to an agent that
-        # was never reached while another takes it. One that is alone is waited for as long, and then gets a
-        # route all the same: behind it waits that agent's own line, and no longer the topic that all share.
-        began = _now()
-        while True:
-            accepting = self._accepting(message)
-            if willing := self._reached(accepting):
-                return willing
-            takers = self._directory.taking(message.record_type)
-            if takers and not accepting:
-                return []
-            left = self._patience_s(began, accepting)
-            if left is not None and left <= 0:
-                if takers:
-                    return accepting
-                detail = f"no registered agent takes {message.record_type}"
-                raise Refusal(Reason.NO_CANDIDATE, f"{detail}; waited {self._no_candidate_wait_s:g} s")
-            names = ", ".join(agent.definition.id for agent in accepting)
-            await self._until_changed(message, left, f"never reached: {names}" if names else "no agent")
-
-    def _patience_s(self, began: float, unreached: Sequence[RegisteredAgent]) -> float | None:
-        """Return how long it is still waited, in seconds; None: without limit, as nobody is there."""
-        if not self._directory.agents:
-            return None
-        known = [self._directory.known_since(agent.definition.id) for agent in unreached]
-        since = min(known) if known else max(began, self._directory.changed_at)
-        return since + self._no_candidate_wait_s - _now()
-
-    async def _until_changed(self, message: Accepted, left: float | None, why: str) -> None:
-        change = self._directory.change(left)
-        part = f"routing {message.record_type}"
-        self._readiness.degraded(part, f"waits for an agent that takes it: {why}")
-        try:
-            await change
-        finally:
-            self._readiness.degraded(part, None)
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

@@ -12,8 +12,8 @@ from signalbox.control import ControlRecords
 from signalbox.errors import ConfigurationError, Refusal, Unavailable
 from signalbox.kafka import KafkaSettings, Reader
 from signalbox.names import AGENT_GRANTS, AGENT_REGISTRY, AgentId
-from signalbox.patience import patiently
 from signalbox.records import Record
+from signalbox.retry import retry_while_unavailable
 from signalbox.telemetry import Readiness, logger
 from signalbox.trust import Fault, Grant, Registrations, TrustSettings, Untrusted, agent_of
 from signalbox_contracts.control import AgentGranted, AgentRegistered
@@ -43,7 +43,7 @@ class Trust:
             if not caught_up:  # an old grant must not count for a moment when the topic is read once more
                 continue
             for record in newest.values():
-                await patiently(partial(self.take_grant, record, remove), readiness)
+                await retry_while_unavailable(partial(self.take_grant, record, remove), readiness)
             newest.clear()
             readiness.done("grants")
             self.grants_read.set()

@@ -62,7 +62,7 @@ async def test_a_group_that_never_committed_begins_at_the_beginning_and_then_goe
     await consumer.close()
 
 
-async def test_a_broker_that_does_not_say_where_the_group_is_is_asked_again_by_joining_anew(
+async def test_a_broker_that_does_not_say_where_the_group_is_is_asked_again_by_joining_again(
     kafka: KafkaSettings, topic: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     silent = iter(["just restarted", "not yet"])

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.stage import Stage
+from orchestrator.consume.stage import Stage
 from signalbox.errors import Unavailable
 from signalbox.kafka import (
     GroupConsumer,

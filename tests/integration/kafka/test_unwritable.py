@@ -11,9 +11,9 @@ import pytest
 from confluent_kafka import Producer as Client
 
 from memory_registry import MemoryRegistry
-from orchestrator.ladder import References
+from orchestrator.consume.ladder import References
+from orchestrator.consume.stage import Stage
 from orchestrator.outcomes import Rejections
-from orchestrator.stage import Stage
 from signalbox import reasons
 from signalbox.control import ControlRecords
 from signalbox.dead_letters import DeadLetter, dead_letter

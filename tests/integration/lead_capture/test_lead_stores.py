@@ -17,7 +17,7 @@ from lead_capture.store import LeadStore, OutboxState, Outcome
 from postgres_server import text_of
 from signalbox.errors import Unavailable
 from signalbox.names import LeadId
-from signalbox.patience import patiently
+from signalbox.retry import retry_while_unavailable
 from signalbox.telemetry import Readiness
 
 NOW = datetime(2031, 5, 6, 7, 8, 9, 123000, UTC)
@@ -203,7 +203,7 @@ async def relaying(*stores: LeadStore, broker: Broker) -> AsyncIterator[list[Rel
 async def added(store: LeadStore, leads: list[CapturedLead]) -> None:
     """Add leads as a website does: again, when the store has a bad moment."""
     async with asyncio.timeout(30):
-        await patiently(lambda: store.add(leads), Readiness())
+        await retry_while_unavailable(lambda: store.add(leads), Readiness())
 
 
 async def test_relays_that_share_a_store_publish_each_lead_once(

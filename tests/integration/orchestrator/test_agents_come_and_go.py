@@ -67,7 +67,11 @@ async def announce(parts: Orchestrator, agent: str) -> None:
 
 
 async def test_agents_that_come_and_go_leave_nothing_behind(orchestrator: Orchestrator) -> None:
-    directory, dispatchers, stopping = orchestrator.directory, orchestrator.dispatchers, asyncio.Event()
+    directory, dispatchers, stopping = (
+        orchestrator.directory,
+        orchestrator.dispatchers,
+        asyncio.Event(),
+    )
     agents = [AgentId(f"agent-{number}") for number in range(AGENTS)]
     await asyncio.to_thread(str)  # the loop's own threads are there
     before = tasks(), resident_mb()

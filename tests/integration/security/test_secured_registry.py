@@ -105,7 +105,7 @@ def test_a_registry_whose_authority_is_not_trusted_is_a_wrong_configuration(door
 
 
 @both_clients
-def test_a_bearer_token_opens_the_registry_and_is_read_anew_when_it_is_rotated(
+def test_a_bearer_token_opens_the_registry_and_is_read_again_when_it_is_rotated(
     door: Door, read: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "token"

@@ -9,7 +9,7 @@ import pytest
 from console.app import create_app
 from console.presence import Presence, _joined
 from console.queries import Queries
-from console.waiting import Absence, Patience
+from console.waiting import Absence, StallDetector
 from signalbox.telemetry import Readiness
 
 AWAY = {"circuit": "open", "away_since": "2026-01-01T00:00:00.000Z", "away_because": "ConnectError"}
@@ -22,7 +22,7 @@ class ScoringAway:
 
 
 def patient_queries(desk: Any, *, stalled_after_s: float = 900) -> Queries:
-    return Queries(desk.queries._path, Patience(ScoringAway(), stalled_after_s))
+    return Queries(desk.queries._path, StallDetector(ScoringAway(), stalled_after_s))
 
 
 async def test_a_message_without_a_decision_waits_for_one(desk, paper):

@@ -1,4 +1,4 @@
-"""A service that is deployed anew is granted what the catalog by then lets it take and give."""
+"""A service that is deployed again is granted what the catalog by then lets it take and give."""
 
 import json
 from pathlib import Path

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from orchestrator.deciding import Deciding
+from orchestrator.consume.deciding import Deciding
 from signalbox.records import Draft, Record
 from signalbox.telemetry import Readiness
 

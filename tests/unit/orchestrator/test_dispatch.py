@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from orchestrator.calls import Poisoned
-from orchestrator.dispatch import Dispatch, RoutedMessage
-from orchestrator.posting import Done, Failed, Refused
+from orchestrator.dispatch.agent_client import Done, Failed, Refused
+from orchestrator.dispatch.delivery import Poisoned
+from orchestrator.dispatch.dispatch import Dispatch, RoutedMessage
 from routing_in_memory import TOKENS, RoutingInMemory, agent_of
 from signalbox.envelope import Envelope
 from signalbox.errors import Refusal

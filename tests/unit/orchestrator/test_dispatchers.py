@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
+
 from announced import ENDPOINT, Codec
 from orchestrator.directory import Directory
-from orchestrator.dispatchers import Dispatchers
+from orchestrator.dispatch.dispatchers import Dispatchers
 from signalbox.names import AgentId
 from signalbox.records import Record
 
@@ -65,10 +67,12 @@ class Running:
 async def running() -> AsyncIterator[Running]:
     parts, stopping = Running(), asyncio.Event()
     task = asyncio.create_task(parts.dispatchers.run(stopping))
-    yield parts
-    stopping.set()
-    async with asyncio.timeout(10):
-        await task
+    try:
+        yield parts
+    finally:
+        stopping.set()
+        async with asyncio.timeout(10):
+            await task
     assert not +parts.stages.open
 
 
@@ -84,13 +88,16 @@ async def test_agents_that_only_announce_themselves_cost_nothing() -> None:
         assert not parts.dispatchers.running
 
 
-async def test_an_agent_that_is_reached_has_a_dispatcher_also_while_it_is_idle() -> None:
+async def test_an_agent_that_is_reached_has_a_dispatcher_also_while_it_is_idle(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("orchestrator.dispatch.dispatchers._LOOK_S", 0.01)
     async with running() as parts:
         await parts.announce("echo")
         parts.directory.reached(AgentId("echo"), ENDPOINT)
         parts.stages.idle[AgentId("echo")] = 0.0
         await parts.until(lambda: parts.dispatchers.running == {"echo"})
-        await asyncio.sleep(1.2)
+        await asyncio.sleep(0.1)
         assert parts.dispatchers.running == {"echo"}
 
 

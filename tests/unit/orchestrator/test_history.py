@@ -13,7 +13,7 @@ from orchestrator.history import (
     IntakeHistory,
     captured_identities,
 )
-from orchestrator.taken import BEFORE, Identity, Taken
+from orchestrator.seen_ids import BEFORE, Identity, SeenIds
 from signalbox.envelope import completed, correlation_id_of, replay_id
 from signalbox.kafka import KafkaSettings
 from signalbox.names import CorrelationId, LeadId, MessageId, RecordType
@@ -48,7 +48,7 @@ def test_a_foreign_record_under_the_leads_correlation_id_does_not_make_it_count_
 
 def history_of(*copies: Record) -> IntakeHistory:
     """Make the history of an orchestrator that read these copies back."""
-    history, taken = IntakeHistory(KafkaSettings()), Taken()
+    history, taken = IntakeHistory(KafkaSettings()), SeenIds()
     for copy in copies:
         for one in captured_identities(copy):
             taken.setdefault(one, time.time(), BEFORE)
@@ -113,7 +113,7 @@ def test_two_workflows_do_not_shadow_each_others_message_ids() -> None:
 
 def test_what_was_read_back_is_not_decided_again() -> None:
     history = History()
-    taken = Taken()
+    taken = SeenIds()
     taken.setdefault(IDENTITY, time.time() - 60, BEFORE)
     history.remember(0, taken)
     assert not history.first(0, IDENTITY, at(1))
@@ -124,7 +124,7 @@ def identity(number: int) -> Identity:
 
 
 def test_what_was_taken_longer_than_a_day_ago_is_forgotten() -> None:
-    taken, now = Taken(), time.time()
+    taken, now = SeenIds(), time.time()
     taken.setdefault(identity(1), now - 26 * 3600, BEFORE)
     taken.setdefault(identity(2), now - 22 * 3600, BEFORE)
     assert taken.setdefault(identity(3), now, 3) == 3
@@ -135,7 +135,7 @@ def test_what_was_taken_longer_than_a_day_ago_is_forgotten() -> None:
 def test_no_more_ids_are_remembered_than_the_limit_and_the_oldest_go_first() -> None:
     history = History(limit=2)
     for number, hours_ago in ((1, 5), (2, 3), (3, 1)):
-        taken = Taken()
+        taken = SeenIds()
         taken.setdefault(identity(number), time.time() - hours_ago * 3600, BEFORE)
         history.remember(number, taken)
     assert history.first(1, identity(1), at(1))

@@ -14,7 +14,7 @@ from memory_registry import MemoryRegistry, impatient_gate
 from orchestrator.history import CONTENT, TAKEN_IN_FROM, IntakeHistory, captured_identities
 from orchestrator.intake import Intake
 from orchestrator.outcomes import Rejections
-from orchestrator.taken import BEFORE, Taken
+from orchestrator.seen_ids import BEFORE, SeenIds
 from routing_in_memory import MemoryTopics
 from signalbox.avro import encode, parse
 from signalbox.control import ControlRecords
@@ -61,7 +61,7 @@ class Door:
         return await intake.decide(record)
 
     def restarts(self, *copies: Draft) -> None:
-        taken = Taken()
+        taken = SeenIds()
         for copy in copies:
             for one in captured_identities(written(copy)):
                 taken.setdefault(one, 1e12, BEFORE)

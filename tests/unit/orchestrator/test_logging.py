@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from orchestrator.deciding import Deciding
+from orchestrator.consume.deciding import Deciding
 from orchestrator.history import DecisionHistory
 from orchestrator.routing import Routing
-from orchestrator.workflows import Workflows
+from orchestrator.workflow_usage import WorkflowUsages
 from process_logs import process_logs
 from signalbox.avro import parse
 from signalbox.governance import Accepted
@@ -58,7 +58,7 @@ async def test_a_decision_that_fails_on_a_message_quotes_nobody(
             raise asyncio.CancelledError
 
     parts: Any = Parts()
-    workflows = Workflows()
+    workflows = WorkflowUsages()
     history = DecisionHistory(KafkaSettings(), workflows)
     routing = Routing(parts, history, workflows, parts, parts, parts, Readiness(), lambda *_: None)
     deciding = Deciding("test", routing.decide, Readiness(), one_at_a_time_per_key=False, fault_pause_s=0)

@@ -13,9 +13,9 @@ import httpx
 
 import mortal_agent
 from operating import free_port
-from orchestrator.calls import AgentCaller, Poisoned
-from orchestrator.posting import Done, Failed, Posting
-from orchestrator.presence import Presence
+from orchestrator.dispatch.agent_client import AgentClient, Done, Failed
+from orchestrator.dispatch.availability import AgentAvailability
+from orchestrator.dispatch.delivery import AgentDelivery, Poisoned
 from signalbox.envelope import Envelope
 from signalbox.names import AgentId, CorrelationId, MessageId, RecordType
 from signalbox.records import Record
@@ -58,11 +58,11 @@ class Supervised:
 
 
 @asynccontextmanager
-async def calling(port: int, folder: Path, **options: int) -> AsyncIterator[AgentCaller]:
+async def calling(port: int, folder: Path, **options: int) -> AsyncIterator[AgentDelivery]:
     async with httpx.AsyncClient(timeout=10) as http:
-        posting = Posting(AGENT, http, signer(), deadline_s=30)
-        yield AgentCaller(
-            posting, Presence(AGENT, Readiness()), **{"attempts": 8, **options}, longest_pause_s=0.1
+        posting = AgentClient(AGENT, http, signer(), deadline_s=30)
+        yield AgentDelivery(
+            posting, AgentAvailability(AGENT, Readiness()), **{"attempts": 8, **options}, longest_pause_s=0.1
         )
 
 
@@ -91,7 +91,7 @@ async def test_an_agent_that_does_not_come_back_leaves_nothing_to_blame(tmp_path
             delivery = asyncio.create_task(caller.deliver(DEADLY, lambda: endpoint))
             async with asyncio.timeout(60):
                 await process.wait()
-                while caller._presence.told()["circuit"] != "open":
+                while caller._availability.told()["circuit"] != "open":
                     await asyncio.sleep(0.01)
             assert not delivery.done()
             delivery.cancel()

@@ -12,7 +12,7 @@ from fastapi import FastAPI, Response
 from announced import Codec
 from operating import free_port
 from orchestrator.directory import Directory
-from orchestrator.reaching import Reaching
+from orchestrator.dispatch.reaching import Reaching
 from serving import serving
 from signalbox.names import AgentId
 from signalbox.records import Record

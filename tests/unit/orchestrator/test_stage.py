@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.stage import Stage
+from orchestrator.consume.stage import Stage
 from signalbox.errors import Fatal, Unavailable
 from signalbox.kafka import Partition, TransactionLost
 from signalbox.kafka.consumer import Batch
@@ -179,7 +179,7 @@ async def test_records_without_drafts_make_room_for_the_next_ones_without_waitin
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # A dispatcher passes every route of the other agents: it must not pass `limit` of them each quiet second.
-    monkeypatch.setattr("orchestrator.stage._QUIET_COMMIT_S", 3600.0)
+    monkeypatch.setattr("orchestrator.consume.stage._QUIET_COMMIT_S", 3600.0)
 
     async def skipped(_: Record) -> Sequence[Draft]:
         return []
@@ -286,7 +286,7 @@ async def test_a_partition_that_went_and_came_while_it_was_read_back_is_read_bac
 async def test_records_that_are_large_together_pause_their_partitions(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("orchestrator.room.BYTES_IN_FLIGHT", 2 * len(b"lead" + b"value"))
+    monkeypatch.setattr("orchestrator.consume.room.BYTES_IN_FLIGHT", 2 * len(b"lead" + b"value"))
     gate = asyncio.Event()
 
     async def held(record: Record) -> Sequence[Draft]:
@@ -331,7 +331,7 @@ async def test_a_full_stage_pauses_its_partitions_and_resumes_when_there_is_room
 async def test_large_records_of_a_partition_that_went_leave_their_room_to_those_that_come(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("orchestrator.room.BYTES_IN_FLIGHT", 2 * len(b"lead" + b"value"))
+    monkeypatch.setattr("orchestrator.consume.room.BYTES_IN_FLIGHT", 2 * len(b"lead" + b"value"))
     stuck = True
 
     async def stuck_at_first(record: Record) -> Sequence[Draft]:
@@ -533,7 +533,9 @@ async def stopped_when_begun(stage: Stage, begun: asyncio.Event, stopping: async
 async def test_what_is_being_decided_at_a_stop_is_finished_and_committed_whatever_it_takes_to_write(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("orchestrator.ledger.WRITTEN_AT_ONCE", 1)  # each outcome in a transaction of its own
+    monkeypatch.setattr(
+        "orchestrator.consume.offset_ledger.WRITTEN_AT_ONCE", 1
+    )  # each outcome in a transaction of its own
     begun, stopping = asyncio.Event(), asyncio.Event()
 
     async def decide(record: Record) -> Sequence[Draft]:
@@ -553,7 +555,7 @@ async def test_what_is_being_decided_at_a_stop_is_finished_and_committed_whateve
 async def test_the_offsets_of_records_without_drafts_are_committed_at_a_stop(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("orchestrator.stage._QUIET_COMMIT_S", 3600.0)
+    monkeypatch.setattr("orchestrator.consume.stage._QUIET_COMMIT_S", 3600.0)
     decided: list[int] = []
 
     async def skipped(record: Record) -> Sequence[Draft]:
@@ -595,7 +597,7 @@ async def test_a_stage_that_can_not_commit_at_a_stop_hands_back_what_it_has_and_
 async def test_a_decision_that_takes_too_long_after_a_stop_is_handed_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("orchestrator.stage._GRACE_S", 0.05)
+    monkeypatch.setattr("orchestrator.consume.stage._GRACE_S", 0.05)
     begun, stopping, cancelled = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def decide(record: Record) -> Sequence[Draft]:

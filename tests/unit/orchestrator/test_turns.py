@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from orchestrator.breaker import CircuitBreaker, Standing
-from orchestrator.turns import Turns
+from orchestrator.dispatch.circuit_breaker import CircuitBreaker, Standing
+from orchestrator.dispatch.turns import Turns
 
 
 def turns(at_once: int = 4) -> Turns:

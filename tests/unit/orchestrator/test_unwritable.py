@@ -10,9 +10,9 @@ import pytest
 import signalbox_contracts
 from limited_broker import LimitedBroker, LimitedProducer, Limits, ScriptedConsumer, batch_bytes, limits_of
 from memory_registry import MemoryRegistry
-from orchestrator.ladder import References
+from orchestrator.consume.ladder import References
+from orchestrator.consume.stage import Stage
 from orchestrator.outcomes import Rejections
-from orchestrator.stage import Stage
 from signalbox import reasons
 from signalbox.contracts.catalog import Catalog
 from signalbox.control import ControlRecords

@@ -46,7 +46,7 @@ async def test_killed_after_the_work_and_before_the_answers_are_kept(
     with monkeypatch.context() as patch:
         patch.setattr(StateStore, "remember", dies)
         await killed(bench)
-    assert not bench.published  # nobody has seen an answer, so the work may be done anew
+    assert not bench.published  # nobody has seen an answer, so the work may be done again
     await comes_again(bench)
     assert len(bench.handled) == 2
     assert len(bench.published) == 1
@@ -87,7 +87,7 @@ async def test_killed_after_the_answers_are_published_and_before_the_caller_know
     assert once == again  # the same id and the same bytes: the router sees one message
 
 
-async def test_work_that_is_done_anew_has_the_same_ids(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_work_that_is_done_again_has_the_same_ids(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     kept: list[Any] = []
 
     def dies_unkept(_: StateStore, __: Any, answers: Any) -> Any:

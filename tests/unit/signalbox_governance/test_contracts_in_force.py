@@ -285,7 +285,7 @@ async def test_hundreds_of_versions_leave_the_loop_free(
     done.set()
     await ticking
     assert len(gaps) > 5  # it took a while, and the loop went on meanwhile
-    assert max(gaps) < 0.5
+    assert max(gaps) < sum(gaps) / 3
 
 
 async def test_judging_ends_when_nobody_waits_for_it_any_more(

@@ -58,7 +58,7 @@ def test_a_user_and_a_password_go_to_every_mechanism_of_passwords(
     assert said["ssl.endpoint.identification.algorithm"] == "https"
 
 
-def test_a_password_is_read_anew_for_each_client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_password_is_read_again_for_each_client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     file = tmp_path / "password"
     file.write_text("old")
     without = {name: value for name, value in SCRAM.items() if name != "KAFKA_SASL_PASSWORD"}

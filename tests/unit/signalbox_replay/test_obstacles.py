@@ -9,7 +9,7 @@ from signalbox.dead_letters import DeadLetter
 from signalbox.lesser_letters import completed, leaves_out, lesser_letters
 from signalbox.reasons import Reason
 from signalbox.records import Draft, Record
-from signalbox.replay import Mending
+from signalbox.replay import ReplayOptions
 from signalbox.replay.obstacles import obstacle
 
 Letter = Callable[..., DeadLetter]
@@ -32,7 +32,7 @@ def test_a_letter_by_reference_is_whole_again_as_long_as_its_record_lies_there(
 ) -> None:
     whole = letter()
     found = completed(lesser(whole, step), source_of(whole))
-    assert obstacle(found, Mending(), edited=False) is None
+    assert obstacle(found, ReplayOptions(), edited=False) is None
     assert found.original == whole.original
     assert found.position == whole.position
 
@@ -40,26 +40,26 @@ def test_a_letter_by_reference_is_whole_again_as_long_as_its_record_lies_there(
 @pytest.mark.parametrize("step", [1, 2])
 def test_a_letter_whose_bytes_are_gone_is_not_sent_and_says_since_when(letter: Letter, step: int) -> None:
     gone = completed(lesser(letter(), step), None)
-    found = obstacle(gone, Mending(), edited=False)
+    found = obstacle(gone, ReplayOptions(), edited=False)
     assert found is not None
     assert "value" in found.detail
     assert "agent_messages/3/40" in found.detail
     assert "2026-03-05" in found.detail
-    assert obstacle(gone, Mending(), edited=True) is None
+    assert obstacle(gone, ReplayOptions(), edited=True) is None
 
 
 def test_a_letter_that_lacks_headers_alone_comes_back_when_somebody_vouches_for_them(letter: Letter) -> None:
     gone = lesser(letter(), 0)
     assert leaves_out(gone) == {"headers"}
-    assert obstacle(gone, Mending(), edited=False) is not None
-    assert obstacle(gone, Mending(key=b"lead-1"), edited=False) is None
+    assert obstacle(gone, ReplayOptions(), edited=False) is not None
+    assert obstacle(gone, ReplayOptions(key=b"lead-1"), edited=False) is None
 
 
 def test_a_lead_under_another_ones_id_needs_an_id_of_its_own(letter: Letter) -> None:
     conflict = letter(Reason.CONFLICT, topic="incoming_leads")
-    for mending in (Mending(), Mending(key=b"lead-1"), Mending(headers={"a": "b"})):
-        found = obstacle(conflict, mending, edited=True)
+    for options in (ReplayOptions(), ReplayOptions(key=b"lead-1"), ReplayOptions(headers={"a": "b"})):
+        found = obstacle(conflict, options, edited=True)
         assert found is not None
         assert found.reason is Reason.CONFLICT
         assert "--key" in found.detail
-    assert obstacle(conflict, Mending(key=b"lead-2"), edited=True) is None
+    assert obstacle(conflict, ReplayOptions(key=b"lead-2"), edited=True) is None

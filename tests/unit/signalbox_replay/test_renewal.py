@@ -5,11 +5,11 @@ import pytest
 from signalbox.envelope import Envelope, correlation_id_of, replay_id
 from signalbox.names import LeadId, RecordType
 from signalbox.reasons import Reason
-from signalbox.replay import Mending
+from signalbox.replay import ReplayOptions
 from signalbox.replay.renewal import GUARDS, renewed, retyped
 
 SCORED = RecordType("sdr.LeadScored")
-NOTHING = Mending()
+NOTHING = ReplayOptions()
 
 
 def sent(message):
@@ -53,12 +53,12 @@ def test_counters_start_afresh_when_a_guard_was_the_reason(letter, reason):
 
 
 def test_counters_start_afresh_when_the_operator_says_so(letter):
-    assert sent(renewed(letter(), Mending(fresh=True), SCORED, b"")).hop == 0
+    assert sent(renewed(letter(), ReplayOptions(fresh=True), SCORED, b"")).hop == 0
 
 
 def test_missing_headers_are_completed_from_a_given_key(letter):
     bare = letter(Reason.HEADER_INVALID, headers=(("mark", b"x"),), key=None)
-    message = renewed(bare, Mending(key=b"lead-9"), SCORED, b"")
+    message = renewed(bare, ReplayOptions(key=b"lead-9"), SCORED, b"")
     assert message.draft.key == b"lead-9"
     assert sent(message).correlation_id == correlation_id_of(LeadId("lead-9"))
     assert sent(message).type == SCORED
@@ -69,14 +69,14 @@ def test_missing_headers_are_completed_from_a_given_key(letter):
 
 def test_malformed_headers_are_replaced_and_good_ones_kept(letter, envelope):
     bad = tuple((name, b"-1" if name == "ce_hop" else value) for name, value in envelope.headers())
-    message = renewed(letter(Reason.HEADER_INVALID, headers=bad), Mending(key=b"lead-1"), SCORED, b"")
+    message = renewed(letter(Reason.HEADER_INVALID, headers=bad), ReplayOptions(key=b"lead-1"), SCORED, b"")
     assert message.completed == ("ce_hop",)
     assert (sent(message).hop, sent(message).source) == (0, "lead_scoring")
 
 
 def test_a_given_header_takes_the_place_of_each_that_has_its_name(letter, envelope):
     twice = (*envelope.headers(), ("ce_type", b"sdr.LeadProfiled"))
-    message = renewed(letter(headers=twice), Mending(headers={"ce_type": SCORED}), SCORED, b"")
+    message = renewed(letter(headers=twice), ReplayOptions(headers={"ce_type": SCORED}), SCORED, b"")
     assert [value for name, value in message.draft.headers if name == "ce_type"] == [b"sdr.LeadScored"]
 
 
@@ -94,7 +94,7 @@ def test_a_replay_names_its_dead_letter(letter):
 
 def test_a_lead_goes_back_to_intake_with_an_id_and_a_cause_and_nothing_else(letter):
     bare = letter(topic="incoming_leads", headers=())
-    message = renewed(bare, Mending(key=b"lead-1"), None, b"")
+    message = renewed(bare, ReplayOptions(key=b"lead-1"), None, b"")
     assert message.draft.topic == "incoming_leads"
     assert dict(message.draft.headers) == {
         "ce_id": replay_id("incoming_leads_dlt", 3, 17).encode(),

@@ -187,13 +187,13 @@ def test_one_from_before_a_removal_is_refused(desk: Desk) -> None:
 
 
 def test_a_removal_is_remembered_by_the_grant_when_everything_else_is_forgotten() -> None:
-    anew = Desk()
-    anew.registrations.grant(AGENT, granted(removed_at=datetime.fromtimestamp(NOW_MS / 1000, UTC)))
-    assert anew.registrations.was_removed(AGENT)
+    renewed = Desk()
+    renewed.registrations.grant(AGENT, granted(removed_at=datetime.fromtimestamp(NOW_MS / 1000, UTC)))
+    assert renewed.registrations.was_removed(AGENT)
     with refused(Fault.REMOVED):
-        anew.announce(NOW_MS)
-    anew.announce(NOW_MS + 1)
-    assert anew.endpoint == HOME
+        renewed.announce(NOW_MS)
+    renewed.announce(NOW_MS + 1)
+    assert renewed.endpoint == HOME
 
 
 def test_the_same_record_again_changes_nothing_and_is_no_fault(desk: Desk) -> None:
@@ -275,10 +275,10 @@ def test_a_grant_that_changes_takes_effect_at_once(desk: Desk, changed: dict[str
 def test_a_grant_that_can_not_be_read_changes_nothing_and_allows_nothing_new(desk: Desk) -> None:
     assert not desk.registrations.grant(AGENT, None, readable=False)
     assert desk.endpoint == HOME
-    anew = Desk(enrolment="folder")
-    anew.registrations.grant(AGENT, None, readable=False)
+    renewed = Desk(enrolment="folder")
+    renewed.registrations.grant(AGENT, None, readable=False)
     with refused(Fault.REVOKED):
-        anew.announce()
+        renewed.announce()
 
 
 def test_two_keys_count_during_a_rotation(desk: Desk) -> None:

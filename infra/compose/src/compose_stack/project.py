@@ -55,9 +55,9 @@ class Project:
         """Start services with what they depend on, and wait for those as far as the file says."""
         self._compose("up", "--detach", "--quiet-pull", *services)
 
-    def start_alone(self, *services: str, anew: bool = False) -> None:
-        """Start services and nothing else; ``anew`` replaces a container though nothing of it changed."""
-        options = ["--force-recreate"] if anew else []
+    def start_alone(self, *services: str, recreate: bool = False) -> None:
+        """Start services and nothing else; ``recreate`` replaces a container though nothing of it changed."""
+        options = ["--force-recreate"] if recreate else []
         self._compose("up", "--detach", "--no-deps", "--quiet-pull", *options, *services)
 
     def wait_for_end(self, service: str) -> bool:

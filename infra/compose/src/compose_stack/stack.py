@@ -1,4 +1,4 @@
-"""The composed system as a whole: up, down, and one service anew, from an image that is built or given."""
+"""The composed system as a whole: up, down, and one service redeployed, from a built or a given image."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -116,7 +116,7 @@ class ComposeStack:
         return found
 
     def redeploy(self, name: str) -> None:
-        """Build one service anew, replace its container alone, and wait until it is ready.
+        """Build one service again, replace its container alone, and wait until it is ready.
 
         Raises:
             NotDeployable: its contracts do not fit.
@@ -130,7 +130,7 @@ class ComposeStack:
         with exclusive(self.run_dir, f"redeploy {name}", patience_s=_LOCK_PATIENCE_S):
             self._progress.say(f"replacing {name}")
             project = self._project()
-            project.start_alone(name, anew=True)
+            project.start_alone(name, recreate=True)
             await_ready(project, [self.process(name)], self._progress)
             self._progress.say(f"the {name} kept what it had: nothing was lost")
 
@@ -149,7 +149,7 @@ class ComposeStack:
                 _untag(stale)
             self._progress.say(f"replacing {service} by {image}")
             project = self._project()
-            project.start_alone(service, anew=True)
+            project.start_alone(service, recreate=True)
             await_ready(project, [process], self._progress)
 
     def rollback(self, service: str) -> str:

@@ -1,4 +1,4 @@
-"""What Maven fetches into the checkout's ``.cache/kafka``, anew when ``infra/kafka/pom.xml`` changes."""
+"""What Maven fetches into the checkout's ``.cache/kafka``, again when ``infra/kafka/pom.xml`` changes."""
 
 import hashlib
 import shutil

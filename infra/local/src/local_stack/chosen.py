@@ -41,7 +41,7 @@ class AnyStack(Protocol):
         ...
 
     def redeploy(self, name: str) -> None:
-        """Start one service anew."""
+        """Redeploy one service."""
         ...
 
     def process(self, name: str) -> StackProcess:

@@ -58,8 +58,8 @@ def renew_grant(
     """``apply`` the file with what the catalog by now allows an agent; says whether that was anything new.
 
     A contract that came after `make up` is so taken and given by whom the catalog lists. Nothing is taken
-    away before the next `make up`: what runs until the service is there anew announced itself by the grant
-    that it had. What ``apply`` raises goes through, and the file stays as it was.
+    away before the next `make up`: what runs until then announced itself by the grant that it had. What
+    ``apply`` raises goes through, and the file stays as it was.
     """
     path = run_dir / GRANTS_FILE
     if service not in AGENTS or not path.exists():

@@ -23,7 +23,7 @@ def tail(path: Path, count: int) -> list[str]:
 
 
 def follow(paths: Sequence[Path]) -> Iterator[tuple[Path, str]]:
-    """Yield each line that is added from now on, for ever; a file that appears or is emptied is read anew."""
+    """Yield each line that is added from now on, forever; a file that appears or is emptied is read again."""
     return _follow({path: _size(path) for path in paths})
 
 

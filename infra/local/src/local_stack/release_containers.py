@@ -145,7 +145,7 @@ class KubernetesTarget:
         ).strip()
         self._run(["rollout", "undo", _workload(service), *self._here])
         if service in _STATEFUL:
-            # A StatefulSet waits for ever for a pod of the failed revision to become ready: it has to go.
+            # A StatefulSet waits forever for a pod of the failed revision to become ready: it has to go.
             pods = f"--selector=app.kubernetes.io/name={_dashed(service)},controller-revision-hash={failed}"
             self._run(["delete", "pods", pods, "--ignore-not-found", "--wait=false", *self._here])
         self._await(service)

@@ -1,4 +1,4 @@
-"""The stack as a whole: up, down, one service anew, and an orchestrator more or fewer."""
+"""The stack as a whole: up, down, one service redeployed, and an orchestrator more or fewer."""
 
 import os
 import signal
@@ -185,7 +185,7 @@ class Stack:
             if not known:
                 raise StackError(_NOTHING_UP)
             if name in known:
-                raise StackError(f"{name} is there already: `make redeploy service={name}` starts it anew")
+                raise StackError(f"{name} is there already: `make redeploy service={name}` starts it again")
             shared, settings = self._environment_in_use(), self._settings_in_use()
             addresses = self._choose_addresses([service])
             self._starting().one(service, shared, {**settings, **addresses[name].settings_for(service)})

@@ -107,7 +107,7 @@ class Starting:
 
     def _after_broker(self, pipeline: Mapping[str, str]) -> None:
         if not self._foundation.keeps_records:
-            self._progress.say("the broker keeps topics in memory: they were lost; making them anew")
+            self._progress.say("the broker keeps topics in memory: they were lost; making them again")
             apply_contracts_and_topics(self._root, pipeline, grants=self._run_dir / GRANTS_FILE)
             return
         self._progress.say("the broker kept its topics: nothing was lost")

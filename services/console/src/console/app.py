@@ -21,11 +21,11 @@ from console.queries import Queries
 from console.registrations import TrustedRegistrations
 from console.requests import EmptyParametersAreAbsent
 from console.settings import ConsoleSettings
-from console.waiting import Patience
+from console.waiting import StallDetector
 from signalbox.governance.registry import SchemaRegistry
 from signalbox.kafka import KafkaSettings, Reader, Registry, RegistrySettings
-from signalbox.patience import patiently
 from signalbox.process import begin
+from signalbox.retry import retry_while_unavailable
 from signalbox.telemetry import Readiness, Server, operations_routes
 from signalbox.trust import TrustSettings
 
@@ -60,13 +60,18 @@ def bootstrap(settings: ConsoleSettings, topics: Topics, registry: SchemaRegistr
     readiness = Readiness(REGISTRY, TOPICS)
     projection = settings.projection
     presence = Presence(settings.orchestrators)
-    queries, schemas = Queries(projection, Patience(presence, settings.stalled_after_s)), Schemas(registry)
+    queries, schemas = (
+        Queries(projection, StallDetector(presence, settings.stalled_after_s)),
+        Schemas(registry),
+    )
     registrations = TrustedRegistrations(TrustSettings(), schemas.decode)
     app = create_app(queries, registry, schemas, readiness, presence)
 
     async def following() -> None:
         # Made here and not before, so that a disk that is full is waited for, in sight.
-        writer = await patiently(partial(asyncio.to_thread, store.create, projection), readiness)
+        writer = await retry_while_unavailable(
+            partial(asyncio.to_thread, store.create, projection), readiness
+        )
         async with asyncio.TaskGroup() as group:
             group.create_task(presence.follow())
             group.create_task(

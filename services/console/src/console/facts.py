@@ -133,7 +133,7 @@ class DeadLetter:
 
 
 @dataclass(frozen=True, slots=True)
-class Closing:
+class Resolution:
     """Somebody gave up, or sent in again, the dead letter at ``topic``, ``partition``, ``offset``."""
 
     how: str
@@ -159,7 +159,7 @@ class Registration:
     at: int
 
 
-Fact: TypeAlias = Incoming | Message | Decision | DeadLetter | Closing | Registration
+Fact: TypeAlias = Incoming | Message | Decision | DeadLetter | Resolution | Registration
 
 
 def wanted(record: Record) -> RecordType | None:
@@ -282,7 +282,7 @@ def _source(record: Record) -> tuple[str, int, int]:
     return topic, partition, offset
 
 
-def _closing(record: Record, decoded: Decoded | None) -> Closing | None:
+def _closing(record: Record, decoded: Decoded | None) -> Resolution | None:
     value = decoded.datum if decoded else {}
     how = _CLOSINGS.get(RecordType(decoded.schema.name)) if decoded else None
     topic = _text(value, "dead_letter_topic")
@@ -290,7 +290,7 @@ def _closing(record: Record, decoded: Decoded | None) -> Closing | None:
     offset = _integer(value, "dead_letter_offset")
     if not how or not topic or partition is None or offset is None:
         return None
-    return Closing(
+    return Resolution(
         how=how,
         audit_partition=record.partition,
         audit_offset=record.offset,

@@ -8,8 +8,8 @@ from typing import Final, Protocol
 from console.decoding import Schemas
 from console.projection import Projection
 from console.registrations import TrustedRegistrations
-from signalbox.patience import patiently
 from signalbox.records import Record
+from signalbox.retry import retry_while_unavailable
 from signalbox.telemetry import Readiness
 
 TOPICS: Final = "topics"
@@ -25,7 +25,7 @@ class Topics(Protocol):
         """True once the ends seen at start were reached."""
 
     def records(self) -> AsyncIterator[list[Record]]:
-        """Yield batches for ever, empty ones too; raises ``Unavailable`` and can be asked again."""
+        """Yield batches forever, empty ones too; raises ``Unavailable`` and can be asked again."""
 
 
 async def follow(
@@ -35,18 +35,18 @@ async def follow(
     projection: Projection,
     readiness: Readiness,
 ) -> None:
-    """Project every record for ever; what can't be reached is waited for, and nothing is left out."""
+    """Project every record forever; what can't be reached is waited for, and nothing is left out."""
 
     async def read() -> None:
         async for records in topics.records():
             readiness.done(_BROKER)
             # A batch is read only once, so these wait for registry and store, not the loop around them.
-            await patiently(partial(schemas.prepare, records), readiness)
+            await retry_while_unavailable(partial(schemas.prepare, records), readiness)
             shown = registrations.passing(records, caught_up=topics.caught_up)
-            await patiently(partial(asyncio.to_thread, projection.apply, *shown), readiness)
+            await retry_while_unavailable(partial(asyncio.to_thread, projection.apply, *shown), readiness)
             if topics.caught_up:
                 readiness.done(TOPICS)
 
-    await patiently(schemas.reach, readiness)
+    await retry_while_unavailable(schemas.reach, readiness)
     readiness.done(REGISTRY)
-    await patiently(read, readiness)
+    await retry_while_unavailable(read, readiness)

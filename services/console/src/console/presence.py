@@ -22,7 +22,7 @@ class Presence:
         self._dispatch: Mapping[str, dict[str, Any]] = {}
 
     async def follow(self) -> None:
-        """Ask for ever."""
+        """Ask forever."""
         async with httpx.AsyncClient(timeout=_TIMEOUT_S) as http:
             while True:
                 self._dispatch = _joined([await _asked(http, url) for url in self._urls])

@@ -1,4 +1,4 @@
-"""The projection: facts go in, and the leads that they concern are derived anew.
+"""The projection: facts go in, and the leads that they concern are derived again.
 
 A lead's row is a function of the facts alone, and every fact marks each workflow that it can change, so
 the result is the same in whatever order the topics are read, and however often.
@@ -11,7 +11,6 @@ from typing import Any, Final, TypeAlias
 from console import store
 from console.facts import (
     INTAKE_LETTERS,
-    Closing,
     DeadLetter,
     Decision,
     Decoded,
@@ -19,6 +18,7 @@ from console.facts import (
     Incoming,
     Message,
     Registration,
+    Resolution,
     fact_of,
 )
 from signalbox.envelope import correlation_id_of
@@ -150,6 +150,6 @@ _TOUCHES: Final[dict[type, Callable[[sqlite3.Connection, Any], Iterator[str | No
     Message: _by_message,
     Decision: _by_decision,
     DeadLetter: _by_dead_letter,
-    Closing: _by_closing,
+    Resolution: _by_closing,
     Registration: _by_registration,
 }

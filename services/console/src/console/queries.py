@@ -26,7 +26,7 @@ from console.answers import (
 )
 from console.facts import CAPTURED, INTAKE_LETTERS, MESSAGE_LETTERS
 from console.journey import Journey, Letter, Status
-from console.waiting import Patience
+from console.waiting import StallDetector
 from signalbox.envelope import correlation_id_of
 from signalbox.names import AGENT_MESSAGES, Headers, LeadId
 from signalbox.reasons import Stage
@@ -62,9 +62,9 @@ class LetterFilter:
 class Queries:
     """Reads the projection at ``path`` while it is being written."""
 
-    def __init__(self, path: Path, patience: Patience | None = None) -> None:
+    def __init__(self, path: Path, stalls: StallDetector | None = None) -> None:
         self._path = path
-        self._patience = patience or Patience()
+        self._stalls = stalls or StallDetector()
 
     def stats(self) -> Stats:
         """Count everything, in one snapshot."""
@@ -83,7 +83,7 @@ class Queries:
     def stalled(self) -> int:
         """Count the leads that are in flight and were not heard of for too long."""
         with self._snapshot() as read:
-            return int(read.execute(_STALLED, {"before": self._patience.stalled_before}).fetchone()[0])
+            return int(read.execute(_STALLED, {"before": self._stalls.stalled_before}).fetchone()[0])
 
     def leads(
         self,
@@ -106,7 +106,7 @@ class Queries:
                     "status": status and status.value,
                     "at": place and place[0],
                     "id": after,
-                    "before": self._patience.stalled_before if stalled else None,
+                    "before": self._stalls.stalled_before if stalled else None,
                     "limit": limit + 1,
                 },
             ).fetchall()
@@ -128,7 +128,7 @@ class Queries:
             timeline=_timeline(journey),
             lead=content.get("lead", content) if content else None,
             stalled=self._is_stalled(journey.status, journey.updated_at),
-            waiting_for=self._patience.waits_of(journey),
+            waiting_for=self._stalls.waits_of(journey),
         )
 
     def _standing(self, read: sqlite3.Connection, row: sqlite3.Row) -> dict[str, Any]:
@@ -136,11 +136,11 @@ class Queries:
             return {}
         return {
             "stalled": self._is_stalled(Status.IN_FLIGHT, row["updated_at"]),
-            "waiting_for": self._patience.waits_of(store.journey(read, row["workflow"])),
+            "waiting_for": self._stalls.waits_of(store.journey(read, row["workflow"])),
         }
 
     def _is_stalled(self, status: Status, updated_at: int) -> bool:
-        return status is Status.IN_FLIGHT and updated_at < self._patience.stalled_before
+        return status is Status.IN_FLIGHT and updated_at < self._stalls.stalled_before
 
     def dead_letters(
         self,

@@ -24,7 +24,7 @@ def _local_orchestrators() -> str:
 
 
 class ConsoleSettings(BaseSettings):
-    """``DATA_DIR``: the projection is kept in ``console/`` below it, and made anew at each start.
+    """``DATA_DIR``: the projection is kept in ``console/`` below it, and made again at each start.
 
     ``ORCHESTRATOR_URLS``: where orchestrators answer, with commas between; they know which agents are away.
     ``STALLED_AFTER_S``: a lead in flight that was not heard of for so long is shown as stalled, in seconds.

@@ -13,13 +13,13 @@ from typing import Any, Final
 from console.facts import (
     CAPTURED,
     INTAKE_LETTERS,
-    Closing,
     DeadLetter,
     Decision,
     Fact,
     Incoming,
     Message,
     Registration,
+    Resolution,
 )
 from console.journey import Journey, Letter
 from signalbox.envelope import correlation_id_of
@@ -227,6 +227,6 @@ _ROWS: Final = {
     Message: _message_row,
     Decision: _decision_row,
     DeadLetter: _dead_letter_row,
-    Closing: lambda fact: ("closing", _values(fact, Closing.__slots__)),
+    Resolution: lambda fact: ("closing", _values(fact, Resolution.__slots__)),
     Registration: _registration_row,
 }

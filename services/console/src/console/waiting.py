@@ -37,7 +37,7 @@ class NobodyAway:
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class StallDetector:
     """How long a workflow may be silent before it counts as stalled, and who knows what it waits for."""
 
     agents: Agents = field(default_factory=NobodyAway)

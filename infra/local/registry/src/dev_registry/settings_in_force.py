@@ -99,7 +99,7 @@ class SettingsInForce:
             raise errors.not_permitted(f"{named} is in read-only mode")
 
     def _clear_for_import(self, subject: str) -> None:
-        """Refuse live versions and erase soft-deleted ones, so that ids and versions can be given anew."""
+        """Refuse live versions and erase soft-deleted ones, so that ids and versions can be given again."""
         everyone = Seen(deleted=True)
         subjects = [subject] if subject != GLOBAL else self._store.subjects(everyone)
         if any(self._store.has_subject(name, deleted=False) for name in subjects):

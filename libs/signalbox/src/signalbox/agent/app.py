@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 
-from signalbox.agent.desk import Desk
+from signalbox.agent.idempotent_handler import IdempotentHandler
 from signalbox.agent.kit import Agent
 from signalbox.agent.parts import Parts, parts_from_environment
 from signalbox.agent.problems import answer_with_problems
@@ -44,7 +44,7 @@ def create_app(agent: Agent, parts: Callable[[], Parts] | None = None) -> FastAP
 
         async def work() -> None:
             contracts, announcement = await until_ready(agent, service.definition, made, ready)
-            service.open(contracts, Desk(agent, contracts, made))
+            service.open(contracts, IdempotentHandler(agent, contracts, made))
             await asyncio.gather(
                 contracts.follow(made.settings.contract_refresh_s), repeat(announcement, made)
             )
@@ -85,7 +85,7 @@ def serve(agent: Agent) -> None:
 
 
 def _started(parts: Parts, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
-    """Start what an agent can't be without: when it fails, the process stops, and is started anew."""
+    """Start what an agent can't be without: when it fails, the process stops, and is started again."""
     task = asyncio.create_task(work)
     task.add_done_callback(partial(_stop_when_failed, parts))
     return task

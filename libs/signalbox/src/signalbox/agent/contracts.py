@@ -62,7 +62,7 @@ class OwnContracts:
         return cls(inputs, outputs, announcement, registry, in_force)
 
     async def follow(self, refresh_s: float) -> NoReturn:
-        """Ask the registry every ``refresh_s`` seconds, for ever, what holds for the outputs now."""
+        """Ask the registry every ``refresh_s`` seconds, forever, what holds for the outputs now."""
         while True:
             await asyncio.sleep(refresh_s)
             try:

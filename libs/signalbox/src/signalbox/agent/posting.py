@@ -10,8 +10,8 @@ from uuid import uuid4
 from pydantic import BaseModel, ValidationError
 
 from signalbox.agent.contracts import OwnContract, OwnContracts
-from signalbox.agent.desk import Delivery
 from signalbox.agent.http import PARTITION_KEY, attributes_of, parse_request
+from signalbox.agent.idempotent_handler import Delivery
 from signalbox.agent.problems import Problem, refused
 from signalbox.envelope import CONTENT_TYPE, Envelope, correlation_id_of, text
 from signalbox.names import LeadId, MessageId, RecordType

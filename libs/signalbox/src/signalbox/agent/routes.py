@@ -6,7 +6,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from signalbox.agent.desk import Delivery
+from signalbox.agent.idempotent_handler import Delivery
 from signalbox.agent.posting import JSON, delivery_of
 from signalbox.agent.problems import Problem, problem_of, response
 from signalbox.agent.service import Service

@@ -2,7 +2,7 @@
 
 from signalbox.agent.contracts import OwnContracts
 from signalbox.agent.definition import AgentDefinition
-from signalbox.agent.desk import Desk
+from signalbox.agent.idempotent_handler import IdempotentHandler
 from signalbox.agent.parts import Parts
 from signalbox.agent.problems import unavailable
 
@@ -13,13 +13,13 @@ class Service:
     def __init__(self, definition: AgentDefinition, parts: Parts) -> None:
         self.definition = definition
         self.parts = parts
-        self._open: tuple[OwnContracts, Desk] | None = None
+        self._open: tuple[OwnContracts, IdempotentHandler] | None = None
 
-    def open(self, contracts: OwnContracts, desk: Desk) -> None:
+    def open(self, contracts: OwnContracts, desk: IdempotentHandler) -> None:
         """Begin to take messages."""
         self._open = contracts, desk
 
-    def opened(self) -> tuple[OwnContracts, Desk]:
+    def opened(self) -> tuple[OwnContracts, IdempotentHandler]:
         """Return what messages are handled with.
 
         Raises:

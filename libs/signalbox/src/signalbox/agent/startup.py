@@ -10,8 +10,8 @@ from signalbox.agent.definition import AgentDefinition
 from signalbox.agent.kit import Agent
 from signalbox.agent.parts import Parts
 from signalbox.errors import Unavailable, Unwritable
-from signalbox.patience import patiently
 from signalbox.records import Draft
+from signalbox.retry import retry_while_unavailable
 from signalbox.telemetry import Readiness, logger
 
 _log = logger(__name__)
@@ -35,11 +35,11 @@ async def until_ready(
     async def look_up() -> OwnContracts:
         return await OwnContracts.look_up(agent, parts.registry, pins=parts.settings.contract_pins)
 
-    await patiently(reach_the_store, ready)
-    contracts = await patiently(look_up, ready)
+    await retry_while_unavailable(reach_the_store, ready)
+    contracts = await retry_while_unavailable(look_up, ready)
     ready.done(CONTRACTS)
     announcement = announcement_of(definition, contracts, parts)
-    await patiently(lambda: _publish(announcement, parts), ready)
+    await retry_while_unavailable(lambda: _publish(announcement, parts), ready)
     ready.done(ANNOUNCEMENT)
     _log.info("agent_ready", agent=definition.id, endpoint=definition.endpoint, model=parts.model.name)
     return contracts, announcement

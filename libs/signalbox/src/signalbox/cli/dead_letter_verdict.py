@@ -11,9 +11,9 @@ from signalbox.errors import Refusal, SignalboxError
 from signalbox.governance import Rejected
 from signalbox.names import RecordType
 from signalbox.records import Record
-from signalbox.replay import Desk, open_desk
-from signalbox.replay.desk import type_of
+from signalbox.replay import DeadLetterService, open_dead_letter_service
 from signalbox.replay.held_against import contract_as_dict
+from signalbox.replay.service import type_of
 
 
 def verdict_on(letter: Mapping[str, Any]) -> dict[str, Any]:
@@ -45,22 +45,22 @@ def rejected_as_dict(verdict: object) -> dict[str, str] | None:
 
 
 async def _verdict(letter: DeadLetter) -> dict[str, Any]:
-    async with open_desk("", warn_of_version) as desk:
-        written = await desk.written_with(letter)
+    async with open_dead_letter_service("", warn_of_version) as service:
+        written = await service.written_with(letter)
         try:
-            contract = contract_as_dict(await desk.contract_of(type_of(letter, written)))
+            contract = contract_as_dict(await service.contract_of(type_of(letter, written)))
         except Refusal:
             contract = None
         return {
             "unknown": "",
             "written_with": written.as_dict() if written else None,
             "contract": contract,
-            "verdict": rejected_as_dict(await _checked(desk, letter)),
+            "verdict": rejected_as_dict(await _checked(service, letter)),
         }
 
 
-async def _checked(desk: Desk, letter: DeadLetter) -> object:
-    return await desk.verdict(letter)
+async def _checked(service: DeadLetterService, letter: DeadLetter) -> object:
+    return await service.verdict(letter)
 
 
 def _bytes(encoded: str | None) -> bytes | None:

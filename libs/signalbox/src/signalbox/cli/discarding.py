@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from signalbox.cli.closing_outcomes import Outcome, confirm, report, succeeded
 from signalbox.cli.dead_letter_verdict import warn_of_version
 from signalbox.dead_letters import DeadLetter, Position
-from signalbox.replay import Desk, open_desk
+from signalbox.replay import DeadLetterService, open_dead_letter_service
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,25 +36,27 @@ def run_discard(request: DiscardRequest) -> bool:
 
 
 async def _discarded(request: DiscardRequest) -> list[Outcome]:
-    async with open_desk(request.who, warn_of_version) as desk:
-        outcomes, letters = await _looked_up(desk, request)
+    async with open_dead_letter_service(request.who, warn_of_version) as service:
+        outcomes, letters = await _looked_up(service, request)
         if not request.dry_run:
             if letters and request.many and not request.yes:
                 so_far = [outcomes[letter.position] for letter in letters]
                 confirm(len(letters), "discarded", lambda: report(so_far, json=False), json=request.json)
-            await desk.discard(letters, request.why)
+            await service.discard(letters, request.why)
             outcomes |= {one.position: Outcome(one.position, "discarded", one) for one in letters}
         return [outcomes[at] for at in request.positions]
 
 
-async def _looked_up(desk: Desk, request: DiscardRequest) -> tuple[dict[Position, Outcome], list[DeadLetter]]:
-    found = await desk.letters(request.positions)
+async def _looked_up(
+    service: DeadLetterService, request: DiscardRequest
+) -> tuple[dict[Position, Outcome], list[DeadLetter]]:
+    found = await service.letters(request.positions)
     letters = [letter for letter in found.values() if isinstance(letter, DeadLetter)]
-    closings = await desk.closings(letters)
+    resolutions = await service.resolutions(letters)
     outcomes = {at: _outcome(at, found.get(at)) for at in request.positions}
-    for at, closing in closings.items():
-        outcomes[at] = Outcome(at, "closed", outcomes[at].letter, f"not again: it was {closing}")
-    return outcomes, [letter for letter in letters if letter.position not in closings]
+    for at, resolution in resolutions.items():
+        outcomes[at] = Outcome(at, "closed", outcomes[at].letter, f"not again: it was {resolution}")
+    return outcomes, [letter for letter in letters if letter.position not in resolutions]
 
 
 def _outcome(at: Position, found: DeadLetter | ValueError | None) -> Outcome:

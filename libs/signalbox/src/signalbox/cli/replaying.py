@@ -16,7 +16,13 @@ from signalbox.errors import Refusal
 from signalbox.governance import Accepted, Rejected
 from signalbox.names import RecordType
 from signalbox.reasons import Reason
-from signalbox.replay import Closing, Desk, Mending, Prepared, open_desk
+from signalbox.replay import (
+    DeadLetterService,
+    PreparedReplay,
+    ReplayOptions,
+    Resolution,
+    open_dead_letter_service,
+)
 from signalbox.replay.editing import Editable, in_editor
 from signalbox.replay.obstacles import obstacle
 from signalbox.replay.renewal import replay_id_of
@@ -42,9 +48,9 @@ class Request:
     json: bool = False
 
     @property
-    def mending(self) -> Mending:
+    def options(self) -> ReplayOptions:
         """What is said about key and headers."""
-        return Mending(self.key, self.headers, self.fresh)
+        return ReplayOptions(self.key, self.headers, self.fresh)
 
     @property
     def many(self) -> bool:
@@ -65,8 +71,8 @@ def run_replay(request: Request) -> bool:
 
 
 async def _replayed(request: Request) -> list[Outcome]:
-    async with open_desk(request.who, warn_of_version) as desk:
-        run = _Run(desk, request)
+    async with open_dead_letter_service(request.who, warn_of_version) as service:
+        run = _Run(service, request)
         await run.look_up()
         await run.prepare()
         if not request.dry_run:
@@ -77,17 +83,17 @@ async def _replayed(request: Request) -> list[Outcome]:
 class _Run:
     """One command's way through the dead letters; each ends with an outcome."""
 
-    def __init__(self, desk: Desk, request: Request) -> None:
-        self._desk = desk
+    def __init__(self, service: DeadLetterService, request: Request) -> None:
+        self._service = service
         self._request = request
         self._letters: list[DeadLetter] = []
-        self._ready: list[Prepared] = []
-        self._unaudited: list[Prepared] = []
+        self._ready: list[PreparedReplay] = []
+        self._unaudited: list[PreparedReplay] = []
         self.outcomes: dict[Position, Outcome] = {}
 
     async def look_up(self) -> None:
         """Read the dead letters; those that are not there, or are closed already, have their outcome."""
-        found = await self._desk.letters(self._request.positions)
+        found = await self._service.letters(self._request.positions)
         for at in self._request.positions:
             match found.get(at):
                 case DeadLetter() as letter:
@@ -101,7 +107,7 @@ class _Run:
     async def prepare(self) -> None:
         """Make the messages, by the editor where that is asked for, and hold each against its contract."""
         for letter in self._letters:
-            hindered = obstacle(letter, self._request.mending, edited=self._request.edit)
+            hindered = obstacle(letter, self._request.options, edited=self._request.edit)
             if hindered is not None and not (hindered.reason is Reason.CONFLICT and self._request.anyway):
                 self._note(_refused(letter, hindered, self._request))
                 continue
@@ -124,32 +130,32 @@ class _Run:
             confirm(len(self._ready), "sent", lambda: report(so_far, json=False), json=self._request.json)
         if self._request.edit:  # somebody else may have been quicker than the editor
             await self._leave_out_closed()
-        await self._desk.audit(self._unaudited, self._request.why)
-        async for done in self._desk.send(self._ready, self._request.why):
+        await self._service.audit(self._unaudited, self._request.why)
+        async for done in self._service.send(self._ready, self._request.why):
             self._note(_told("replayed", done))
 
     async def _leave_out_closed(self) -> None:
-        closings = await self._desk.closings(self._letters)
+        resolutions = await self._service.resolutions(self._letters)
         for letter in self._letters:
-            closing = closings.get(letter.position)
-            if closing is None or (closing.how == "discarded" and self._request.anyway):
+            resolution = resolutions.get(letter.position)
+            if resolution is None or (resolution.how == "discarded" and self._request.anyway):
                 continue
             self._letters = [one for one in self._letters if one is not letter]
             self._ready = [one for one in self._ready if one.letter is not letter]
-            if closing.how == "replayed" and not closing.audited:
+            if resolution.how == "replayed" and not resolution.audited:
                 self._unaudited.append(await self._as_it_is(letter))
-                detail = f"{closing}; its audit event was missing and is written now"
+                detail = f"{resolution}; its audit event was missing and is written now"
                 self._note(Outcome(letter.position, "audited", letter, detail))
             else:
-                self._note(_closed(letter, closing))
+                self._note(_closed(letter, resolution))
 
-    async def _as_it_is(self, letter: DeadLetter) -> Prepared:
-        return await self._desk.prepare(letter, self._request.mending)
+    async def _as_it_is(self, letter: DeadLetter) -> PreparedReplay:
+        return await self._service.prepare(letter, self._request.options)
 
-    async def _edited(self, letter: DeadLetter) -> Prepared:
+    async def _edited(self, letter: DeadLetter) -> PreparedReplay:
         request = self._request
         wanted = None if request.record_type is None else RecordType(request.record_type)
-        form = await self._desk.editable(letter, wanted, request.contract_version)
+        form = await self._service.editable(letter, wanted, request.contract_version)
         if form.problem:
             say(f"note: the bytes do not say it all: {visible(form.problem)}", err=True)
         text = form.text
@@ -165,14 +171,14 @@ class _Run:
             if not (request.interactive and typer.confirm(f"{_said(rejected)}\nEdit again?", default=True)):
                 raise rejected.refusal
 
-    async def _encoded(self, letter: DeadLetter, form: Editable, text: str) -> Prepared:
-        return await self._desk.prepare(letter, self._request.mending, (form, form.encoded(text)))
+    async def _encoded(self, letter: DeadLetter, form: Editable, text: str) -> PreparedReplay:
+        return await self._service.prepare(letter, self._request.options, (form, form.encoded(text)))
 
     def _note(self, outcome: Outcome) -> None:
         self.outcomes[outcome.position] = outcome
 
 
-def _told(outcome: str, prepared: Prepared) -> Outcome:
+def _told(outcome: str, prepared: PreparedReplay) -> Outcome:
     sent, completed = prepared.message.draft, prepared.message.completed
     said = [f"to {sent.topic} as {replay_id_of(prepared.letter.position)}"]
     if completed:
@@ -187,7 +193,7 @@ def _told(outcome: str, prepared: Prepared) -> Outcome:
 
 
 def _refused(
-    letter: DeadLetter, verdict: Rejected, request: Request, prepared: Prepared | None = None
+    letter: DeadLetter, verdict: Rejected, request: Request, prepared: PreparedReplay | None = None
 ) -> Outcome:
     advice = "" if request.edit else _ADVICE.get(verdict.reason, _MEND)
     if verdict.field == "ce_type" and verdict.reason is Reason.NOT_ADMITTED:
@@ -196,15 +202,15 @@ def _refused(
     return Outcome(letter.position, "refused", letter, _said(verdict) + advice, more)
 
 
-def _closed(letter: DeadLetter, closing: Closing) -> Outcome:
-    more = {"closed_at": closing.at.isoformat(), "closed_by": closing.who, "how": closing.how}
+def _closed(letter: DeadLetter, resolution: Resolution) -> Outcome:
+    more = {"closed_at": resolution.at.isoformat(), "closed_by": resolution.who, "how": resolution.how}
     replay_id = replay_id_of(letter.position)
     name = (
         f"; it came back as {replay_id}"
-        if closing.how == "replayed"
+        if resolution.how == "replayed"
         else "; --anyway replays it nevertheless"
     )
-    return Outcome(letter.position, "closed", letter, f"not again: it was {closing}{name}", more)
+    return Outcome(letter.position, "closed", letter, f"not again: it was {resolution}{name}", more)
 
 
 def _said(verdict: Rejected) -> str:
@@ -220,7 +226,7 @@ _ADVICE: Final = {
 }
 
 
-def _details(prepared: Prepared) -> dict[str, Any]:
+def _details(prepared: PreparedReplay) -> dict[str, Any]:
     accepted = prepared.verdict if isinstance(prepared.verdict, Accepted) else None
     return {
         "topic": prepared.message.draft.topic,

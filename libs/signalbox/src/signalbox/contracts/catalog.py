@@ -82,7 +82,7 @@ class CatalogRecord(_Entry):
 
 
 class CatalogTopic(_Entry):
-    """A topic. ``retention_ms`` is in milliseconds, None keeps for ever."""
+    """A topic. ``retention_ms`` is in milliseconds, None keeps forever."""
 
     doc: str = ""
     partitions: int = Field(gt=0)

@@ -104,7 +104,7 @@ class Contracts:
             raise unavailable
 
     async def follow(self) -> NoReturn:
-        """Refresh for ever, every ``refresh_s`` seconds; an unreachable registry is logged and waited for."""
+        """Refresh forever, every ``refresh_s`` seconds; an unreachable registry is logged and waited for."""
         while True:
             await asyncio.sleep(self._refresh_s)
             try:

@@ -75,7 +75,7 @@ class GroupConsumer:
         await self._thread.call(self._join)
 
     async def rejoin(self) -> None:
-        """Leave the group and join it anew: every partition goes, and comes with its committed offset."""
+        """Leave the group and join it again: every partition goes, and comes with its committed offset."""
         await self._thread.call(self._rejoin)
 
     async def poll(self, limit: int, timeout_s: float) -> Batch:

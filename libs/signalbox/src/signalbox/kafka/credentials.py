@@ -1,4 +1,4 @@
-"""What the broker says of our credentials: librdkafka tells it by callback only, and tries for ever."""
+"""What the broker says of our credentials: librdkafka tells it by callback only, and tries forever."""
 
 import time
 from collections import deque

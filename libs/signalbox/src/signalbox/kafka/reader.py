@@ -25,7 +25,7 @@ _SILENT: Final = 0
 
 
 class Reader:
-    """Follows whole topics for ever, from the earliest record, and knows when it has caught up once."""
+    """Follows whole topics forever, from the earliest record, and knows when it has caught up once."""
 
     def __init__(self, settings: KafkaSettings, topics: Sequence[str], client_id: str) -> None:
         self._positions = _Positions(settings, topics, client_id)

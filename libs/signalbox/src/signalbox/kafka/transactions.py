@@ -93,7 +93,7 @@ class TransactionalProducer:
         except Unwritable:
             if self._client.refusals:
                 # Sequence numbers went with what the broker refused, and the client goes on counting from
-                # them after the abort: its next transactions would fail. A new client counts anew.
+                # them after the abort: its next transactions would fail. A new client counts from zero.
                 self._abandon()
                 self._begins_again = True
             raise

@@ -23,7 +23,7 @@ _TIMEOUT_S: Final = 15.0
 
 @dataclass(frozen=True, slots=True)
 class TopicSpec:
-    """A topic as it should be. ``retention_ms`` -1 keeps records for ever.
+    """A topic as it should be. ``retention_ms`` -1 keeps records forever.
 
     ``beside`` names the topic whose records' partitions its own records have; ``letters``: it is that topic's
     dead letter topic.

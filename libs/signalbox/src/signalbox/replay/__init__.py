@@ -1,7 +1,15 @@
 """Dead letters that come back: mended, held against the contract in force, sent once, and audited."""
 
-from signalbox.replay.closings import Closing, Closings
-from signalbox.replay.desk import Desk, Prepared, open_desk
-from signalbox.replay.renewal import REPLAY_OF, Mending
+from signalbox.replay.renewal import REPLAY_OF, ReplayOptions
+from signalbox.replay.resolutions import Resolution, Resolutions
+from signalbox.replay.service import DeadLetterService, PreparedReplay, open_dead_letter_service
 
-__all__ = ["REPLAY_OF", "Closing", "Closings", "Desk", "Mending", "Prepared", "open_desk"]
+__all__ = [
+    "REPLAY_OF",
+    "DeadLetterService",
+    "PreparedReplay",
+    "ReplayOptions",
+    "Resolution",
+    "Resolutions",
+    "open_dead_letter_service",
+]

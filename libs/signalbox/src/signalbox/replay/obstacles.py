@@ -4,13 +4,13 @@ from signalbox.dead_letters import DeadLetter, Position
 from signalbox.governance import Rejected
 from signalbox.lesser_letters import expiry, leaves_out
 from signalbox.reasons import Reason
-from signalbox.replay.renewal import Mending
+from signalbox.replay.renewal import ReplayOptions
 
 
-def obstacle(letter: DeadLetter, mending: Mending, *, edited: bool) -> Rejected | None:
+def obstacle(letter: DeadLetter, options: ReplayOptions, *, edited: bool) -> Rejected | None:
     """Say why ``letter`` must not be sent: what it leaves out is gone, or its id is another lead's."""
     left_out = leaves_out(letter)
-    given = edited or (left_out == {"headers"} and mending.completes)
+    given = edited or (left_out == {"headers"} and options.completes)
     if left_out and not given:
         lay_at = Position(letter.topic, letter.partition, letter.offset)
         detail = (
@@ -18,7 +18,7 @@ def obstacle(letter: DeadLetter, mending: Mending, *, edited: bool) -> Rejected 
             f" they were kept until {expiry(letter)}"
         )
         return Rejected(letter.reason, detail)
-    if letter.reason is Reason.CONFLICT and mending.key in (None, letter.original.key):
+    if letter.reason is Reason.CONFLICT and options.key in (None, letter.original.key):
         detail = (
             "its lead id is another lead's, and a replay would not replace that one;"
             " give it an id of its own with --key, and the same in the record with --edit"

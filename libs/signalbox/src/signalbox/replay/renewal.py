@@ -30,7 +30,7 @@ _SOURCE: Final = "dead-letters"
 
 
 @dataclass(frozen=True, slots=True)
-class Mending:
+class ReplayOptions:
     """What an operator says about a dead letter's key and headers.
 
     With ``key`` or ``headers`` given, required headers that are missing or malformed are completed too.
@@ -48,7 +48,7 @@ class Mending:
 
 
 @dataclass(frozen=True, slots=True)
-class Renewed:
+class ReplayMessage:
     """The message to send, and the names of the headers that were completed for it."""
 
     draft: Draft
@@ -62,23 +62,23 @@ def replay_id_of(at: Position) -> MessageId:
 
 
 def renewed(
-    letter: DeadLetter, mending: Mending, record_type: RecordType | None, value: bytes | None
-) -> Renewed:
+    letter: DeadLetter, options: ReplayOptions, record_type: RecordType | None, value: bytes | None
+) -> ReplayMessage:
     """Make the message that brings ``letter`` back to the topic that it came from.
 
     ``value`` is what to send: the original bytes, or those of an edited record; ``record_type`` is what its
     schema says, None when that is not known. The result still has to pass the gate.
     """
-    key = letter.original.key if mending.key is None else mending.key
+    key = letter.original.key if options.key is None else options.key
     headers = letter.original.headers
     completed: tuple[str, ...] = ()
-    if mending.completes:
+    if options.completes:
         wanted = {} if letter.topic == INCOMING_LEADS else _defaults(key, record_type)
         headers, completed = _completed(headers, wanted)
-        headers = _set(headers, mending.headers)
-    fresh = mending.fresh or letter.reason in GUARDS
+        headers = _set(headers, options.headers)
+    fresh = options.fresh or letter.reason in GUARDS
     headers = _set(headers, _identity(letter) | (_afresh() if fresh else {}))
-    return Renewed(Draft(letter.topic, key, value, headers), completed, fresh)
+    return ReplayMessage(Draft(letter.topic, key, value, headers), completed, fresh)
 
 
 def retyped(headers: Headers, record_type: RecordType) -> Headers:

@@ -7,16 +7,16 @@ from typing import Final
 
 from prometheus_client import Counter
 
-from orchestrator.checkpoint import IN_FLIGHT, Checkpoint
-from orchestrator.deciding import Decide, Deciding
-from orchestrator.ladder import Instead, References, nothing_instead
-from orchestrator.ledger import Ledger, Prefix
-from orchestrator.room import Room
+from orchestrator.consume.checkpoint import IN_FLIGHT, Checkpoint
+from orchestrator.consume.deciding import Decide, Deciding
+from orchestrator.consume.ladder import Instead, References, nothing_instead
+from orchestrator.consume.offset_ledger import Ledger, Prefix
+from orchestrator.consume.room import Room
 from signalbox.errors import Fatal, Unavailable
 from signalbox.kafka import GroupConsumer, Partition, TransactionalProducer, TransactionLost
 from signalbox.kafka.consumer import Batch
-from signalbox.patience import patiently
 from signalbox.records import Record
+from signalbox.retry import retry_while_unavailable
 from signalbox.telemetry import Readiness, logger
 
 ReadBack = Callable[[frozenset[Partition]], Awaitable[None]]
@@ -48,8 +48,8 @@ class _Reading:
 class Stage:
     """Consumes topics, decides on many records at once, and commits their outcomes in order.
 
-    An outcome that the broker will never take is written as a lesser one (:mod:`orchestrator.ladder`), in a
-    transaction of its own; ``instead`` makes a dead letter of a record whose decision is such an outcome.
+    An outcome that the broker will never take is written as a lesser one, in a transaction of its own
+    (:mod:`orchestrator.consume.ladder`); ``instead`` makes a dead letter of a record whose decision is one.
 
     ``limit`` and ``set_aside`` bound what is in flight, as :class:`Room` says: beyond that the partitions are
     paused, and polling goes on, so that a slow decision never costs the membership. With
@@ -110,7 +110,7 @@ class Stage:
             Fatal: its transactions are lost again and again.
         """
         self._joining()
-        await patiently(self._producer.start, self._readiness)
+        await retry_while_unavailable(self._producer.start, self._readiness)
         await self._consumer.start()
         try:
             while not stopping.is_set():
@@ -182,7 +182,9 @@ class Stage:
                 await self._begin_with(ready)
         if self._reading is None and self._awaited:
             wanted = frozenset(self._awaited)
-            task = asyncio.create_task(patiently(lambda: self._read_back(wanted), self._readiness))
+            task = asyncio.create_task(
+                retry_while_unavailable(lambda: self._read_back(wanted), self._readiness)
+            )
             self._reading = _Reading(task, set(wanted))
 
     async def _begin_with(self, partitions: frozenset[Partition]) -> None:
@@ -236,7 +238,7 @@ class Stage:
         self._readiness.wait(self.name, "a transaction was lost")
         self._give_up(frozenset(self._assigned | self._awaited))
         IN_FLIGHT.labels(self.name).set(self._ledger.in_flight)
-        await patiently(self._producer.start, self._readiness)
+        await retry_while_unavailable(self._producer.start, self._readiness)
         await self._consumer.rejoin()
 
     async def _settled_soon(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from orchestrator.breaker import CircuitBreaker, Standing
+from orchestrator.dispatch.circuit_breaker import CircuitBreaker, Standing
 
 
 @dataclass(eq=False, slots=True)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from orchestrator.ledger import Ledger
+from orchestrator.consume.offset_ledger import Ledger
 from signalbox.kafka import Partition
 from signalbox.records import Draft, Record
 

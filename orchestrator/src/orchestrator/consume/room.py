@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from orchestrator.ledger import Ledger
+from orchestrator.consume.offset_ledger import Ledger
 
 BYTES_IN_FLIGHT: Final = 32 * 1024 * 1024
 """Records in flight per stage; one more poll may bring what the client has fetched, 16 MiB and a record."""

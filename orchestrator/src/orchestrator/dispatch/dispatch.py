@@ -6,20 +6,20 @@ from dataclasses import dataclass, replace
 
 from prometheus_client import Counter
 
-from orchestrator.calls import AgentCaller, Poisoned, Settled
 from orchestrator.directory import Directory
+from orchestrator.dispatch.agent_client import Done, Failed, Refused
+from orchestrator.dispatch.delivery import AgentDelivery, Poisoned, Settled
 from orchestrator.outcomes import ROUTE_AGENT, Rejections, Routes, original_of
-from orchestrator.posting import Done, Failed, Refused
 from orchestrator.router import Unroutable
-from orchestrator.routing import Selection
-from orchestrator.workflows import Used, at_least, used_with
+from orchestrator.selection import Selection
+from orchestrator.workflow_usage import WorkflowUsage, at_least, used_with
 from signalbox.control import ControlRecords
 from signalbox.errors import Refusal
 from signalbox.governance import Accepted, Gate, Rejected
 from signalbox.names import AgentId, MessageId
-from signalbox.patience import patiently
 from signalbox.reasons import Reason, Stage
 from signalbox.records import Draft, Record
+from signalbox.retry import retry_while_unavailable
 from signalbox.telemetry import Readiness, logger
 from signalbox_contracts.control import RouteDecided
 
@@ -34,11 +34,11 @@ class RoutedMessage:
     original: Record
     message_id: MessageId
     refused_by: tuple[AgentId, ...]
-    used: Used | None = None
+    used: WorkflowUsage | None = None
     """What its workflow had used up when it was routed."""
 
     @classmethod
-    def of(cls, route: RouteDecided, used: Used) -> "RoutedMessage":
+    def of(cls, route: RouteDecided, used: WorkflowUsage) -> "RoutedMessage":
         """Restore the original record from the decision."""
         refused_by = tuple(AgentId(agent) for agent in route.excluded)
         return cls(original_of(route), MessageId(route.message_id), refused_by, used)
@@ -54,7 +54,7 @@ class Dispatch:
     def __init__(
         self,
         agent: AgentId,
-        caller: AgentCaller,
+        caller: AgentDelivery,
         directory: Directory,
         gate: Gate,
         selection: Selection,
@@ -83,7 +83,9 @@ class Dispatch:
         if record.header(ROUTE_AGENT) != self._mine:
             return []
         try:
-            route = await patiently(lambda: self._control.read(RouteDecided, record), self._readiness)
+            route = await retry_while_unavailable(
+                lambda: self._control.read(RouteDecided, record), self._readiness
+            )
             used = used_with(record)
         except Refusal as refusal:
             _log.error(
@@ -134,7 +136,7 @@ class Dispatch:
         # It came here since nobody else took it then; it must not wait for one that may not exist.
         if self._directory.was_reached(self._agent) or message.refused_by:
             return False
-        checked = await patiently(lambda: self._gate.check(message.original), self._readiness)
+        checked = await retry_while_unavailable(lambda: self._gate.check(message.original), self._readiness)
         return isinstance(checked, Accepted) and self._selection.others(checked, self._agent)
 
     def _endpoint(self) -> str:
@@ -148,7 +150,7 @@ class Dispatch:
             earlier = ", ".join(message.refused_by)
             why = f"{self._agent} refused it, after {earlier} had: {detail}"
             return self._given_up(message, Refusal(Reason.AGENT_REFUSED, why))
-        checked = await patiently(lambda: self._gate.check(message.original), self._readiness)
+        checked = await retry_while_unavailable(lambda: self._gate.check(message.original), self._readiness)
         if isinstance(checked, Rejected):  # the contract became stricter since it was routed
             return self._given_up(message, checked.refusal)
         if message.used is not None:

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from prometheus_client import Gauge
 
-from orchestrator.breaker import Circuit, CircuitBreaker
-from orchestrator.posting import Away, Broken, Failed
+from orchestrator.dispatch.agent_client import Away, Broken, Failed
+from orchestrator.dispatch.circuit_breaker import Circuit, CircuitBreaker
 from signalbox.envelope import time_text
 from signalbox.names import AgentId
 from signalbox.telemetry import Readiness, logger
@@ -29,7 +29,7 @@ class Absence:
     why: str
 
 
-class Presence:
+class AgentAvailability:
     """What calls found out about one agent."""
 
     def __init__(self, agent: AgentId, readiness: Readiness) -> None:
@@ -80,26 +80,26 @@ class Presence:
         }
 
 
-class Presences:
+class AgentAvailabilities:
     """The presence of every agent that has a dispatcher here."""
 
     def __init__(self, readiness: Readiness) -> None:
         self._readiness = readiness
-        self._known: dict[AgentId, Presence] = {}
+        self._known: dict[AgentId, AgentAvailability] = {}
 
-    def of(self, agent: AgentId) -> Presence:
+    def of(self, agent: AgentId) -> AgentAvailability:
         """Return the one presence of ``agent``."""
         if agent not in self._known:
-            self._known[agent] = Presence(agent, self._readiness)
+            self._known[agent] = AgentAvailability(agent, self._readiness)
         return self._known[agent]
 
     def forget(self, agent: AgentId) -> None:
         """Say nothing of ``agent`` any more: its dispatcher has ended."""
-        if (presence := self._known.pop(agent, None)) is not None:
-            presence.forget()
+        if (availability := self._known.pop(agent, None)) is not None:
+            availability.forget()
             for metric in (_AWAY, _CIRCUIT):
                 metric.remove_by_labels({"agent": agent})
 
     def told(self) -> Mapping[str, dict[str, Any]]:
-        """Return what :meth:`Presence.told` says, by agent."""
-        return {agent: presence.told() for agent, presence in sorted(self._known.items())}
+        """Return what :meth:`AgentAvailability.told` says, by agent."""
+        return {agent: availability.told() for agent, availability in sorted(self._known.items())}

@@ -21,7 +21,7 @@ _EVENTS: Final[Mapping[bytes, type[MessageReplayed] | type[MessageDiscarded]]] =
 
 
 @dataclass(frozen=True, slots=True)
-class Closing:
+class Resolution:
     """The end of a dead letter. ``who`` is empty and ``audited`` False while its audit event is missing."""
 
     how: Literal["replayed", "discarded"]
@@ -36,13 +36,13 @@ class Closing:
         return f"{self.how} at {self.at.isoformat(timespec='seconds')}{by}{why}"
 
 
-Closings = Mapping[Position, Closing]
+Resolutions = Mapping[Position, Resolution]
 """The dead letters that are closed; what is not in it is open."""
 
 
-async def closings_of(
+async def resolutions_of(
     letters: Iterable[DeadLetter], records: Iterable[Record], control: ControlRecords
-) -> Closings:
+) -> Resolutions:
     """Find in ``records``, of the letters' own topics and of the audit, what became of ``letters``.
 
     A replay is known by its id on the topic that it was sent to, and by its audit event: the first comes
@@ -53,23 +53,23 @@ async def closings_of(
     """
     wanted = {letter.position: letter for letter in letters}
     by_id = {(wanted[at].topic, replay_id_of(at).encode()): at for at in wanted}
-    found: dict[Position, Closing] = {}
+    found: dict[Position, Resolution] = {}
     for record in records:
         if record.topic == GOVERNANCE_AUDIT:
             event = await _event(record, control)
             if event is not None and _position(event) in wanted:
                 _note(found, _position(event), _audited(event, record))
         elif (at := by_id.get((record.topic, record.header("ce_id") or b""))) is not None:
-            _note(found, at, Closing("replayed", _time(record)))
+            _note(found, at, Resolution("replayed", _time(record)))
     return found
 
 
-def _note(found: dict[Position, Closing], at: Position, closing: Closing) -> None:
+def _note(found: dict[Position, Resolution], at: Position, resolution: Resolution) -> None:
     known = found.get(at)
-    if known is None or (known.how == "discarded" and closing.how == "replayed"):
-        found[at] = closing
-    elif known.how == closing.how and closing.audited and not known.audited:
-        found[at] = replace(closing, at=known.at)
+    if known is None or (known.how == "discarded" and resolution.how == "replayed"):
+        found[at] = resolution
+    elif known.how == resolution.how and resolution.audited and not known.audited:
+        found[at] = replace(resolution, at=known.at)
 
 
 async def _event(record: Record, control: ControlRecords) -> Event | None:
@@ -86,9 +86,9 @@ def _position(event: Event) -> Position:
     return Position(event.dead_letter_topic, event.dead_letter_partition, event.dead_letter_offset)
 
 
-def _audited(event: Event, record: Record) -> Closing:
+def _audited(event: Event, record: Record) -> Resolution:
     how: Literal["replayed", "discarded"] = "replayed" if isinstance(event, MessageReplayed) else "discarded"
-    return Closing(how, _time(record), event.who, event.reason, audited=True)
+    return Resolution(how, _time(record), event.who, event.reason, audited=True)
 
 
 def _time(record: Record) -> datetime:

@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.outcomes import Outcome, Route, Routes
 from orchestrator.router import Choice
-from orchestrator.workflows import Workflows, names_its_letter
+from orchestrator.workflow_usage import WorkflowUsages, names_its_letter
 from signalbox.envelope import Envelope, replay_id
 from signalbox.governance import Accepted
 from signalbox.names import AgentId, CorrelationId, MessageId
@@ -37,7 +37,7 @@ def route_of(message: Accepted, *, tokens: int = 0, afresh: bool = False, agent:
 def test_a_message_without_the_carried_headers_counts_as_its_workflow_does(
     accepted: Callable[..., Accepted],
 ) -> None:
-    workflows = Workflows()
+    workflows = WorkflowUsages()
     first = accepted(hop=2, tokens=700, visits={PING: 1}, workflow_time=LONG_AGO)
     workflows.decided(route_of(first, tokens=50))
 
@@ -47,21 +47,21 @@ def test_a_message_without_the_carried_headers_counts_as_its_workflow_does(
 
 
 def test_the_higher_of_header_and_count_holds(accepted: Callable[..., Accepted]) -> None:
-    workflows = Workflows()
+    workflows = WorkflowUsages()
     workflows.decided(route_of(accepted(hop=2, visits={PING: 1})))
     counted = workflows.counted(accepted(hop=9, visits={AgentId("pong"): 2})).envelope
     assert (counted.hop, counted.visits) == (9, {PING: 2, "pong": 2})
 
 
 def test_a_decision_that_ends_a_workflow_is_no_visit(accepted: Callable[..., Accepted]) -> None:
-    workflows = Workflows()
+    workflows = WorkflowUsages()
     workflows.decided(route_of(accepted(hop=2), agent=None))
     counted = workflows.counted(accepted()).envelope
     assert (counted.hop, counted.visits) == (2, {})
 
 
 def test_workflows_do_not_count_for_each_other(accepted: Callable[..., Accepted]) -> None:
-    workflows = Workflows()
+    workflows = WorkflowUsages()
     workflows.decided(route_of(accepted(hop=2)))
     message = accepted()
     other = replace(message, envelope=replace(message.envelope, correlation_id=CorrelationId("c-2")))
@@ -69,7 +69,7 @@ def test_workflows_do_not_count_for_each_other(accepted: Callable[..., Accepted]
 
 
 def test_a_replay_lets_its_workflow_count_from_what_it_says(accepted: Callable[..., Accepted]) -> None:
-    workflows = Workflows()
+    workflows = WorkflowUsages()
     workflows.decided(route_of(accepted(hop=11, tokens=9, visits={PING: 2})))
     workflows.decided(route_of(accepted(hop=0), afresh=True))
     counted = workflows.counted(accepted()).envelope
@@ -77,7 +77,7 @@ def test_a_replay_lets_its_workflow_count_from_what_it_says(accepted: Callable[.
 
 
 def test_what_is_read_back_replaces_what_was_known_of_a_partition(accepted: Callable[..., Accepted]) -> None:
-    known, read_back = Workflows(), Workflows()
+    known, read_back = WorkflowUsages(), WorkflowUsages()
     known.decided(route_of(accepted(hop=11)))
     read_back.decided(route_of(accepted(hop=4)))
     known.replace([0], read_back)
@@ -87,7 +87,7 @@ def test_what_is_read_back_replaces_what_was_known_of_a_partition(accepted: Call
 def test_no_more_workflows_are_remembered_than_the_limit_and_the_silent_ones_go_first(
     accepted: Callable[..., Accepted],
 ) -> None:
-    workflows, message = Workflows(limit=2), accepted()
+    workflows, message = WorkflowUsages(limit=2), accepted()
     of = {name: replace(message, envelope=replace(message.envelope, correlation_id=name)) for name in "abc"}
     for name in "abac":
         workflows.decided(route_of(of[name]))
@@ -95,7 +95,7 @@ def test_no_more_workflows_are_remembered_than_the_limit_and_the_silent_ones_go_
 
 
 def test_a_workflow_that_was_silent_for_a_day_is_forgotten(accepted: Callable[..., Accepted]) -> None:
-    workflows = Workflows()
+    workflows = WorkflowUsages()
     yesterday = datetime.now(UTC) - timedelta(hours=25)
     route = route_of(accepted(hop=3))
     workflows.decided(replace(route, timestamp_ms=int(yesterday.timestamp() * 1000)))

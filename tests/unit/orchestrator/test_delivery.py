@@ -13,9 +13,9 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
 
 from operating import free_port
-from orchestrator.calls import AgentCaller, Settled
-from orchestrator.posting import Done, Failed, Posting, Refused, seconds_until
-from orchestrator.presence import Presence
+from orchestrator.dispatch.agent_client import AgentClient, Done, Failed, Refused, seconds_until
+from orchestrator.dispatch.availability import AgentAvailability
+from orchestrator.dispatch.delivery import AgentDelivery, Settled
 from serving import serving
 from signalbox.agent.routes import parts_of
 from signalbox.envelope import Envelope
@@ -78,14 +78,16 @@ async def calling(
     tokens: RequestSigner,
     readiness: Readiness,
     attempts: int = 3,
-    presence: Presence | None = None,
+    availability: AgentAvailability | None = None,
     opens_after: int = 5,
-) -> AsyncIterator[tuple[AgentCaller, Callable[[], str]]]:
+) -> AsyncIterator[tuple[AgentDelivery, Callable[[], str]]]:
     async with httpx.AsyncClient(timeout=2) as http:
-        posting = Posting(AGENT, http, tokens, deadline_s=2)
-        presence = presence or Presence(AGENT, readiness)
+        posting = AgentClient(AGENT, http, tokens, deadline_s=2)
+        availability = availability or AgentAvailability(AGENT, readiness)
         yield (
-            AgentCaller(posting, presence, attempts=attempts, opens_after=opens_after, longest_pause_s=0.05),
+            AgentDelivery(
+                posting, availability, attempts=attempts, opens_after=opens_after, longest_pause_s=0.05
+            ),
             lambda: f"http://127.0.0.1:{port}",
         )
 
@@ -212,7 +214,7 @@ async def test_an_agent_is_given_the_rest_that_it_asks_for(
 async def test_no_agent_rests_longer_than_the_longest_rest_whatever_it_asks_for(
     tokens: RequestSigner, readiness: Readiness, monkeypatch: pytest.MonkeyPatch, ready: bool
 ) -> None:
-    monkeypatch.setattr("orchestrator.calls._LONGEST_PAUSE_S", 0.05)
+    monkeypatch.setattr("orchestrator.dispatch.delivery._LONGEST_PAUSE_S", 0.05)
     busy = [Response(status_code=503, headers={"retry-after": "86400"}) for _ in range(6)]
     agent, port = ScriptedAgent(script=busy, ready=ready), free_port()
     async with serving(agent.app(), port):
@@ -258,18 +260,18 @@ async def test_an_answer_that_trickles_in_is_late_all_the_same(
 async def test_presence_tells_since_when_an_agent_is_away_and_why(
     tokens: RequestSigner, readiness: Readiness
 ) -> None:
-    agent, port, presence = ScriptedAgent(), free_port(), Presence(AGENT, readiness)
-    async with calling(port, tokens, readiness, presence=presence) as (caller, endpoint):
+    agent, port, availability = ScriptedAgent(), free_port(), AgentAvailability(AGENT, readiness)
+    async with calling(port, tokens, readiness, availability=availability) as (caller, endpoint):
         delivery = asyncio.create_task(caller.deliver(MESSAGE, endpoint))
         async with asyncio.timeout(10):
-            while presence.told()["circuit"] != "open":
+            while availability.told()["circuit"] != "open":
                 await asyncio.sleep(0.01)
-        said = presence.told()
+        said = availability.told()
         assert datetime.fromisoformat(said["away_since"]) <= datetime.now(UTC)
         assert "ConnectError" in said["away_because"]
         async with serving(agent.app(), port), asyncio.timeout(10):
             assert await delivery == Done()
-    assert presence.told() == {"circuit": "closed", "away_since": None, "away_because": None}
+    assert availability.told() == {"circuit": "closed", "away_since": None, "away_because": None}
 
 
 async def test_an_address_that_cannot_be_called_is_away_and_ends_nothing(

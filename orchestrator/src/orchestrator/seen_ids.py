@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
-from orchestrator.workflows import WINDOW_S
+from orchestrator.workflow_usage import WINDOW_S
 from signalbox.names import CorrelationId, MessageId
 
 LIMIT: Final = 500_000
@@ -36,7 +36,7 @@ class _Shelf:
     positions: dict[bytes, int] = field(default_factory=dict)
 
 
-class Taken:
+class SeenIds:
     """Who took which identity, on shelves of at most an hour each, of which the oldest go as a whole."""
 
     def __init__(self) -> None:

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from mortal_decisions import LIMIT, deadly, die_of, harmless, record, refuse, waiting
-from orchestrator.poison import Deaths
+from orchestrator.consume.crash_journal import CrashJournal
 from signalbox.reasons import Reason
 from signalbox.records import Draft, Record
 
 
 async def topics(folder: Path, asked: Record) -> list[str]:
-    return [draft.topic for draft in await Deaths(folder, LIMIT).watching("s", harmless, refuse)(asked)]
+    return [draft.topic for draft in await CrashJournal(folder, LIMIT).watching("s", harmless, refuse)(asked)]
 
 
 async def test_after_as_many_deaths_as_the_limit_a_record_is_poison_and_its_neighbour_is_not(
@@ -21,7 +21,7 @@ async def test_after_as_many_deaths_as_the_limit_a_record_is_poison_and_its_neig
 ) -> None:
     for _ in range(LIMIT):
         die_of(tmp_path, 5)
-    [draft] = await Deaths(tmp_path, LIMIT).watching("s", deadly, refuse)(record(5))
+    [draft] = await CrashJournal(tmp_path, LIMIT).watching("s", deadly, refuse)(record(5))
     assert (draft.topic, draft.key) == ("dead_letters", Reason.POISON.value.encode())
     assert await topics(tmp_path, record(6)) == ["decided"]
 
@@ -42,26 +42,26 @@ async def test_a_death_is_counted_once_however_often_the_process_is_started_afte
         left_behind = (tmp_path / "at_work").read_bytes()  # what stays there when the process dies in here
         return await harmless(asked)
 
-    await Deaths(tmp_path, LIMIT).watching("s", noted, refuse)(record(5))
+    await CrashJournal(tmp_path, LIMIT).watching("s", noted, refuse)(record(5))
     (tmp_path / "at_work").write_bytes(left_behind)
     for _ in range(LIMIT):
-        Deaths(tmp_path, LIMIT)
+        CrashJournal(tmp_path, LIMIT)
     assert await topics(tmp_path, record(5)) == ["decided"]
     for _ in range(LIMIT):
         (tmp_path / "at_work").write_bytes(left_behind)
-        Deaths(tmp_path, LIMIT)
+        CrashJournal(tmp_path, LIMIT)
     assert await topics(tmp_path, record(5)) == ["dead_letters"]
 
 
 async def test_a_process_that_ends_between_two_steps_accuses_nothing(tmp_path: Path) -> None:
-    asking = asyncio.ensure_future(Deaths(tmp_path, 1).watching("s", waiting, refuse)(record(5)))
+    asking = asyncio.ensure_future(CrashJournal(tmp_path, 1).watching("s", waiting, refuse)(record(5)))
     await asyncio.sleep(0)
     assert await topics(tmp_path, record(6)) == ["decided"]
     assert not (tmp_path / "deaths.json").exists()
     asking.cancel()
 
 
-async def test_another_record_at_the_same_offset_of_a_topic_made_anew_is_not_accused(tmp_path: Path) -> None:
+async def test_another_record_at_the_same_offset_of_a_topic_made_again_is_not_accused(tmp_path: Path) -> None:
     for _ in range(LIMIT):
         die_of(tmp_path, 5)
     assert await topics(tmp_path, record(5, timestamp_ms=8)) == ["decided"]
@@ -72,7 +72,7 @@ async def test_a_decision_that_raises_or_is_cancelled_does_so_as_if_nobody_watch
         await asyncio.sleep(0)
         raise ZeroDivisionError
 
-    deaths = Deaths(tmp_path, LIMIT)
+    deaths = CrashJournal(tmp_path, LIMIT)
     with pytest.raises(ZeroDivisionError):
         await deaths.watching("s", failing, refuse)(record(1))
     task = asyncio.ensure_future(deaths.watching("s", waiting, refuse)(record(2)))
@@ -84,13 +84,13 @@ async def test_a_decision_that_raises_or_is_cancelled_does_so_as_if_nobody_watch
 
 async def test_a_process_that_ended_well_leaves_nothing_behind(tmp_path: Path) -> None:
     assert await topics(tmp_path, record(1)) == ["decided"]
-    Deaths(tmp_path, LIMIT)
+    CrashJournal(tmp_path, LIMIT)
     assert not (tmp_path / "deaths.json").exists()
 
 
 @pytest.mark.parametrize("stage", ["s" * 2000, "\ud800", "ä" * 600])
 async def test_a_name_that_does_not_fit_its_note_is_noted_all_the_same(tmp_path: Path, stage: str) -> None:
-    deaths = Deaths(tmp_path, LIMIT)
+    deaths = CrashJournal(tmp_path, LIMIT)
     [draft] = await deaths.watching(stage, harmless, refuse)(record(6))
     assert draft.topic == "decided"
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from orchestrator.breaker import Circuit, CircuitBreaker, Standing
+from orchestrator.dispatch.circuit_breaker import Circuit, CircuitBreaker, Standing
 
 PAUSE_S = 3600.0
 

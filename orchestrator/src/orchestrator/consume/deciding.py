@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from prometheus_client import Counter
 
-from orchestrator.ledger import Decision
+from orchestrator.consume.offset_ledger import Decision
 from signalbox.errors import Fatal
 from signalbox.records import Draft, Record
 from signalbox.telemetry import Readiness, logger

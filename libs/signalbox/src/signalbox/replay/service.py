@@ -28,10 +28,10 @@ from signalbox.reasons import Reason
 from signalbox.records import Draft, Record
 from signalbox.replay.admission import KnownAdmission, announced_types
 from signalbox.replay.audit import Audit
-from signalbox.replay.closings import Closings, closings_of
 from signalbox.replay.editing import Editable, editable
 from signalbox.replay.held_against import Written, best_effort, contract_at, written_with
-from signalbox.replay.renewal import Mending, Renewed, renewed, replay_id_of, retyped
+from signalbox.replay.renewal import ReplayMessage, ReplayOptions, renewed, replay_id_of, retyped
+from signalbox.replay.resolutions import Resolutions, resolutions_of
 
 _SKEW_S: Final = 3600.0
 """Clocks of producers differ; a replay is looked for from this long before its dead letter on, in seconds."""
@@ -50,11 +50,11 @@ class GovernanceSettings(BaseSettings):
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedReplay:
     """A replay that is ready to be sent, and what the gate says of it."""
 
     letter: DeadLetter
-    message: Renewed
+    message: ReplayMessage
     verdict: Accepted | Rejected
     version: int | None = None
 
@@ -64,7 +64,7 @@ class Prepared:
         return self.verdict.record_type if isinstance(self.verdict, Accepted) else None
 
 
-class Desk:
+class DeadLetterService:
     """Looks at dead letters and closes them, on behalf of ``who``."""
 
     def __init__(
@@ -99,12 +99,12 @@ class Desk:
         records = await asyncio.to_thread(_records_at, self._kafka, wanted)
         return {at: await self._whole(_letter(record)) for at, record in records.items()}
 
-    async def closings(self, letters: Sequence[DeadLetter]) -> Closings:
+    async def resolutions(self, letters: Sequence[DeadLetter]) -> Resolutions:
         """Find out what became of ``letters``, by reading the topics themselves."""
         if not letters:
             return {}
         records = await asyncio.to_thread(_records_about, self._kafka, letters)
-        return await closings_of(letters, records, self._control)
+        return await resolutions_of(letters, records, self._control)
 
     async def verdict(self, letter: DeadLetter) -> Accepted | Rejected:
         """Say what the gate would decide about the original now, as it is."""
@@ -133,21 +133,21 @@ class Desk:
         return editable(datum, problem, contract, letter.original.value)
 
     async def prepare(
-        self, letter: DeadLetter, mending: Mending, edited: tuple[Editable, bytes] | None = None
-    ) -> Prepared:
+        self, letter: DeadLetter, options: ReplayOptions, edited: tuple[Editable, bytes] | None = None
+    ) -> PreparedReplay:
         """Make the message that ``letter`` comes back as, and hold it against the contract in force."""
         written = await self.written_with(letter)
         record_type = written.record_type if written else None
         if edited is None:
-            message = renewed(letter, mending, record_type, letter.original.value)
+            message = renewed(letter, options, record_type, letter.original.value)
         else:
-            message = _edited(renewed(letter, mending, edited[0].record_type, edited[1]), edited[0])
+            message = _edited(renewed(letter, options, edited[0].record_type, edited[1]), edited[0])
         verdict = await self._gate.check(_record(message.draft))
         if isinstance(verdict, Accepted):
             verdict = self._expired(verdict) or verdict
-        return Prepared(letter, message, verdict, edited[0].version if edited else None)
+        return PreparedReplay(letter, message, verdict, edited[0].version if edited else None)
 
-    async def send(self, prepared: Sequence[Prepared], why: str) -> AsyncIterator[Prepared]:
+    async def send(self, prepared: Sequence[PreparedReplay], why: str) -> AsyncIterator[PreparedReplay]:
         """Publish each replay and its audit event; yields what is done, durably.
 
         Raises:
@@ -162,7 +162,7 @@ class Desk:
             for one in batch:
                 yield one
 
-    async def audit(self, replayed: Sequence[Prepared], why: str) -> None:
+    async def audit(self, replayed: Sequence[PreparedReplay], why: str) -> None:
         """Publish the audit events of replays that are on their topic."""
         await self._publish([self._audit.replayed(one.letter, one.message.draft, why) for one in replayed])
 
@@ -221,7 +221,7 @@ def type_of(letter: DeadLetter, written: Written | None) -> RecordType:
 
 
 @asynccontextmanager
-async def open_desk(who: str, alert: Alert) -> AsyncIterator[Desk]:
+async def open_dead_letter_service(who: str, alert: Alert) -> AsyncIterator[DeadLetterService]:
     """Open the desk with the settings of the environment, and the gate as the orchestrator has it.
 
     Raises:
@@ -238,19 +238,21 @@ async def open_desk(who: str, alert: Alert) -> AsyncIterator[Desk]:
         pins = {RecordType(name): version for name, version in settings.contract_pins.items()}
         contracts = Contracts(registry, pins=pins, alert=alert)
         gate = Gate(registry, contracts, KnownAdmission(catalog, announced))
-        desk = Desk(kafka, registry, control, catalog, gate, who, settings)
+        service = DeadLetterService(kafka, registry, control, catalog, gate, who, settings)
         try:
-            yield desk
+            yield service
         finally:
-            await desk.close()
+            await service.close()
     finally:
         await registry.close()
 
 
-def _edited(message: Renewed, edited: Editable) -> Renewed:
+def _edited(message: ReplayMessage, edited: Editable) -> ReplayMessage:
     draft = message.draft
     headers = retyped(draft.headers, edited.record_type)
-    return Renewed(Draft(draft.topic, draft.key, draft.value, headers), message.completed, message.fresh)
+    return ReplayMessage(
+        Draft(draft.topic, draft.key, draft.value, headers), message.completed, message.fresh
+    )
 
 
 def _record(draft: Draft) -> Record:

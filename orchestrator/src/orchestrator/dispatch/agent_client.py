@@ -74,7 +74,7 @@ class Broken:
 Outcome: TypeAlias = Done | Refused | Failed | Away | Broken
 
 
-class Posting:
+class AgentClient:
     """Posts messages to one agent; ``deadline_s`` is for a whole call, from the connection to the answer."""
 
     def __init__(

@@ -5,8 +5,8 @@ from memory_registry import MemoryRegistry
 from signalbox.control import ControlRecords
 from signalbox.records import Draft, Record
 from signalbox.replay.audit import Audit
-from signalbox.replay.closings import closings_of
-from signalbox.replay.renewal import Mending, renewed
+from signalbox.replay.renewal import ReplayOptions, renewed
+from signalbox.replay.resolutions import resolutions_of
 
 
 @pytest.fixture
@@ -26,19 +26,19 @@ def read(draft: Draft, at: int = 0, value: bytes | None = None) -> Record:
 
 
 def message_of(letter) -> Draft:
-    return renewed(letter, Mending(), None, letter.original.value).draft
+    return renewed(letter, ReplayOptions(), None, letter.original.value).draft
 
 
 async def test_a_letter_that_nobody_touched_is_open(letter, control):
     other = letter(offset=18)
     records = [read(message_of(other)), read(Audit(control, "x").replayed(other, message_of(other), ""))]
-    assert await closings_of([letter()], records, control) == {}
+    assert await resolutions_of([letter()], records, control) == {}
 
 
 async def test_a_replay_without_its_audit_event_is_a_replay_that_lacks_it(letter, control):
     one = letter()
-    closing = (await closings_of([one], [read(message_of(one))], control))[one.position]
-    assert (closing.how, closing.audited, closing.who) == ("replayed", False, "")
+    resolution = (await resolutions_of([one], [read(message_of(one))], control))[one.position]
+    assert (resolution.how, resolution.audited, resolution.who) == ("replayed", False, "")
 
 
 async def test_a_replay_with_its_audit_event_says_when_by_whom_and_why(letter, control):
@@ -48,8 +48,8 @@ async def test_a_replay_with_its_audit_event_says_when_by_whom_and_why(letter, c
         read(message_of(one), 1),
     ]
     for order in (records, records[::-1]):
-        closing = (await closings_of([one], order, control))[one.position]
-        assert (closing.how, closing.audited, closing.who, closing.why) == (
+        resolution = (await resolutions_of([one], order, control))[one.position]
+        assert (resolution.how, resolution.audited, resolution.who, resolution.why) == (
             "replayed",
             True,
             "rev@ops",
@@ -60,28 +60,28 @@ async def test_a_replay_with_its_audit_event_says_when_by_whom_and_why(letter, c
 async def test_a_replay_whose_message_is_no_longer_kept_is_known_by_its_audit_event(letter, control):
     one = letter()
     audit = read(Audit(control, "rev@ops").replayed(one, message_of(one), ""))
-    assert (await closings_of([one], [audit], control))[one.position].audited
+    assert (await resolutions_of([one], [audit], control))[one.position].audited
 
 
 async def test_a_replay_counts_more_than_a_discard(letter, control):
     one = letter()
     discard = read(Audit(control, "rev@ops").discarded(one, "no use"))
-    assert (await closings_of([one], [discard], control))[one.position].how == "discarded"
+    assert (await resolutions_of([one], [discard], control))[one.position].how == "discarded"
     for order in ([discard, read(message_of(one))], [read(message_of(one)), discard]):
-        assert (await closings_of([one], order, control))[one.position].how == "replayed"
+        assert (await resolutions_of([one], order, control))[one.position].how == "replayed"
 
 
 async def test_an_audit_event_that_can_not_be_read_closes_nothing(letter, control):
     one = letter()
     draft = Audit(control, "x").discarded(one, "no use")
-    assert await closings_of([one], [read(draft, value=b"\x00rubbish")], control) == {}
+    assert await resolutions_of([one], [read(draft, value=b"\x00rubbish")], control) == {}
 
 
 async def test_a_record_elsewhere_with_a_replays_id_closes_nothing(letter, control):
     one = letter()
     draft = message_of(one)
     elsewhere = Draft("incoming_leads", draft.key, draft.value, draft.headers)
-    assert await closings_of([one], [read(elsewhere)], control) == {}
+    assert await resolutions_of([one], [read(elsewhere)], control) == {}
 
 
 async def test_an_audit_event_has_the_same_id_whoever_writes_it_again(letter, control):

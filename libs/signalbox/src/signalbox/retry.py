@@ -17,7 +17,7 @@ _BACKOFF: Final = wait_random_exponential(multiplier=0.2, max=5)
 _LONGEST_S: Final = 120.0
 
 
-async def patiently(call: Callable[[], Awaitable[T]], readiness: Readiness) -> T:
+async def retry_while_unavailable(call: Callable[[], Awaitable[T]], readiness: Readiness) -> T:
     """Call until it is not :class:`Unavailable`; meanwhile ``readiness`` says what is waited for.
 
     A ``retry_after`` of the other side is respected, up to two minutes.

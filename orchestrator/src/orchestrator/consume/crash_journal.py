@@ -34,7 +34,7 @@ _SIZE: Final = 1024
 _REMEMBERED: Final = 1000
 
 
-class Deaths:
+class CrashJournal:
     """What earlier processes of this replica died of, and what this one is at work on.
 
     ``limit`` deaths make a record poison. Everything is kept in ``folder``, which must outlive the process.
@@ -59,7 +59,7 @@ class Deaths:
         """Return ``decide`` with every step noted down; ``refuse`` gets the records that are poison."""
 
         async def decided(record: Record) -> Sequence[Draft]:
-            # With its time, since a topic that is made anew has other records at the same offsets.
+            # With its time, since a topic that is made again has other records at the same offsets.
             place = _fitting(
                 f"{stage} {record.topic}/{record.partition}/{record.offset}@{record.timestamp_ms}"
             )

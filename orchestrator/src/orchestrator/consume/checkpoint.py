@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from prometheus_client import Counter, Gauge
 
-from orchestrator.ladder import Instead, Ladder, References
-from orchestrator.ledger import Ledger, Prefix
+from orchestrator.consume.ladder import Instead, Ladder, References
+from orchestrator.consume.offset_ledger import Ledger, Prefix
 from signalbox.errors import Unavailable, Unwritable
 from signalbox.kafka import GroupConsumer, Partition, TransactionalProducer
 from signalbox.records import Record

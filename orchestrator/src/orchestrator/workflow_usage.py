@@ -31,7 +31,7 @@ ReadLetter = Callable[[str, int, int], Record | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Used:
+class WorkflowUsage:
     """What a workflow has used up over all its branches, and when it began."""
 
     hop: int
@@ -42,11 +42,11 @@ class Used:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    used: Used
+    used: WorkflowUsage
     at: float
 
 
-def at_least(envelope: Envelope, used: Used) -> Envelope:
+def at_least(envelope: Envelope, used: WorkflowUsage) -> Envelope:
     """Return ``envelope`` with the higher counts of the two, and the earlier beginning."""
     visits = {
         agent: max(envelope.visits.get(agent, 0), used.visits.get(agent, 0))
@@ -61,21 +61,21 @@ def at_least(envelope: Envelope, used: Used) -> Envelope:
     )
 
 
-def used_with(route: Record) -> Used:
+def used_with(route: Record) -> WorkflowUsage:
     """Read what a workflow had used up with the decision that ``route`` is the record of.
 
     Raises:
         Refusal: ``HEADER_INVALID``; it is no route of ours.
     """
     said = Envelope.parse(route.headers)
-    return Used(said.hop, said.tokens, said.visits, _began(said))
+    return WorkflowUsage(said.hop, said.tokens, said.visits, _began(said))
 
 
 def _began(envelope: Envelope) -> datetime:
     return envelope.workflow_time or envelope.time
 
 
-class Workflows:
+class WorkflowUsages:
     """Counts per workflow and partition what decisions used up; the higher of this and the headers counts.
 
     An agent or a foreign producer that drops or lowers the carried headers can't start a workflow's guards
@@ -103,14 +103,14 @@ class Workflows:
             said = at_least(said, known.used)
         # The answer of the agent that takes the message is one hop on, whatever it says of itself.
         taken = route.header(ROUTE_AGENT) is not None
-        used = Used(said.hop + taken, said.tokens, said.visits, _began(said))
+        used = WorkflowUsage(said.hop + taken, said.tokens, said.visits, _began(said))
         # What was read back is older than now, and decisions come in order: the front is the oldest.
         self._entries[key] = _Entry(
             used, route.timestamp_ms / 1000 if route.timestamp_ms > 0 else time.time()
         )
         self._forget_old()
 
-    def replace(self, partitions: Iterable[int], used: "Workflows") -> None:
+    def replace(self, partitions: Iterable[int], used: "WorkflowUsages") -> None:
         """Replace what is known of ``partitions`` by what was read back of them."""
         mine = set(partitions)
         for key in [key for key in self._entries if key[0] in mine]:

@@ -9,7 +9,7 @@ from typing import Final
 import httpx
 
 from orchestrator.directory import Directory
-from orchestrator.posting import answers
+from orchestrator.dispatch.agent_client import answers
 from signalbox.errors import ConfigurationError
 from signalbox.names import AgentId
 from signalbox.private_files import write_private

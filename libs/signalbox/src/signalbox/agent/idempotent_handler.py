@@ -52,7 +52,7 @@ class Delivery:
         return Identity.of(self.envelope, self.lead_id)
 
 
-class Desk:
+class IdempotentHandler:
     """Takes messages for one agent."""
 
     def __init__(self, agent: Agent, contracts: OwnContracts, parts: Parts) -> None:

@@ -7,10 +7,10 @@ from typing import Final
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result, wait_random_exponential
 
-from orchestrator.breaker import CircuitBreaker, Standing
-from orchestrator.posting import Away, Broken, Done, Failed, Outcome, Posting, Refused
-from orchestrator.presence import Presence
-from orchestrator.turns import Turns
+from orchestrator.dispatch.agent_client import AgentClient, Away, Broken, Done, Failed, Outcome, Refused
+from orchestrator.dispatch.availability import AgentAvailability
+from orchestrator.dispatch.circuit_breaker import CircuitBreaker, Standing
+from orchestrator.dispatch.turns import Turns
 from signalbox.records import Record
 
 _LONGEST_PAUSE_S: Final = 120.0
@@ -51,8 +51,8 @@ class _Delivery:
     """How many had when it failed last."""
 
 
-class AgentCaller:
-    """Delivers messages to one agent, a few at a time, and keeps its :class:`Presence` up to date.
+class AgentDelivery:
+    """Delivers messages to one agent, a few at a time, and keeps its :class:`AgentAvailability` up to date.
 
     While the agent is away (refused, 429, 503, not ready) this waits without limit. Errors and time-outs of
     an agent that is ready count as attempts. A message that was under way twice when the connection broke,
@@ -65,8 +65,8 @@ class AgentCaller:
 
     def __init__(
         self,
-        posting: Posting,
-        presence: Presence,
+        posting: AgentClient,
+        availability: AgentAvailability,
         *,
         attempts: int,
         deaths: int = 3,
@@ -76,7 +76,7 @@ class AgentCaller:
         turned_away_s: float = TURNED_AWAY_S,
     ) -> None:
         self._posting = posting
-        self._presence = presence
+        self._availability = availability
         self._attempts = attempts
         self._deaths = deaths
         self._turned_away_s = turned_away_s
@@ -86,7 +86,7 @@ class AgentCaller:
         self._successes = 0
         self.failing = 0
         """How many messages are under way that failed before: they must not take the room of the others."""
-        presence.watch(self._breaker)
+        availability.watch(self._breaker)
 
     async def deliver(self, original: Record, endpoint: Endpoint) -> Settled:
         """Post ``original`` until it is settled; ``endpoint`` is asked before each attempt."""
@@ -109,7 +109,7 @@ class AgentCaller:
 
     def agent_left(self) -> None:
         """Forget that the agent is away: it is not missed any more."""
-        self._presence.forget()
+        self._availability.forget()
 
     def _settles(self, delivery: _Delivery, outcome: Outcome | Poisoned) -> bool:
         match outcome:
@@ -179,7 +179,7 @@ class AgentCaller:
                 self._failed(delivery, standing, outcome)
                 if isinstance(outcome, Away) and standing is Standing.AT_FAULT:
                     return  # it was turned away, and others are not: the agent is there
-        self._presence.saw(outcome)
+        self._availability.saw(outcome)
 
     def _failed(self, delivery: _Delivery, standing: Standing, outcome: Failed | Broken | Away) -> None:
         self._breaker.failed(delivery, standing)

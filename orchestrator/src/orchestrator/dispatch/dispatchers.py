@@ -6,8 +6,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Final
 
+from orchestrator.consume.stage import Stage
 from orchestrator.directory import Directory
-from orchestrator.stage import Stage
 from signalbox.names import AgentId
 from signalbox.telemetry import logger
 
