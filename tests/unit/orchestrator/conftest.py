@@ -1,4 +1,4 @@
-"""Accepted messages and agents for tests of the plain functions: no broker, no registry."""
+"""Accepted messages for tests of the plain functions, and routing as a whole: no broker, no registry."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from routing_in_memory import MemoryTopics, RoutingInMemory
 from signalbox.envelope import Envelope
 from signalbox.governance import Accepted
 from signalbox.names import CorrelationId, LeadId, MessageId, RecordType
@@ -40,3 +41,13 @@ def accepted() -> MessageMaker:
         )
 
     return make
+
+
+@pytest.fixture
+async def routing(monkeypatch: pytest.MonkeyPatch) -> RoutingInMemory:
+    """Routing with all of its parts; what it wrote is read back after a restart."""
+    topics = MemoryTopics()
+    monkeypatch.setattr("orchestrator.history.read_to_end", topics.read_to_end)
+    made = RoutingInMemory(topics)
+    await made.control.load()
+    return made

@@ -1,5 +1,9 @@
 """The circuit counts messages, not calls; while it is open, few calls find out whether the agent is well."""
 
+from collections.abc import Callable
+
+import pytest
+
 from orchestrator.dispatch.circuit_breaker import Circuit, CircuitBreaker, Standing
 
 PAUSE_S = 3600.0
@@ -35,12 +39,52 @@ async def test_a_message_that_fails_by_itself_counts_not_at_all() -> None:
     assert breaker.state is Circuit.CLOSED
 
 
-async def test_a_success_in_between_keeps_it_closed() -> None:
+def fails(breaker: CircuitBreaker, message: int) -> None:
+    breaker.failed(message, Standing.NEW)
+
+
+def is_away(breaker: CircuitBreaker, _: int) -> None:
+    breaker.not_reached()
+
+
+@pytest.mark.parametrize("goes_wrong", [fails, is_away])
+async def test_a_success_in_between_keeps_it_closed(
+    goes_wrong: Callable[[CircuitBreaker, int], None],
+) -> None:
     breaker = CircuitBreaker(2, lambda _: PAUSE_S)
     for number in range(4):
-        breaker.failed(number, Standing.NEW)
+        goes_wrong(breaker, number)
+        assert breaker.state is Circuit.CLOSED
         breaker.succeeded()
-    assert breaker.state is Circuit.CLOSED
+
+
+async def test_an_agent_that_answers_in_between_if_only_by_failing_was_not_away_all_the_time() -> None:
+    breaker = CircuitBreaker(2, lambda _: PAUSE_S)
+    for _ in range(4):
+        breaker.not_reached()
+        breaker.failed("one", Standing.FAILED)
+        assert breaker.state is Circuit.CLOSED
+
+
+async def test_it_opens_and_pauses_after_a_success_as_it_did_before() -> None:
+    breaker = CircuitBreaker(2, float)
+    for _ in range(2):
+        breaker.not_reached()
+        assert breaker.state is Circuit.CLOSED
+        breaker.not_reached()
+        assert breaker.state is Circuit.OPEN
+        for probe in (1, 2, 3):
+            breaker.leaves(Standing.NEW)
+            breaker.not_reached()
+            breaker.probed()
+            assert probe - 1 < (breaker.wait_s(Standing.NEW) or 0) <= probe
+        breaker.succeeded()
+
+
+async def test_an_agent_that_asks_for_a_rest_is_not_probed_before_it_is_over() -> None:
+    breaker = CircuitBreaker(1, lambda _: 0.0)
+    breaker.not_reached(PAUSE_S)
+    assert (breaker.wait_s(Standing.NEW) or 0) > PAUSE_S - 60
 
 
 async def test_an_agent_that_is_not_reached_is_probed_by_one_call_at_a_time_after_a_pause() -> None:

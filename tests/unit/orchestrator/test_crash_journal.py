@@ -34,6 +34,33 @@ async def test_a_record_that_is_decided_after_all_is_acquitted(tmp_path: Path) -
     assert await topics(tmp_path, record(5)) == ["decided"]
 
 
+async def test_a_death_is_counted_once_however_often_the_process_is_started_after_it(tmp_path: Path) -> None:
+    left_behind = b""
+
+    async def noted(asked: Record) -> Sequence[Draft]:
+        nonlocal left_behind
+        left_behind = (tmp_path / "at_work").read_bytes()  # what stays there when the process dies in here
+        return await harmless(asked)
+
+    await CrashJournal(tmp_path, LIMIT).watching("s", noted, refuse)(record(5))
+    (tmp_path / "at_work").write_bytes(left_behind)
+    for _ in range(LIMIT):
+        CrashJournal(tmp_path, LIMIT)
+    assert await topics(tmp_path, record(5)) == ["decided"]
+    for _ in range(LIMIT):
+        (tmp_path / "at_work").write_bytes(left_behind)
+        CrashJournal(tmp_path, LIMIT)
+    assert await topics(tmp_path, record(5)) == ["dead_letters"]
+
+
+async def test_a_process_that_ends_between_two_steps_accuses_nothing(tmp_path: Path) -> None:
+    asking = asyncio.ensure_future(CrashJournal(tmp_path, 1).watching("s", waiting, refuse)(record(5)))
+    await asyncio.sleep(0)
+    assert await topics(tmp_path, record(6)) == ["decided"]
+    assert not (tmp_path / "deaths.json").exists()
+    asking.cancel()
+
+
 async def test_another_record_at_the_same_offset_of_a_topic_made_again_is_not_accused(tmp_path: Path) -> None:
     for _ in range(LIMIT):
         die_of(tmp_path, 5)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -79,12 +79,15 @@ async def calling(
     readiness: Readiness,
     attempts: int = 3,
     availability: AgentAvailability | None = None,
+    opens_after: int = 5,
 ) -> AsyncIterator[tuple[AgentDelivery, Callable[[], str]]]:
     async with httpx.AsyncClient(timeout=2) as http:
         posting = AgentClient(AGENT, http, tokens, deadline_s=2)
         availability = availability or AgentAvailability(AGENT, readiness)
         yield (
-            AgentDelivery(posting, availability, attempts=attempts, longest_pause_s=0.05),
+            AgentDelivery(
+                posting, availability, attempts=attempts, opens_after=opens_after, longest_pause_s=0.05
+            ),
             lambda: f"http://127.0.0.1:{port}",
         )
 
@@ -205,6 +208,38 @@ async def test_an_agent_is_given_the_rest_that_it_asks_for(
         began = clock()
         assert await deliver(port, tokens, readiness) == Done()
     assert clock() - began >= 1
+
+
+@pytest.mark.parametrize("ready", [True, False], ids=["busy", "not_ready"])
+async def test_no_agent_rests_longer_than_the_longest_rest_whatever_it_asks_for(
+    tokens: RequestSigner, readiness: Readiness, monkeypatch: pytest.MonkeyPatch, ready: bool
+) -> None:
+    monkeypatch.setattr("orchestrator.dispatch.delivery._LONGEST_PAUSE_S", 0.05)
+    busy = [Response(status_code=503, headers={"retry-after": "86400"}) for _ in range(6)]
+    agent, port = ScriptedAgent(script=busy, ready=ready), free_port()
+    async with serving(agent.app(), port):
+        assert await deliver(port, tokens, readiness) == Done()
+    assert len(agent.seen) == 7
+
+
+async def test_a_rest_that_an_agent_asks_for_before_it_is_ready_is_kept_by_all_messages(
+    tokens: RequestSigner, readiness: Readiness
+) -> None:
+    busy = Response(status_code=503, headers={"retry-after": "1"})
+    agent, port = ScriptedAgent(script=[busy], ready=False), free_port()
+    clock = asyncio.get_running_loop().time
+    async with (
+        serving(agent.app(), port),
+        calling(port, tokens, readiness, opens_after=1) as (caller, endpoint),
+        asyncio.timeout(20),
+    ):
+        began = clock()
+        first = asyncio.create_task(caller.deliver(MESSAGE, endpoint))
+        while not readiness.impaired:
+            await asyncio.sleep(0.01)
+        assert await caller.deliver(replace(MESSAGE, offset=1), endpoint) == Done()
+        assert clock() - began >= 1
+        assert await first == Done()
 
 
 async def test_an_answer_that_trickles_in_is_late_all_the_same(

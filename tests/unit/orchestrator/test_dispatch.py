@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,9 +12,11 @@ import pytest
 from orchestrator.dispatch.agent_client import Done, Failed, Refused
 from orchestrator.dispatch.delivery import Poisoned
 from orchestrator.dispatch.dispatch import Dispatch, RoutedMessage
+from routing_in_memory import TOKENS, RoutingInMemory, agent_of
+from signalbox.envelope import Envelope
 from signalbox.errors import Refusal
 from signalbox.governance import Accepted
-from signalbox.names import AgentId
+from signalbox.names import AGENT_ROUTES, AgentId
 from signalbox.reasons import Reason, Stage
 from signalbox.records import Record
 from signalbox.telemetry import Readiness
@@ -181,3 +185,78 @@ async def test_an_agent_that_took_a_message_was_reached(accepted: Callable[..., 
     given.directory.unreached = True
     await given.settle()
     assert not given.directory.unreached
+
+
+async def test_a_route_that_cannot_be_read_is_dead_lettered_by_dispatch(routing: RoutingInMemory) -> None:
+    await routing.announce("alpha")
+    [route] = await routing.decides(routing.message())
+    letter, audit = routing.letter(await routing.refused_by("alpha", replace(route, value=b"no frame")))
+    assert (letter.topic, letter.stage, letter.reason) == (AGENT_ROUTES, Stage.DISPATCH, Reason.NOT_FRAMED)
+    assert audit.stage == Stage.DISPATCH
+
+
+async def test_the_second_route_is_for_another_agent_and_the_last_one(routing: RoutingInMemory) -> None:
+    for agent in ("alpha", "beta", "gamma"):
+        await routing.announce(agent)
+    [first] = await routing.decides(routing.message())
+    assert routing.decision(first).candidates == ["alpha", "beta", "gamma"]
+
+    [second] = await routing.refused_by("alpha", first)
+    decision = routing.decision(second)
+    assert (agent_of(second), decision.candidates, decision.excluded) == (
+        b"beta",
+        ["beta", "gamma"],
+        ["alpha"],
+    )
+    assert Envelope.parse(second.headers).id != Envelope.parse(first.headers).id
+
+    letter, _ = routing.letter(await routing.refused_by("beta", second))
+    assert (letter.stage, letter.reason) == (Stage.DISPATCH, Reason.AGENT_REFUSED)
+    assert "beta refused it, after alpha had" in letter.detail
+
+
+async def test_a_second_route_goes_on_counting_what_the_workflow_used_up(routing: RoutingInMemory) -> None:
+    for agent in ("alpha", "beta"):
+        await routing.announce(agent)
+    began = datetime.now(UTC) - timedelta(hours=1)
+    earlier = routing.message(hop=4, tokens=700, visits={AgentId("gamma"): 2}, workflow_time=began)
+    await routing.decides(earlier)
+    [first] = await routing.decides(routing.message(message_id="m-2", workflow_time=None))
+
+    [second] = await routing.refused_by("alpha", first)
+    before, after = Envelope.parse(first.headers), Envelope.parse(second.headers)
+    assert after.hop == before.hop == 5
+    assert after.tokens > before.tokens > 700
+    assert after.visits == {AgentId("gamma"): 2, AgentId("alpha"): 2, AgentId("beta"): 1}
+    assert after.workflow_time == before.workflow_time
+    assert abs((after.workflow_time or datetime.now(UTC)) - began) < timedelta(seconds=1)
+
+
+async def test_the_guards_hold_for_a_second_route_too(routing: RoutingInMemory) -> None:
+    for agent in ("alpha", "beta"):
+        await routing.announce(agent)
+    [route] = await routing.decides(routing.message(tokens=TOKENS - 1))
+    letter, _ = routing.letter(await routing.refused_by("alpha", route))
+    assert (letter.stage, letter.reason) == (Stage.DISPATCH, Reason.BUDGET_EXCEEDED)
+
+
+async def test_what_an_agent_refused_and_the_router_gives_to_no_other_is_dead_lettered(
+    routing: RoutingInMemory,
+) -> None:
+    for agent in ("alpha", "beta"):
+        await routing.announce(agent)
+    [route] = await routing.decides(routing.message())
+    routing.model.chooses_none = True
+    letter, _ = routing.letter(await routing.refused_by("alpha", route))
+    assert (letter.stage, letter.reason) == (Stage.DISPATCH, Reason.AGENT_REFUSED)
+
+
+async def test_a_second_route_that_the_model_refuses_says_how_often_it_was_asked(
+    routing: RoutingInMemory,
+) -> None:
+    for agent in ("alpha", "beta"):
+        await routing.announce(agent)
+    [route] = await routing.decides(routing.message())
+    routing.model.refuses = True
+    letter, _ = routing.letter(await routing.refused_by("alpha", route))
+    assert (letter.stage, letter.reason, letter.model_calls) == (Stage.DISPATCH, Reason.UNROUTABLE, 3)

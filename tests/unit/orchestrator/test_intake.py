@@ -11,10 +11,11 @@ import pytest
 import signalbox_contracts
 from gate_fuzz import lead
 from memory_registry import MemoryRegistry, impatient_gate
-from orchestrator.history import CONTENT, IntakeHistory, captured_identities
+from orchestrator.history import CONTENT, TAKEN_IN_FROM, IntakeHistory, captured_identities
 from orchestrator.intake import Intake
 from orchestrator.outcomes import Rejections
 from orchestrator.seen_ids import BEFORE, SeenIds
+from routing_in_memory import MemoryTopics
 from signalbox.avro import encode, parse
 from signalbox.control import ControlRecords
 from signalbox.dead_letters import DeadLetter
@@ -23,6 +24,7 @@ from signalbox.names import SchemaId
 from signalbox.reasons import Reason, Stage
 from signalbox.records import Draft, Record, written
 from signalbox.telemetry import Readiness
+from signalbox_contracts.control import MessageRejected
 
 TYPE = "sdr.LeadCaptured"
 CONTROL = tuple(name for name in signalbox_contracts.record_types() if name.startswith("control."))
@@ -46,9 +48,12 @@ class Door:
 
     async def takes(self, **fields: Any) -> Sequence[Draft]:
         self.offset += 1
+        return await self.decides(self.lead_at(0, self.offset, **fields))
+
+    def lead_at(self, partition: int, offset: int, **fields: Any) -> Record:
         datum = {"lead": {**lead(), **fields}}
         value = encode(self.schema_id, parse(signalbox_contracts.schema_text(TYPE)), datum)
-        return await self.decides(Record("incoming_leads", 0, self.offset, b"lead-1", value))
+        return Record("incoming_leads", partition, offset, b"lead-1", value)
 
     async def decides(self, record: Record) -> Sequence[Draft]:
         gate = impatient_gate(self.registry)
@@ -73,6 +78,35 @@ async def test_a_lead_is_copied_with_what_it_says_beside_it(door: Door) -> None:
     [copy] = await door.takes()
     assert copy.topic == "agent_messages"
     assert dict(copy.headers)[CONTENT]
+
+
+async def test_a_copy_says_where_its_lead_was_taken_in(door: Door) -> None:
+    [copy] = await door.decides(door.lead_at(3, 41))
+    assert written(copy).header(TAKEN_IN_FROM) == b"incoming_leads/3/41"
+
+
+async def test_a_lead_that_the_gate_refuses_was_stopped_at_intake(door: Door) -> None:
+    letter, audit = await door.decides(Record("incoming_leads", 0, 1, b"lead-1", b"no frame"))
+    said = DeadLetter.of(written(letter))
+    assert (said.reason, said.stage) == (Reason.NOT_FRAMED, Stage.INTAKE)
+    assert door.control.reread(MessageRejected, audit.value).stage == Stage.INTAKE
+
+
+async def test_a_lead_at_the_same_offset_of_another_partition_is_a_redelivery_too(door: Door) -> None:
+    assert await door.decides(door.lead_at(0, 7))
+    assert await door.decides(door.lead_at(1, 7)) == []
+
+
+async def test_what_was_taken_in_is_read_back_from_the_topic_of_the_copies(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topics = MemoryTopics()
+    monkeypatch.setattr("orchestrator.history.read_to_end", topics.read_to_end)
+    topics.commit(await door.takes())
+    door.restarts()
+    await door.history.read_back(frozenset())
+    assert await door.takes() == []
+    assert (await door.takes(name="Mallory"))[0].topic == "incoming_leads_dlt"
 
 
 async def test_a_redelivery_writes_nothing_also_after_a_restart(door: Door) -> None:

@@ -79,6 +79,36 @@ async def test_a_revoked_partition_is_forgotten_and_its_decisions_are_cancelled(
         await slow
 
 
+async def test_the_size_of_what_is_settled_or_dropped_is_given_back() -> None:
+    ledger, slow = Ledger(), asyncio.create_task(never())
+    ledger.expect(record(0), asyncio.create_task(decided()))
+    ledger.expect(record(1), slow)
+    ledger.expect(record(0, partition=1), asyncio.create_task(decided()))
+    assert ledger.size == 3 * len(b"lead" + b"value")
+    async with asyncio.timeout(5):
+        while len(ledger.undecided) > 1:
+            await asyncio.sleep(0)
+
+    ledger.settle(ledger.finished_prefix())
+    assert ledger.size == len(b"lead" + b"value")
+    ledger.drop([HERE, THERE])
+    assert ledger.size == 0
+    slow.cancel()
+
+
+async def test_a_partition_that_stays_keeps_its_records_and_their_size() -> None:
+    ledger, slow = Ledger(), asyncio.create_task(never())
+    ledger.expect(record(0), slow)
+    ledger.expect(record(0, partition=1), asyncio.create_task(never()))
+
+    ledger.drop([THERE])
+
+    assert (ledger.in_flight, ledger.size) == (1, len(b"lead" + b"value"))
+    await asyncio.sleep(0)
+    assert ledger.undecided == [slow]
+    slow.cancel()
+
+
 async def test_a_decision_that_raises_is_never_skipped() -> None:
     async def broken() -> Sequence[Draft]:
         raise ZeroDivisionError

@@ -12,7 +12,7 @@ from orchestrator.offline import best_match
 from orchestrator.router import Router, _answer_type
 from signalbox.agent import AgentDefinition
 from signalbox.governance import Accepted
-from signalbox.models import model_for
+from signalbox.models import Completion, model_for
 from signalbox.names import AgentId
 
 
@@ -56,6 +56,59 @@ async def test_each_call_is_written_down_at_the_model_port(
 
     [call] = [json.loads(line) for line in (tmp_path / "calls.jsonl").read_text().splitlines()]
     assert (call["task"], call["message_id"]) == ("route", "m-1")
+
+
+class Asked:
+    """Stands for the paid model: it remembers what it was asked, and chooses the first agent."""
+
+    def __init__(self) -> None:
+        self.instructions = self.prompt = self.shorter = ""
+
+    async def complete(
+        self, *, instructions: str, prompt: str, shorter: str, output_type: Any, **_: Any
+    ) -> Completion[Any]:
+        self.instructions, self.prompt, self.shorter = instructions, prompt, shorter
+        return Completion(output_type(agent="alpha", reason="It fits."), "one", 1, 2, 3)
+
+
+async def asked_with(accepted: Accepted, *candidates: AgentDefinition) -> Asked:
+    model = Asked()
+    given: Any = model
+    choice = await Router(given).choose(accepted, candidates)
+    assert choice.agent == "alpha"
+    return model
+
+
+async def test_the_model_is_shown_what_the_candidates_do_and_not_where_they_live(
+    accepted: Callable[..., Accepted],
+) -> None:
+    homes = {"alpha": "http://10.1.2.3:8101/in", "beta": "http://user:secret@mail.internal:8105"}
+    agents = [agent.model_copy(update={"endpoint": homes[agent.id]}) for agent in (ENGAGE, NURTURE)]
+    asked = await asked_with(accepted(datum={"next_step": "NURTURE"}), *agents)
+    for words in (asked.prompt, asked.shorter):
+        assert all(agent.id in words and agent.description in words for agent in agents)
+        assert "a.B" in words
+        assert "a.C" in words
+    for words in (asked.instructions, asked.prompt, asked.shorter):
+        assert not any(home in words for home in homes.values())
+        assert "endpoint" not in words
+
+
+async def test_of_a_long_message_the_model_is_shown_a_beginning_and_less_when_that_is_too_much(
+    accepted: Callable[..., Accepted],
+) -> None:
+    short = await asked_with(accepted(datum={"text": "a few words"}), ENGAGE)
+    assert "sdr.LeadScored" in short.prompt
+    assert "a few words" in short.prompt
+    assert "(cut)" not in short.prompt
+
+    long = await asked_with(accepted(datum={"text": "begins " + "x" * 1_000_000 + " ends"}), ENGAGE)
+    assert "begins xxx" in long.prompt
+    assert "(cut)" in long.prompt
+    assert 10_000 < long.prompt.count("x") <= 16_000
+    assert 2_000 < long.shorter.count("x") <= 4_000
+    for words in (long.prompt, long.shorter):
+        assert " ends" not in words
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from signalbox.records import Draft, Record
 from signalbox.telemetry import Readiness
 
 HERE = Partition("agent_messages", 0)
+THERE = Partition("agent_messages", 1)
 
 
 def record(offset: int, key: bytes = b"lead") -> Record:
@@ -327,6 +328,104 @@ async def test_a_full_stage_pauses_its_partitions_and_resumes_when_there_is_room
     assert producer.values == [b"0", b"1"]
 
 
+async def test_large_records_of_a_partition_that_went_leave_their_room_to_those_that_come(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("orchestrator.consume.room.BYTES_IN_FLIGHT", 2 * len(b"lead" + b"value"))
+    stuck = True
+
+    async def stuck_at_first(record: Record) -> Sequence[Draft]:
+        if stuck:
+            await asyncio.Event().wait()
+        return await routed(record)
+
+    records = [record(0), record(1)]
+    consumer = FakeConsumer(Batch(records, frozenset({HERE})))
+    producer = FakeProducer()
+    stage = stage_of(consumer, producer, stuck_at_first, limit=100)
+
+    def went_when_full_and_came_again() -> bool:
+        nonlocal stuck
+        if stuck and stage._paused:
+            stuck = False
+            consumer.batches = [Batch(revoked=frozenset({HERE})), Batch(records, frozenset({HERE}))]
+        return producer.values == [b"0", b"1"]
+
+    await run_until(stage, went_when_full_and_came_again)
+
+
+async def test_partitions_that_come_to_a_full_stage_stay_paused_until_there_is_room() -> None:
+    gate = asyncio.Event()
+
+    async def held(record: Record) -> Sequence[Draft]:
+        await gate.wait()
+        return await routed(record)
+
+    consumer = FakeConsumer(Batch([record(0)], frozenset({HERE})))
+    stage = stage_of(consumer, FakeProducer(), held, limit=1)
+    coming = [Batch(assigned=frozenset({THERE}))]
+    paused_when_full: set[Partition] = set()
+
+    def resumed_after_both_were_held() -> bool:
+        if stage._paused and coming:
+            consumer.batches.append(coming.pop())
+        if THERE in stage._assigned and not gate.is_set():
+            paused_when_full.update(consumer.paused)
+            gate.set()
+        return gate.is_set() and not consumer.paused
+
+    await run_until(stage, resumed_after_both_were_held)
+    assert paused_when_full == {HERE, THERE}
+
+
+async def test_a_stage_that_has_room_again_resumes_no_partition_that_is_not_read_back() -> None:
+    gate, read = asyncio.Event(), asyncio.Event()
+    paused_with_room: set[Partition] = set()
+
+    async def held(record: Record) -> Sequence[Draft]:
+        await gate.wait()
+        return await routed(record)
+
+    async def read_back(partitions: frozenset[Partition]) -> None:
+        if THERE in partitions:
+            gate.set()
+            await read.wait()
+
+    consumer = FakeConsumer(Batch([record(0)], frozenset({HERE})))
+    stage = stage_of(consumer, FakeProducer(), held, limit=1, read_back=read_back)
+    coming = [Batch(assigned=frozenset({THERE}))]
+
+    def read_when_there_was_room() -> bool:
+        if stage._paused and coming:
+            consumer.batches.append(coming.pop())
+        if gate.is_set() and not stage._paused and not read.is_set():
+            paused_with_room.update(consumer.paused)
+            read.set()
+        return read.is_set() and not consumer.paused
+
+    await run_until(stage, read_when_there_was_room)
+    assert paused_with_room == {THERE}
+
+
+async def test_a_full_stage_pauses_all_of_its_partitions() -> None:
+    gate = asyncio.Event()
+
+    async def held(record: Record) -> Sequence[Draft]:
+        await gate.wait()
+        return await routed(record)
+
+    consumer = FakeConsumer(Batch([record(0)], frozenset({HERE, THERE})))
+    stage = stage_of(consumer, FakeProducer(), held, limit=1)
+
+    def both_paused_and_resumed() -> bool:
+        if stage._paused and not gate.is_set():
+            assert consumer.paused == {HERE, THERE}
+            gate.set()
+        return gate.is_set() and not consumer.paused
+
+    await run_until(stage, both_paused_and_resumed)
+
+
 async def test_records_of_one_key_are_decided_one_after_the_other_where_asked() -> None:
     running: set[int] = set()
     together: list[set[int]] = []
@@ -421,3 +520,101 @@ async def test_what_is_set_aside_takes_no_room_up_to_a_bound() -> None:
     stage = stage_of(consumer, FakeProducer(), decide, limit=10, set_aside=lambda: len(begun))
     await run_until(stage, lambda: consumer.paused and (stuck.set() or True))
     assert 40 <= len(begun) <= 41
+
+
+async def stopped_when_begun(stage: Stage, begun: asyncio.Event, stopping: asyncio.Event) -> None:
+    running = asyncio.create_task(stage.run(stopping))
+    async with asyncio.timeout(10):
+        await begun.wait()
+        stopping.set()
+        await running
+
+
+async def test_what_is_being_decided_at_a_stop_is_finished_and_committed_whatever_it_takes_to_write(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        "orchestrator.consume.offset_ledger.WRITTEN_AT_ONCE", 1
+    )  # each outcome in a transaction of its own
+    begun, stopping = asyncio.Event(), asyncio.Event()
+
+    async def decide(record: Record) -> Sequence[Draft]:
+        begun.set()
+        await stopping.wait()
+        await asyncio.sleep(0.05)  # longer than the loop waits for quick decisions
+        return await routed(record)
+
+    consumer = FakeConsumer(Batch([record(0), record(1)], frozenset({HERE})))
+    producer = FakeProducer()
+    await stopped_when_begun(stage_of(consumer, producer, decide), begun, stopping)
+    assert producer.transactions[-1][1] == {HERE: 2}
+    assert producer.values == [b"0", b"1"]
+    assert consumer.closed
+
+
+async def test_the_offsets_of_records_without_drafts_are_committed_at_a_stop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("orchestrator.consume.stage._QUIET_COMMIT_S", 3600.0)
+    decided: list[int] = []
+
+    async def skipped(record: Record) -> Sequence[Draft]:
+        decided.append(record.offset)
+        return []
+
+    consumer = FakeConsumer(Batch([record(0)], frozenset({HERE})))
+    stage = stage_of(consumer, FakeProducer(), skipped)
+
+    def second_decided_and_not_committed() -> bool:
+        if consumer.committed == {HERE: 1} and not consumer.batches and decided == [0]:
+            consumer.batches = [Batch([record(1)])]
+        return decided == [0, 1]
+
+    await run_until(stage, second_decided_and_not_committed)
+    assert consumer.committed == {HERE: 2}
+
+
+@pytest.mark.parametrize("why", [Unavailable("broker", "away"), TransactionLost("fenced")])
+async def test_a_stage_that_can_not_commit_at_a_stop_hands_back_what_it_has_and_ends(why: Exception) -> None:
+    begun, stopping = asyncio.Event(), asyncio.Event()
+
+    class Failing(FakeProducer):
+        async def commit(self, *_: Any) -> None:
+            raise why
+
+    async def decide(record: Record) -> Sequence[Draft]:
+        begun.set()
+        await stopping.wait()
+        await asyncio.sleep(0.05)  # longer than the loop waits for quick decisions
+        return await routed(record)
+
+    consumer = FakeConsumer(Batch([record(0)], frozenset({HERE})))
+    await stopped_when_begun(stage_of(consumer, Failing(), decide), begun, stopping)
+    assert consumer.committed == {}
+    assert consumer.closed
+
+
+async def test_a_decision_that_takes_too_long_after_a_stop_is_handed_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("orchestrator.consume.stage._GRACE_S", 0.05)
+    begun, stopping, cancelled = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def decide(record: Record) -> Sequence[Draft]:
+        if record.offset == 0:
+            return await routed(record)
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+        return []
+
+    consumer = FakeConsumer(Batch([record(0), record(1)], frozenset({HERE})))
+    producer = FakeProducer()
+    await stopped_when_begun(stage_of(consumer, producer, decide), begun, stopping)
+    assert producer.values == [b"0"]
+    assert producer.transactions[-1][1] == {HERE: 1}
+    async with asyncio.timeout(5):
+        await cancelled.wait()

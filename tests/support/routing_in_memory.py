@@ -1,0 +1,264 @@
+"""Routing with all of its parts, in memory: only registry, broker, model and agents are stand-ins."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import signalbox_contracts
+from memory_registry import SDR, MemoryRegistry, impatient_gate
+from orchestrator.directory import Directory
+from orchestrator.dispatch.agent_client import Refused
+from orchestrator.dispatch.dispatch import Dispatch
+from orchestrator.guards import Guards
+from orchestrator.history import DecisionHistory
+from orchestrator.outcomes import ROUTE_AGENT, Rejections, Routes
+from orchestrator.router import Router
+from orchestrator.routing import Routing
+from orchestrator.selection import Selection
+from orchestrator.workflow_usage import WorkflowUsages
+from signalbox.avro import encode, parse
+from signalbox.contracts.catalog import Catalog
+from signalbox.control import ControlRecords
+from signalbox.dead_letters import DeadLetter
+from signalbox.envelope import Envelope
+from signalbox.kafka import KafkaSettings, Partition
+from signalbox.models import Completion, Model, ModelRefused, ModelSettings
+from signalbox.names import (
+    AGENT_MESSAGES,
+    AGENT_REGISTRY,
+    GOVERNANCE_AUDIT,
+    NO_AGENT,
+    AgentId,
+    CorrelationId,
+    MessageId,
+    RecordType,
+)
+from signalbox.records import Draft, Record, written
+from signalbox.telemetry import Readiness
+from signalbox_contracts.control import (
+    AgentInput,
+    AgentOutput,
+    AgentRegistered,
+    MessageRejected,
+    RouteDecided,
+)
+
+ASKED: Final = RecordType("demo.Asked")
+ANSWERED: Final = RecordType("demo.Answered")
+"""Two types that no catalog lists: who may end a workflow with them is the agents' own matter."""
+
+SCHEDULED: Final = RecordType("sdr.CampaignScheduled")
+_MAIL: Final = {
+    "message_id": "<1@a.example>",
+    "scheduled_at": datetime(2026, 1, 2, tzinfo=UTC),
+    "status": "sent",
+}
+CAMPAIGN: Final = {"lead_id": "lead-1", "campaign_id": "one", "campaign_type": "NURTURE", "emails": [_MAIL]}
+"""A record of the type with which, by the catalog, each workflow is complete."""
+
+PARTITION: Final = 3
+"""Of ``agent_messages``: all messages of these tests are on it."""
+
+HOPS: Final = 12
+TOKENS: Final = 100_000
+GUARDS: Final = Guards(hops=HOPS, visits=3, tokens=TOKENS, age=timedelta(hours=24))
+_CONTROL: Final = tuple(name for name in signalbox_contracts.record_types() if name.startswith("control."))
+
+
+def agent_of(route: Draft) -> bytes | None:
+    """Return the agent that ``route`` is for; None when it ends the workflow."""
+    return written(route).header(ROUTE_AGENT)
+
+
+def _contract(record_type: RecordType) -> str:
+    if record_type in SDR:
+        return signalbox_contracts.schema_text(record_type)
+    return json.dumps({"type": "record", "name": record_type, "fields": [{"name": "text", "type": "string"}]})
+
+
+@dataclass
+class MemoryTopics:
+    """Stands for the broker: what was committed lies there, and can be read back."""
+
+    records: list[Record] = field(default_factory=list)
+
+    def commit(self, drafts: Sequence[Draft]) -> None:
+        now_ms = int(time.time() * 1000)
+        for draft in drafts:
+            self.records.append(replace(written(draft), offset=len(self.records), timestamp_ms=now_ms))
+
+    def read_to_end(
+        self,
+        _: KafkaSettings,
+        topics: Sequence[str],
+        *,
+        starting: Callable[[str], float],
+        partitions: Sequence[int] | None,
+    ) -> Iterator[Record]:
+        """Give what :func:`signalbox.kafka.read_to_end` gives."""
+        for record in self.records:
+            wanted = record.topic in topics and (partitions is None or record.partition in partitions)
+            if wanted and record.timestamp_ms >= starting(record.topic) * 1000:
+                yield record
+
+
+class OneModel:
+    """Stands for the paid model: it answers as the offline one, unless it ``refuses`` or ``chooses_none``."""
+
+    def __init__(self) -> None:
+        self.offline = Model("offline", ModelSettings())
+        self.refuses = self.chooses_none = False
+
+    async def complete(self, **asked: Any) -> Completion[Any]:
+        """Answer what :class:`orchestrator.router.Router` asks."""
+        if self.refuses:
+            raise ModelRefused("it names no candidate", calls=3, input_tokens=9, output_tokens=9)
+        if self.chooses_none:
+            return Completion(asked["output_type"](agent=NO_AGENT, reason="It is over."), "one", 1, 9, 9)
+        return await self.offline.complete(**asked)
+
+
+class RefusingAgent:
+    """Stands for an agent and the calls to it: it refuses everything."""
+
+    async def deliver(self, _: Record, endpoint: Callable[[], str]) -> Refused:
+        return Refused(f"{endpoint()} does not want it")
+
+
+class RoutingInMemory:
+    """An orchestrator's routing, its directory with agents that were reached, and their dispatchers."""
+
+    def __init__(self, topics: MemoryTopics) -> None:
+        self.topics, self.model = topics, OneModel()
+        self.readiness = Readiness()
+        self.registry = MemoryRegistry()
+        for name in _CONTROL:
+            self.registry.register(name, signalbox_contracts.schema_text(name))
+        self._schemas = {
+            name: (self.registry.register(name, _contract(name)), parse(_contract(name)))
+            for name in map(RecordType, (ASKED, ANSWERED, *SDR))
+        }
+        self.control = ControlRecords(self.registry)
+        self.directory = Directory(self.control, r"http://127\.0\.0\.1:\d+")
+        self.gate = impatient_gate(self.registry, ASKED, ANSWERED)
+        self.selection = Selection(
+            self.directory,
+            Catalog.load(),
+            GUARDS,
+            Router(self.model),  # type: ignore[arg-type]
+            self.readiness,
+            no_candidate_wait_s=0,
+        )
+        self.routes, self.rejections = Routes(self.control), Rejections(self.control)
+        self.routing = self._routing()
+        self._offset = 0
+
+    def _routing(self) -> Routing:
+        workflows = WorkflowUsages()
+        self.history = DecisionHistory(KafkaSettings(), workflows)
+        return Routing(
+            self.gate,
+            self.history,
+            workflows,
+            self.selection,
+            self.routes,
+            self.rejections,
+            self.readiness,
+            lambda *_: None,
+        )
+
+    async def restart(self) -> None:
+        """Forget what is not on the topics, and read back what is there."""
+        self.routing = self._routing()
+        await self.history.read_back(frozenset({Partition(AGENT_MESSAGES, PARTITION)}))
+
+    async def announce(
+        self, agent: str, *, takes: RecordType = ASKED, gives: RecordType = ANSWERED, terminal: bool = False
+    ) -> None:
+        """Let an agent announce itself, and be reached."""
+        await self.taken_into(self.directory, agent, takes, AgentOutput(record_type=gives, terminal=terminal))
+
+    async def taken_into(
+        self, directory: Directory, agent: str, takes: RecordType, gives: AgentOutput, port: int = 8200
+    ) -> None:
+        """Let ``directory`` take in an agent, which is reached."""
+        said = AgentRegistered(
+            agent_id=agent,
+            name=agent,
+            description="Answers what it is asked.",
+            input=[AgentInput(record_type=takes)],
+            output=[gives],
+            endpoint=f"http://127.0.0.1:{port}",
+            contracts=[],
+            registered_at=datetime.now(UTC),
+        )
+        record = Record(AGENT_REGISTRY, 0, 0, agent.encode(), self.control.write(said))
+        assert await directory.apply(record) is None
+        directory.reached(AgentId(agent), said.endpoint)
+
+    def message(
+        self,
+        record_type: RecordType = ASKED,
+        datum: Any = None,
+        *,
+        message_id: str = "m-1",
+        workflow: str = "c-1",
+        source: str = "somebody",
+        **envelope: Any,
+    ) -> Record:
+        """Make the next record of ``agent_messages``."""
+        self._offset += 1
+        now = datetime.now(UTC)
+        said = Envelope(
+            id=MessageId(message_id),
+            source=source,
+            type=record_type,
+            time=now,
+            correlation_id=CorrelationId(workflow),
+            **{"workflow_time": now, **envelope},
+        )
+        value = encode(*self._schemas[record_type], datum or {"text": "What is it?"})
+        return Record(AGENT_MESSAGES, PARTITION, self._offset, b"lead-1", value, said.headers())
+
+    def again(self, record: Record) -> Record:
+        """Deliver ``record`` once more, at the next offset."""
+        self._offset += 1
+        return replace(record, offset=self._offset)
+
+    async def decides(self, record: Record) -> list[Draft]:
+        """Decide on ``record``, and commit what that writes."""
+        drafts = list(await self.routing.decide(record))
+        self.topics.commit(drafts)
+        return drafts
+
+    async def refused_by(self, agent: str, route: Draft) -> list[Draft]:
+        """Dispatch ``route`` to ``agent``, which refuses its message."""
+        calls: Any = RefusingAgent()
+        dispatch = Dispatch(
+            AgentId(agent),
+            calls,
+            self.directory,
+            self.gate,
+            self.selection,
+            self.control,
+            self.routes,
+            self.rejections,
+            self.readiness,
+        )
+        try:
+            return list(await dispatch.decide(written(route)))
+        finally:
+            dispatch.forget()
+
+    def decision(self, draft: Draft) -> RouteDecided:
+        """Read a route."""
+        return self.control.reread(RouteDecided, draft.value)
+
+    def letter(self, drafts: Sequence[Draft]) -> tuple[DeadLetter, MessageRejected]:
+        """Read a dead letter, and the audit event beside it."""
+        letter, audit = drafts
+        assert audit.topic == GOVERNANCE_AUDIT
+        return DeadLetter.of(written(letter)), self.control.reread(MessageRejected, audit.value)

@@ -1,0 +1,80 @@
+"""Decisions on the records of one key begin in their order, and what is over is not kept."""
+
+import asyncio
+import gc
+import weakref
+from collections import defaultdict
+from collections.abc import Sequence
+
+import pytest
+
+from orchestrator.consume.deciding import Deciding
+from signalbox.records import Draft, Record
+from signalbox.telemetry import Readiness
+
+
+class Desk:
+    """Decides one record of a key at a time; each takes until its event is set."""
+
+    def __init__(self) -> None:
+        self.go: defaultdict[int, asyncio.Event] = defaultdict(asyncio.Event)
+        self.begun: list[int] = []
+        self.deciding = Deciding(
+            "test", self._decide, Readiness(), one_at_a_time_per_key=True, fault_pause_s=0.0
+        )
+
+    async def _decide(self, record: Record) -> Sequence[Draft]:
+        self.begun.append(record.offset)
+        await self.go[record.offset].wait()
+        return []
+
+    def begin(self, offset: int, key: bytes | None = b"lead") -> asyncio.Task[Sequence[Draft]]:
+        return self.deciding.begin(Record("agent_messages", 0, offset, key, b"value"))
+
+    async def until_begun(self, offset: int) -> None:
+        async with asyncio.timeout(5):
+            while offset not in self.begun:
+                await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("key", [b"lead", None])
+async def test_the_end_of_an_older_decision_of_a_key_lets_none_begin_beside_the_newer_one(
+    key: bytes | None,
+) -> None:
+    desk = Desk()
+    first, second = desk.begin(0, key), desk.begin(1, key)
+    desk.go[0].set()
+    await first
+    await desk.until_begun(1)
+
+    third = desk.begin(2, key)
+    other = desk.begin(3, b"another lead")  # what may begin has begun when this one has, which came later
+    await desk.until_begun(3)
+    assert desk.begun == [0, 1, 3]
+
+    for offset in (1, 2, 3):
+        desk.go[offset].set()
+    await asyncio.gather(second, third, other)
+    assert desk.begun == [0, 1, 3, 2]
+
+
+async def test_a_decision_that_was_given_up_holds_the_next_of_its_key_no_longer() -> None:
+    desk = Desk()
+    first, second = desk.begin(0), desk.begin(1)
+    await desk.until_begun(0)
+    first.cancel()
+    await desk.until_begun(1)
+    desk.go[1].set()
+    await second
+
+
+async def test_a_decision_that_is_over_is_not_kept() -> None:
+    desk = Desk()
+    task = desk.begin(0)
+    desk.go[0].set()
+    await task
+    kept = weakref.ref(task)
+    del task
+    await asyncio.sleep(0)  # what was to be told of its end has been told
+    gc.collect()
+    assert kept() is None

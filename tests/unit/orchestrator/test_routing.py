@@ -1,0 +1,135 @@
+"""Routing with its parts joined: each message has one decision, and each refusal says where it was made."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from gate_fuzz import DATA_BY_TYPE
+from routing_in_memory import ANSWERED, CAMPAIGN, HOPS, SCHEDULED, RoutingInMemory, agent_of
+from signalbox.envelope import Envelope
+from signalbox.names import AgentId, RecordType
+from signalbox.reasons import Reason, Stage
+from signalbox.records import Record
+
+SCORED = RecordType("sdr.LeadScored")
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_a_redelivered_message_is_not_decided_again(routing: RoutingInMemory, restarted: bool) -> None:
+    await routing.announce("alpha")
+    message = routing.message()
+    [route] = await routing.decides(message)
+    assert agent_of(route) == b"alpha"
+    if restarted:
+        await routing.restart()
+    for _ in range(2):
+        assert await routing.decides(routing.again(message)) == []
+
+
+async def test_the_same_id_in_another_workflow_is_another_message(routing: RoutingInMemory) -> None:
+    await routing.announce("alpha")
+    for workflow in ("c-1", "c-2"):
+        assert await routing.decides(routing.message(workflow=workflow))
+
+
+def not_decodable(routing: RoutingInMemory) -> Record:
+    return replace(routing.message(), value=b"no frame")
+
+
+def at_the_hop_limit(routing: RoutingInMemory) -> Record:
+    return routing.message(hop=HOPS)
+
+
+def not_taken(routing: RoutingInMemory) -> Record:
+    return routing.message(ANSWERED)
+
+
+def not_chosen(routing: RoutingInMemory) -> Record:
+    routing.model.refuses = True
+    return routing.message()
+
+
+Making = Callable[[RoutingInMemory], Record]
+AFTER_THE_GATE = [
+    (at_the_hop_limit, Stage.GUARD, Reason.HOP_LIMIT, 0),
+    (not_taken, Stage.ROUTER, Reason.NO_CANDIDATE, 0),
+    (not_chosen, Stage.ROUTER, Reason.UNROUTABLE, 3),
+]
+
+
+@pytest.mark.parametrize(
+    ("making", "stage", "reason", "calls"),
+    [(not_decodable, Stage.GATE, Reason.NOT_FRAMED, 0), *AFTER_THE_GATE],
+)
+async def test_a_refusal_says_at_which_stage_it_was_made_and_what_it_cost(
+    routing: RoutingInMemory, making: Making, stage: Stage, reason: Reason, calls: int
+) -> None:
+    await routing.announce("alpha")
+    letter, audit = routing.letter(await routing.decides(making(routing)))
+    assert (letter.stage, letter.reason, letter.model_calls) == (stage, reason, calls)
+    assert (audit.stage, audit.reason, audit.model_calls) == (stage, reason, calls)
+
+
+@pytest.mark.parametrize("making", [case[0] for case in AFTER_THE_GATE])
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_what_a_guard_or_the_router_refused_is_decided(
+    routing: RoutingInMemory, making: Making, restarted: bool
+) -> None:
+    await routing.announce("alpha")
+    message = making(routing)
+    assert await routing.decides(message)
+    if restarted:
+        await routing.restart()
+    assert await routing.decides(routing.again(message)) == []
+
+
+async def test_what_the_gate_refused_takes_no_good_message_its_turn(routing: RoutingInMemory) -> None:
+    await routing.announce("alpha")
+    await routing.decides(not_decodable(routing))
+    await routing.restart()
+    [route] = await routing.decides(routing.message())
+    assert agent_of(route) == b"alpha"
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_what_a_workflow_used_up_counts_for_its_next_message(
+    routing: RoutingInMemory, restarted: bool
+) -> None:
+    await routing.announce("alpha")
+    await routing.decides(routing.message(hop=4, tokens=700))
+    if restarted:
+        await routing.restart()
+    [route] = await routing.decides(routing.message(message_id="m-2"))
+    said = Envelope.parse(route.headers)
+    assert (said.hop, said.visits) == (5, {AgentId("alpha"): 2})
+    assert said.tokens > 700
+
+
+async def test_a_terminal_record_ends_a_workflow_only_by_the_word_of_the_agent_that_gave_it(
+    routing: RoutingInMemory,
+) -> None:
+    await routing.announce("alpha", terminal=True)
+    await routing.announce("beta", takes=ANSWERED)
+    taken = {}
+    for source in ("somebody", "beta", "alpha"):
+        [route] = await routing.decides(routing.message(ANSWERED, message_id=source, source=source))
+        taken[source] = (agent_of(route), routing.decision(route).terminal)
+    assert taken == {"somebody": (b"beta", False), "beta": (b"beta", False), "alpha": (None, True)}
+
+
+async def test_no_agents_word_ends_a_workflow_by_a_type_that_the_catalog_lists(
+    routing: RoutingInMemory,
+) -> None:
+    await routing.announce("alpha", gives=SCORED, terminal=True)
+    await routing.announce("beta", takes=SCORED)
+    [route] = await routing.decides(routing.message(SCORED, DATA_BY_TYPE[SCORED], source="alpha"))
+    assert (agent_of(route), routing.decision(route).terminal) == (b"beta", False)
+
+
+async def test_a_type_that_is_terminal_by_the_catalog_ends_its_workflow_also_when_an_agent_takes_it(
+    routing: RoutingInMemory,
+) -> None:
+    await routing.announce("beta", takes=SCHEDULED)
+    [route] = await routing.decides(routing.message(SCHEDULED, CAMPAIGN))
+    assert (agent_of(route), routing.decision(route).terminal) == (None, True)
