@@ -5,10 +5,12 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from memory_broker import MemoryBroker, behind_the_desk
 from signalbox.cli.app import main
 
 
@@ -77,3 +79,9 @@ def signalbox(capsys, monkeypatch, service) -> Callable[..., Outcome]:
         return Outcome(code if isinstance(code, int) else 0 if code is None else 1, printed.out, printed.err)
 
     return run
+
+
+@pytest.fixture
+def broker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> MemoryBroker:
+    """What the commands about dead letters read and write."""
+    return behind_the_desk(monkeypatch, tmp_path)

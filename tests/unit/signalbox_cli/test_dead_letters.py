@@ -1,10 +1,14 @@
 import base64
+from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from signalbox.cli.dead_letter_selection import moment
+from signalbox.lesser_letters import lesser_letters
+from signalbox.reasons import Reason
+from signalbox.records import Draft
 
 LETTER = {
     "topic": "agent_messages_dlt",
@@ -181,3 +185,133 @@ def test_nothing_in_a_dead_letter_steers_the_terminal(signalbox, service, steeri
         assert outcome.status == 0
         assert (outcome.out + outcome.err).replace("\n", "").isprintable()
     assert outcome.json["decoded"]["name"] == hostile
+
+
+def outcomes_of(outcome):
+    """Return the outcomes of a command by where its dead letters lie."""
+    return {one["position"]: one["outcome"] for one in outcome.json}
+
+
+def audited(broker):
+    return [record.header("ce_type").decode() for record in broker.at("governance_audit")]
+
+
+def test_a_replay_whose_audit_event_could_not_be_written_gets_it_and_is_not_sent_again(signalbox, broker):
+    at = str(broker.refused().position)
+    broker.takes = 1
+    outcome = signalbox("dead-letters", "replay", at)
+    assert (outcome.status, outcome.err) == (1, "error: broker is unavailable: the test switched it off\n")
+    broker.takes = None
+    outcome = signalbox("dead-letters", "replay", at, "--json", "--note", "second try")
+    assert (outcome.status, outcomes_of(outcome)) == (0, {at: "audited"})
+    assert (len(broker.at("agent_messages")), audited(broker)) == (2, ["control.MessageReplayed"])
+    outcome = signalbox("dead-letters", "replay", at, "--anyway", "--json")
+    assert (outcome.status, outcomes_of(outcome)) == (1, {at: "closed"})
+    assert len(broker.records) == 4
+
+
+def test_what_was_given_up_comes_back_only_when_it_is_meant(signalbox, broker):
+    at = str(broker.refused().position)
+    discard = ("dead-letters", "discard", at, "--reason", "no use", "--json")
+    assert outcomes_of(signalbox(*discard)) == {at: "discarded"}
+    outcome = signalbox(*discard)
+    assert (outcome.status, outcomes_of(outcome)) == (1, {at: "closed"})
+    outcome = signalbox("dead-letters", "replay", at, "--json")
+    assert (outcome.status, outcomes_of(outcome)) == (1, {at: "closed"})
+    assert audited(broker) == ["control.MessageDiscarded"]
+    assert outcomes_of(signalbox("dead-letters", "replay", at, "--anyway", "--json")) == {at: "replayed"}
+    assert audited(broker) == ["control.MessageDiscarded", "control.MessageReplayed"]
+
+
+def test_what_came_back_is_not_given_up(signalbox, broker):
+    at = str(broker.refused().position)
+    signalbox("dead-letters", "replay", at)
+    outcome = signalbox("dead-letters", "discard", at, "--reason", "no use", "--json")
+    assert (outcome.status, outcomes_of(outcome)) == (1, {at: "closed"})
+    assert audited(broker) == ["control.MessageReplayed"]
+
+
+def test_what_the_gate_would_refuse_again_is_sent_only_when_it_is_meant(signalbox, broker):
+    bad, good = (str(letter.position) for letter in (broker.refused(b"rubbish"), broker.refused()))
+    outcome = signalbox("dead-letters", "replay", bad, good, "--yes", "--json")
+    assert (outcome.status, outcomes_of(outcome)) == (1, {bad: "refused", good: "replayed"})
+    assert outcome.json[0]["verdict"]["reason"] == "NOT_FRAMED"
+    assert len(broker.at("agent_messages")) == 3
+    outcome = signalbox("dead-letters", "replay", bad, "--anyway", "--json")
+    assert (outcome.status, outcomes_of(outcome)) == (0, {bad: "replayed"})
+    assert broker.at("agent_messages")[-1].value == b"rubbish"
+
+
+def test_a_lead_under_another_ones_id_is_sent_only_when_it_is_meant(signalbox, broker):
+    lead = broker.framed("sdr.LeadCaptured")
+    letter = broker.refused(lead, topic="incoming_leads", reason=Reason.CONFLICT, headers=())
+    replay = ("dead-letters", "replay", str(letter.position), "--json")
+    assert outcomes_of(signalbox(*replay)) == {str(letter.position): "refused"}
+    assert broker.at("governance_audit") == []
+    assert outcomes_of(signalbox(*replay, "--anyway")) == {str(letter.position): "replayed"}
+
+
+def test_a_letter_whose_bytes_are_gone_is_not_sent_however_much_it_is_meant(signalbox, broker):
+    letter = broker.refused()
+    record = letter.record
+    draft = Draft(record.topic, record.key, record.value, record.headers, record.partition)
+    less = lesser_letters(draft, "2026-03-05T09:00:00.000Z")[1]
+    broker.records[:] = [replace(record, value=less.value, headers=less.headers)]
+    outcome = signalbox("dead-letters", "replay", str(letter.position), "--anyway", "--json")
+    assert (outcome.status, outcomes_of(outcome)) == (1, {str(letter.position): "refused"})
+    assert "gone from agent_messages/0/0" in outcome.json[0]["detail"]
+    assert broker.at("agent_messages") == []
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [(("replay",), "would_replay"), (("discard", "--reason", "no use"), "would_discard")],
+)
+def test_nothing_is_written_when_it_is_only_to_be_said_or_not_yet_confirmed(signalbox, broker, command, told):
+    places = [str(broker.refused().position) for _ in range(2)]
+    words = ("dead-letters", command[0], *places, *command[1:])
+    there = list(broker.records)
+    assert outcomes_of(signalbox(*words, "--dry-run", "--json")) == dict.fromkeys(places, told)
+    outcome = signalbox(*words, "--json")
+    assert outcome.status == 1
+    assert "2 dead letters would be" in outcome.err
+    assert broker.records == there
+    assert signalbox(*words, "--yes").status == 0
+    assert len(broker.at("governance_audit")) == 2
+
+
+@pytest.mark.parametrize("command", [("replay",), ("discard", "--reason", "no use")])
+def test_what_is_not_there_or_is_no_dead_letter_is_told_and_the_rest_is_done(signalbox, broker, command):
+    good = str(broker.refused().position)
+    broker.write(Draft("agent_messages_dlt", None, b"x"))
+    missing, other = "agent_messages_dlt/0/9", "agent_messages_dlt/0/1"
+    alone = signalbox("dead-letters", command[0], missing, *command[1:], "--json")
+    assert (alone.status, outcomes_of(alone)) == (1, {missing: "missing"})
+    words = ("dead-letters", command[0], missing, good, other, *command[1:])
+    outcome = signalbox(*words, "--yes", "--json")
+    done = {"replay": "replayed", "discard": "discarded"}[command[0]]
+    assert outcome.status == 1
+    assert outcomes_of(outcome) == {missing: "missing", good: done, other: "refused"}
+    assert len(broker.at("governance_audit")) == 1
+
+
+def test_what_somebody_else_closed_while_it_was_edited_is_not_sent(signalbox, broker, monkeypatch):
+    at = str(broker.refused().position)
+
+    def slow_editor(text):
+        assert signalbox("dead-letters", "discard", at, "--reason", "no use").status == 0
+        return text
+
+    monkeypatch.setattr("signalbox.cli.replaying.in_editor", slow_editor)
+    outcome = signalbox("dead-letters", "replay", at, "--edit", "--json")
+    assert (outcome.status, outcomes_of(outcome)) == (1, {at: "closed"})
+    assert audited(broker) == ["control.MessageDiscarded"]
+
+
+def test_what_a_filter_selects_and_is_closed_already_is_no_failure(signalbox, service, broker):
+    letter = broker.refused()
+    signalbox("dead-letters", "replay", str(letter.position))
+    known = LETTER | {"offset": letter.position.offset}
+    service.answers["/api/dead-letters"] = lambda _: (200, {"dead_letters": [known], "next": None})
+    outcome = signalbox("dead-letters", "replay", "--all", "--yes", "--json")
+    assert (outcome.status, outcomes_of(outcome)) == (0, {str(letter.position): "closed"})

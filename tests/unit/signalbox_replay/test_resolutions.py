@@ -91,3 +91,17 @@ async def test_an_audit_event_has_the_same_id_whoever_writes_it_again(letter, co
         for who, why in (("a", "x"), ("b", "y"))
     }
     assert len(ids) == 1
+
+
+async def test_each_dead_letter_and_each_end_of_it_has_an_audit_event_of_its_own(letter, control):
+    audit, letters = Audit(control, "rev@ops"), [letter(), letter(offset=18)]
+    drafts = [audit.discarded(one, "no use") for one in letters]
+    drafts += [audit.replayed(one, message_of(one), "mended") for one in letters]
+    assert len({dict(draft.headers)["ce_id"] for draft in drafts}) == 4
+
+
+async def test_a_replay_was_when_its_message_was_written_and_not_when_it_was_audited(letter, control):
+    one = letter()
+    message, audit = message_of(one), Audit(control, "rev@ops").replayed(one, message_of(one), "mended")
+    closing = (await closings_of([one], [read(message, 1), read(audit, 5)], control))[one.position]
+    assert closing.at.timestamp() * 1000 == read(message, 1).timestamp_ms

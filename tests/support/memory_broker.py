@@ -1,0 +1,137 @@
+"""Broker and registry in memory, at the ports by which dead letters are read, sent in and given up."""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import signalbox_contracts
+from gate_fuzz import DATA_BY_TYPE
+from memory_registry import MemoryRegistry
+from signalbox.avro import encode, parse
+from signalbox.dead_letters import DeadLetter, dead_letter
+from signalbox.envelope import Envelope, correlation_id_of
+from signalbox.errors import Refusal, Unavailable
+from signalbox.names import AGENT_MESSAGES, Headers, LeadId, MessageId, RecordType
+from signalbox.reasons import Reason, Stage
+from signalbox.records import Draft, Record
+
+SCORED = RecordType("sdr.LeadScored")
+_CATALOG = Path(__file__).resolve().parents[2] / "contracts" / "catalog.yaml"
+
+
+class DemonstrationRegistry(MemoryRegistry):
+    """Has the committed contracts, each as version 1."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        for record_type in signalbox_contracts.record_types():
+            self.register(record_type, signalbox_contracts.schema_text(record_type))
+
+    async def close(self) -> None:
+        """Hold no connection."""
+
+
+class MemoryBroker:
+    """Keeps records in the order in which they came, a second apart.
+
+    With ``takes``, it acknowledges so many records and is away then.
+    """
+
+    def __init__(self) -> None:
+        self.registry = DemonstrationRegistry()
+        self.records: list[Record] = []
+        self.takes: int | None = None
+        self.now_ms = 1_800_000_000_000
+
+    def at(self, topic: str) -> list[Record]:
+        """Return what lies on ``topic``."""
+        return [record for record in self.records if record.topic == topic]
+
+    def framed(self, record_type: str, /, **changes: Any) -> bytes:
+        """Frame a record: one that the gate lets pass, but for the ``changes``."""
+        text = signalbox_contracts.schema_text(record_type)
+        datum = DATA_BY_TYPE.get(record_type, {}) | changes
+        return encode(self.registry.register(record_type, text), parse(text), datum)
+
+    def refused(
+        self,
+        value: bytes | None = None,
+        *,
+        record_type: RecordType = SCORED,
+        topic: str = AGENT_MESSAGES,
+        partition: int = 0,
+        reason: Reason = Reason.RULE_VIOLATED,
+        began: datetime | None = None,
+        headers: Headers | None = None,
+    ) -> DeadLetter:
+        """Write a message of ``lead-1`` and its dead letter; without a value it is one that may pass now."""
+        envelope = Envelope(
+            id=MessageId(f"m-{len(self.records)}"),
+            source="lead_scoring",
+            type=record_type,
+            time=datetime.now(UTC),
+            correlation_id=correlation_id_of(LeadId("lead-1")),
+            workflow_time=began or datetime.now(UTC),
+        )
+        given = envelope.headers() if headers is None else headers
+        sent = self.framed(record_type) if value is None else value
+        message = self.write(Draft(topic, b"lead-1", sent, given, partition))
+        return DeadLetter.of(self.write(dead_letter(message, Stage.GATE, Refusal(reason, "it was bad"))))
+
+    def write(self, draft: Draft) -> Record:
+        """Put ``draft`` behind what lies in its partition."""
+        partition = draft.partition or 0
+        offset = sum(one.partition == partition for one in self.at(draft.topic))
+        self.now_ms += 1_000
+        record = Record(draft.topic, partition, offset, draft.key, draft.value, draft.headers, self.now_ms)
+        self.records.append(record)
+        return record
+
+    async def publish(self, *drafts: Draft) -> None:
+        for draft in drafts:
+            if self.takes == 0:
+                raise Unavailable("broker", "the test switched it off")
+            self.takes = None if self.takes is None else self.takes - 1
+            self.write(draft)
+
+    async def close(self) -> None:
+        """Hold no connection."""
+
+    def read_to_end(
+        self,
+        _: object,
+        topics: Sequence[str],
+        *,
+        starting: Callable[[str], float | None] | None = None,
+        partitions: Sequence[int] | None = None,
+        **__: object,
+    ) -> Iterator[Record]:
+        for topic in topics:
+            since = (starting(topic) if starting else None) or 0
+            for record in self.at(topic):
+                is_wanted = partitions is None or record.partition in partitions
+                if is_wanted and record.timestamp_ms >= since * 1_000:
+                    yield record
+
+    def read_at(self, _: object, topic: str, partition: int, offset: int) -> Record | None:
+        place = partition, offset
+        return next((one for one in self.at(topic) if (one.partition, one.offset) == place), None)
+
+
+def behind_the_desk(monkeypatch: pytest.MonkeyPatch, keys: Path) -> MemoryBroker:
+    """Put a broker and a registry in memory behind the desk for dead letters; ``keys`` is a folder."""
+    broker = MemoryBroker()
+    monkeypatch.setenv("AGENT_KEYS_DIR", str(keys))
+    monkeypatch.setenv("CATALOG", str(_CATALOG))
+    stand_ins = {
+        "Registry": lambda _: broker.registry,
+        "Producer": lambda *_: broker,
+        "read_to_end": broker.read_to_end,
+        "read_at": broker.read_at,
+    }
+    for name, stands in stand_ins.items():
+        monkeypatch.setattr(f"signalbox.replay.desk.{name}", stands)
+    return broker
