@@ -133,5 +133,5 @@ def behind_the_desk(monkeypatch: pytest.MonkeyPatch, keys: Path) -> MemoryBroker
         "read_at": broker.read_at,
     }
     for name, stands in stand_ins.items():
-        monkeypatch.setattr(f"signalbox.replay.desk.{name}", stands)
+        monkeypatch.setattr(f"signalbox.replay.service.{name}", stands)
     return broker

@@ -81,13 +81,13 @@ def test_a_given_header_takes_the_place_of_each_that_has_its_name(letter, envelo
 
 
 def test_a_given_header_is_sent_as_it_was_given_so_that_the_gate_judges_it(letter):
-    message = renewed(letter(), Mending(headers={"ce_hop": "-1"}), SCORED, b"")
+    message = renewed(letter(), ReplayOptions(headers={"ce_hop": "-1"}), SCORED, b"")
     assert dict(message.draft.headers)["ce_hop"] == b"-1"
 
 
 def test_the_id_of_a_replay_can_not_be_given(letter):
     given = {"ce_id": "m-9", "replay_of": "agent_messages_dlt/0/0", "ce_causationid": "m-8"}
-    message = renewed(letter(), Mending(headers=given), SCORED, b"")
+    message = renewed(letter(), ReplayOptions(headers=given), SCORED, b"")
     assert (sent(message).id, sent(message).causation_id) == (replay_id("agent_messages_dlt", 3, 17), "m-1")
     assert dict(message.draft.headers)["replay_of"] == b"agent_messages_dlt/3/17"
 

@@ -29,13 +29,13 @@ from signalbox.names import (
 )
 from signalbox.reasons import Reason
 from signalbox.records import Draft, Record
-from signalbox.replay import Desk, Mending, Prepared, open_desk
+from signalbox.replay import DeadLetterService, PreparedReplay, ReplayOptions, open_dead_letter_service
 from signalbox.replay.admission import KnownAdmission, announced_types
 from signalbox.replay.renewal import replay_id_of
 from signalbox.trust import TrustSettings, sealed
 from signalbox_contracts.control import MessageDiscarded, MessageReplayed
 
-NOTHING = Mending()
+NOTHING = ReplayOptions()
 CAPTURED, SCHEDULED = RecordType("sdr.LeadCaptured"), RecordType("sdr.CampaignScheduled")
 DECIDED = RecordType("control.RouteDecided")
 
@@ -46,17 +46,19 @@ def broker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> MemoryBroker:
 
 
 @pytest.fixture
-async def desk(broker: MemoryBroker) -> AsyncIterator[Desk]:
-    async with open_desk("rev@ops", lambda *_: None) as opened:
+async def service(broker: MemoryBroker) -> AsyncIterator[DeadLetterService]:
+    async with open_dead_letter_service("rev@ops", lambda *_: None) as opened:
         yield opened
 
 
-async def prepared(desk: Desk, *letters: DeadLetter, mending: Mending = NOTHING) -> list[Prepared]:
-    return [await desk.prepare(letter, mending) for letter in letters]
+async def prepared(
+    service: DeadLetterService, *letters: DeadLetter, options: ReplayOptions = NOTHING
+) -> list[PreparedReplay]:
+    return [await service.prepare(letter, options) for letter in letters]
 
 
-async def sent(desk: Desk, ready: Sequence[Prepared]) -> list[Prepared]:
-    return [done async for done in desk.send(ready, "mended")]
+async def sent(service: DeadLetterService, ready: Sequence[PreparedReplay]) -> list[PreparedReplay]:
+    return [done async for done in service.send(ready, "mended")]
 
 
 def replays(broker: MemoryBroker, letters: Sequence[DeadLetter]) -> list[Record]:
@@ -64,61 +66,67 @@ def replays(broker: MemoryBroker, letters: Sequence[DeadLetter]) -> list[Record]
     return [record for record in broker.at(AGENT_MESSAGES) if record.header("ce_id") in ids]
 
 
-async def events(desk: Desk, broker: MemoryBroker) -> list[Any]:
+async def events(service: DeadLetterService, broker: MemoryBroker) -> list[Any]:
     control = ControlRecords(broker.registry)
     models = {b"control.MessageReplayed": MessageReplayed, b"control.MessageDiscarded": MessageDiscarded}
     audit = broker.at(GOVERNANCE_AUDIT)
     return [await control.read(models[record.header("ce_type") or b""], record) for record in audit]
 
 
-async def test_a_replay_is_sent_before_it_is_audited(desk: Desk, broker: MemoryBroker) -> None:
+async def test_a_replay_is_sent_before_it_is_audited(
+    service: DeadLetterService, broker: MemoryBroker
+) -> None:
     letter = broker.refused()
-    ready = await prepared(desk, letter)
+    ready = await prepared(service, letter)
     broker.takes = 1
     with pytest.raises(Unavailable):
-        await sent(desk, ready)
+        await sent(service, ready)
     assert len(replays(broker, [letter])) == 1
     assert broker.at(GOVERNANCE_AUDIT) == []
-    closing = (await desk.closings([letter]))[letter.position]
-    assert (closing.how, closing.audited) == ("replayed", False)
+    resolution = (await service.resolutions([letter]))[letter.position]
+    assert (resolution.how, resolution.audited) == ("replayed", False)
 
 
-async def test_a_replay_that_is_told_of_is_on_its_topic_and_audited(desk: Desk, broker: MemoryBroker) -> None:
+async def test_a_replay_that_is_told_of_is_on_its_topic_and_audited(
+    service: DeadLetterService, broker: MemoryBroker
+) -> None:
     letters = [broker.refused() for _ in range(3)]
     told = 0
-    async for done in desk.send(await prepared(desk, *letters), "mended"):
+    async for done in service.send(await prepared(service, *letters), "mended"):
         assert done.letter is letters[told]
         assert len(replays(broker, [done.letter])) == 1
         assert done.letter.position in {
             Position(one.dead_letter_topic, one.dead_letter_partition, one.dead_letter_offset)
-            for one in await events(desk, broker)
+            for one in await events(service, broker)
         }
         told += 1
     assert told == 3
 
 
-async def test_of_hundreds_each_comes_back_once_and_is_audited_once(desk: Desk, broker: MemoryBroker) -> None:
+async def test_of_hundreds_each_comes_back_once_and_is_audited_once(
+    service: DeadLetterService, broker: MemoryBroker
+) -> None:
     letters = [broker.refused() for _ in range(205)]
-    told = await sent(desk, await prepared(desk, *letters))
+    told = await sent(service, await prepared(service, *letters))
     assert [done.letter for done in told] == letters
     assert len(replays(broker, letters)) == 205
-    assert [one.dead_letter_offset for one in await events(desk, broker)] == list(range(205))
+    assert [one.dead_letter_offset for one in await events(service, broker)] == list(range(205))
 
 
-async def test_of_hundreds_each_is_given_up_once(desk: Desk, broker: MemoryBroker) -> None:
+async def test_of_hundreds_each_is_given_up_once(service: DeadLetterService, broker: MemoryBroker) -> None:
     letters = [broker.refused() for _ in range(205)]
-    await desk.discard(letters, "no use")
-    assert [one.dead_letter_offset for one in await events(desk, broker)] == list(range(205))
-    assert {closing.how for closing in (await desk.closings(letters)).values()} == {"discarded"}
+    await service.discard(letters, "no use")
+    assert [one.dead_letter_offset for one in await events(service, broker)] == list(range(205))
+    assert {resolution.how for resolution in (await service.resolutions(letters)).values()} == {"discarded"}
 
 
 async def test_the_audit_of_a_replay_says_who_sent_which_letter_as_what_and_why(
-    desk: Desk, broker: MemoryBroker
+    service: DeadLetterService, broker: MemoryBroker
 ) -> None:
     letter = broker.refused()
     headers = {"ce_correlationid": correlation_id_of(LeadId("lead-9"))}
-    await sent(desk, await prepared(desk, letter, mending=Mending(b"lead-9", headers)))
-    [event], [record] = await events(desk, broker), broker.at(GOVERNANCE_AUDIT)
+    await sent(service, await prepared(service, letter, options=ReplayOptions(b"lead-9", headers)))
+    [event], [record] = await events(service, broker), broker.at(GOVERNANCE_AUDIT)
     assert (event.who, event.reason, event.replay_id) == ("rev@ops", "mended", replay_id_of(letter.position))
     assert (event.message_id, event.lead_id) == ("m-0", "lead-9")
     assert event.correlation_id == correlation_id_of(LeadId("lead-9"))
@@ -126,38 +134,38 @@ async def test_the_audit_of_a_replay_says_who_sent_which_letter_as_what_and_why(
 
 
 async def test_the_audit_of_a_discard_says_who_gave_which_letter_up_and_why(
-    desk: Desk, broker: MemoryBroker
+    service: DeadLetterService, broker: MemoryBroker
 ) -> None:
-    await desk.discard([broker.refused()], "no use")
-    [event], [record] = await events(desk, broker), broker.at(GOVERNANCE_AUDIT)
+    await service.discard([broker.refused()], "no use")
+    [event], [record] = await events(service, broker), broker.at(GOVERNANCE_AUDIT)
     assert (event.who, event.reason, event.message_id) == ("rev@ops", "no use", "m-0")
     assert (event.lead_id, event.correlation_id) == ("lead-1", correlation_id_of(LeadId("lead-1")))
     assert record.key == b"lead-1"
 
 
-async def test_letters_are_read_wherever_they_lie(desk: Desk, broker: MemoryBroker) -> None:
+async def test_letters_are_read_wherever_they_lie(service: DeadLetterService, broker: MemoryBroker) -> None:
     letters = [
         broker.refused(topic=topic, partition=partition)
         for topic in (AGENT_MESSAGES, INCOMING_LEADS)
         for partition in (0, 1, 0, 1)
     ]
     missing = Position("agent_messages_dlt", 0, 99)
-    found = await desk.letters([missing, *(letter.position for letter in letters)])
+    found = await service.letters([missing, *(letter.position for letter in letters)])
     assert found == {letter.position: letter for letter in letters}
 
 
 async def test_a_record_that_is_no_dead_letter_comes_with_what_is_wrong(
-    desk: Desk, broker: MemoryBroker
+    service: DeadLetterService, broker: MemoryBroker
 ) -> None:
     broker.write(Draft("agent_messages_dlt", None, b"x"))
     at = Position("agent_messages_dlt", 0, 0)
-    found = (await desk.letters([at]))[at]
+    found = (await service.letters([at]))[at]
     assert isinstance(found, ValueError)
     assert "dl_reason" in str(found)
 
 
 async def test_what_a_letter_leaves_out_is_read_from_where_its_record_lay(
-    desk: Desk, broker: MemoryBroker
+    service: DeadLetterService, broker: MemoryBroker
 ) -> None:
     broker.refused()
     whole = broker.refused()
@@ -166,31 +174,31 @@ async def test_what_a_letter_leaves_out_is_read_from_where_its_record_lay(
     less = lesser_letters(draft, "2026-03-05T09:00:00.000Z")[1]
     at = Position(record.topic, record.partition, record.offset)
     broker.records[broker.records.index(record)] = replace(record, value=less.value, headers=less.headers)
-    found = (await desk.letters([at]))[at]
+    found = (await service.letters([at]))[at]
     assert isinstance(found, DeadLetter)
     assert (found.original, leaves_out(found)) == (whole.original, frozenset())
 
 
 @pytest.mark.parametrize("behind_s", [7_200, -1_800])
 async def test_a_replay_is_found_however_the_clocks_differ(
-    desk: Desk, broker: MemoryBroker, behind_s: int
+    service: DeadLetterService, broker: MemoryBroker, behind_s: int
 ) -> None:
     """The replay's time is hours after its letter's, or before it: another machine's clock gives it."""
     first = broker.refused()
     broker.now_ms += behind_s * 1_000
-    broker.write((await desk.prepare(first, NOTHING)).message.draft)
+    broker.write((await service.prepare(first, NOTHING)).message.draft)
     broker.now_ms += 86_400_000
     last = broker.refused()
-    assert set(await desk.closings([first, last])) == {first.position}
+    assert set(await service.resolutions([first, last])) == {first.position}
 
 
 @pytest.mark.parametrize(("hours", "expired"), [(23, False), (25, True)])
 async def test_a_workflow_is_not_resumed_after_its_deadline_unless_its_time_starts_afresh(
-    desk: Desk, broker: MemoryBroker, hours: int, expired: bool
+    service: DeadLetterService, broker: MemoryBroker, hours: int, expired: bool
 ) -> None:
     letter = broker.refused(began=datetime.now(UTC) - timedelta(hours=hours))
-    [as_it_is] = await prepared(desk, letter)
-    [fresh] = await prepared(desk, letter, mending=Mending(fresh=True))
+    [as_it_is] = await prepared(service, letter)
+    [fresh] = await prepared(service, letter, options=ReplayOptions(fresh=True))
     assert isinstance(fresh.verdict, Accepted)
     if expired:
         assert isinstance(as_it_is.verdict, Rejected)
@@ -200,23 +208,25 @@ async def test_a_workflow_is_not_resumed_after_its_deadline_unless_its_time_star
 
 
 async def test_a_workflow_without_a_time_of_its_own_began_with_its_message(
-    desk: Desk, broker: MemoryBroker
+    service: DeadLetterService, broker: MemoryBroker
 ) -> None:
     letter = broker.refused(began=datetime.now(UTC) - timedelta(hours=25))
     headers = tuple(pair for pair in letter.record.headers if pair[0] != "ce_workflowtime")
-    [ready] = await prepared(desk, DeadLetter.of(replace(letter.record, headers=headers)))
+    [ready] = await prepared(service, DeadLetter.of(replace(letter.record, headers=headers)))
     assert isinstance(ready.verdict, Accepted)
 
 
-async def test_what_ends_a_workflow_has_no_deadline(desk: Desk, broker: MemoryBroker) -> None:
+async def test_what_ends_a_workflow_has_no_deadline(service: DeadLetterService, broker: MemoryBroker) -> None:
     mail = {"message_id": "m", "scheduled_at": datetime.now(UTC), "status": "scheduled"}
     campaign = {"lead_id": "lead-1", "campaign_id": "c", "campaign_type": "NURTURE", "emails": [mail]}
     value, began = broker.framed(SCHEDULED, **campaign), datetime.now(UTC) - timedelta(days=9)
-    [ready] = await prepared(desk, broker.refused(value, record_type=SCHEDULED, began=began))
+    [ready] = await prepared(service, broker.refused(value, record_type=SCHEDULED, began=began))
     assert ready.record_type == SCHEDULED
 
 
-async def test_a_decision_that_comes_back_has_no_deadline(desk: Desk, broker: MemoryBroker) -> None:
+async def test_a_decision_that_comes_back_has_no_deadline(
+    service: DeadLetterService, broker: MemoryBroker
+) -> None:
     decision = {
         "message_id": "m",
         "correlation_id": "c",
@@ -232,15 +242,17 @@ async def test_a_decision_that_comes_back_has_no_deadline(desk: Desk, broker: Me
     }
     value, began = broker.framed(DECIDED, **decision), datetime.now(UTC) - timedelta(days=9)
     letter = broker.refused(value, record_type=DECIDED, topic=AGENT_ROUTES, began=began)
-    [ready] = await prepared(desk, letter)
+    [ready] = await prepared(service, letter)
     assert ready.record_type == DECIDED
 
 
-async def test_an_edited_record_is_sent_as_what_it_became(desk: Desk, broker: MemoryBroker) -> None:
+async def test_an_edited_record_is_sent_as_what_it_became(
+    service: DeadLetterService, broker: MemoryBroker
+) -> None:
     letter = broker.refused(broker.framed(CAPTURED), record_type=CAPTURED)
-    form = await desk.editable(letter, SCORED, None)
+    form = await service.editable(letter, SCORED, None)
     value = broker.framed(SCORED, score=12)
-    ready = await desk.prepare(letter, NOTHING, (form, value))
+    ready = await service.prepare(letter, NOTHING, (form, value))
     assert isinstance(ready.verdict, Accepted)
     assert (ready.record_type, ready.version, ready.verdict.datum["score"]) == (SCORED, 1, 12)
     assert dict(ready.message.draft.headers)["ce_type"] == SCORED.encode()
@@ -256,7 +268,7 @@ async def test_an_edited_record_is_sent_as_what_it_became(desk: Desk, broker: Me
     ids=["by its topic", "by its schema", "by its header"],
 )
 async def test_what_a_letter_should_be_is_told_by_its_topic_its_schema_and_its_header_in_this_order(
-    desk: Desk,
+    service: DeadLetterService,
     broker: MemoryBroker,
     topic: str,
     value: bytes | None,
@@ -264,27 +276,29 @@ async def test_what_a_letter_should_be_is_told_by_its_topic_its_schema_and_its_h
     meant: RecordType,
 ) -> None:
     letter = broker.refused(value, topic=topic, headers=headers)
-    assert (await desk.editable(letter, None, None)).record_type == meant
-    assert (await desk.editable(letter, SCHEDULED, None)).record_type == SCHEDULED
+    assert (await service.editable(letter, None, None)).record_type == meant
+    assert (await service.editable(letter, SCHEDULED, None)).record_type == SCHEDULED
 
 
 async def test_a_letter_of_which_nothing_says_what_it_should_be_is_not_edited(
-    desk: Desk, broker: MemoryBroker
+    service: DeadLetterService, broker: MemoryBroker
 ) -> None:
     with pytest.raises(Refusal, match="--contract"):
-        await desk.editable(broker.refused(b"rubbish", headers=()), None, None)
+        await service.editable(broker.refused(b"rubbish", headers=()), None, None)
 
 
-async def test_a_letter_is_edited_against_the_version_that_is_named(desk: Desk, broker: MemoryBroker) -> None:
+async def test_a_letter_is_edited_against_the_version_that_is_named(
+    service: DeadLetterService, broker: MemoryBroker
+) -> None:
     newer = json.loads(signalbox_contracts.schema_text(SCORED))
     newer["fields"].append({"name": "more", "type": ["null", "string"], "default": None})
     second = broker.registry.register(SCORED, newer)
     letter = broker.refused()
-    assert (await desk.editable(letter, None, None)).schema_id == second
-    named = await desk.editable(letter, None, 1)
+    assert (await service.editable(letter, None, None)).schema_id == second
+    named = await service.editable(letter, None, 1)
     assert (named.version, "more" in json.loads(named.text)) == (1, False)
     with pytest.raises(Refusal, match="no version 3; registered versions: 1, 2"):
-        await desk.editable(letter, None, 3)
+        await service.editable(letter, None, 3)
 
 
 async def test_what_an_agent_says_that_it_takes_and_gives_is_announced(
