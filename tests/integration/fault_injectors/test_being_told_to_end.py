@@ -22,7 +22,7 @@ async def test_a_run_that_is_told_to_end_leaves_no_process(root: Path, tmp_path:
         stderr=asyncio.subprocess.PIPE,
     )
     assert run.stderr is not None
-    async with asyncio.timeout(180):
+    async with asyncio.timeout(400):
         while b"starting the stack" not in await run.stderr.readline():
             pass
         (folder,) = tmp_path.glob("signalbox-faults-*")
