@@ -113,7 +113,7 @@ async def test_a_message_in_flight_is_finished_when_the_agent_is_told_to_stop(
             metrics = (await client.get(f"{agent.url}/metrics")).text
             return 'signalbox_agent_in_flight{agent="second_opinion"} 1.0' in metrics
 
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not await in_flight():
                 await asyncio.sleep(0.02)
         assert await asyncio.to_thread(agent.stop) == 0
@@ -123,7 +123,7 @@ async def test_a_message_in_flight_is_finished_when_the_agent_is_told_to_stop(
 
 async def test_an_agent_that_starts_before_the_registry_waits_for_it(agents: Any) -> None:
     agent = agents.start(SCHEMA_REGISTRY_URL="http://127.0.0.1:9")
-    async with httpx.AsyncClient() as client, asyncio.timeout(20):
+    async with httpx.AsyncClient() as client, asyncio.timeout(90):
         while True:
             try:
                 answer = await client.get(f"{agent.url}/readyz")
