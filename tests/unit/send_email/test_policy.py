@@ -336,6 +336,16 @@ def test_a_suppressed_recipient_gets_nothing_neither_old_nor_new_mails(
     assert texts(claims(store, clock)) == [True]  # what was confirmed is forgotten
 
 
+@pytest.mark.parametrize("pattern", ["@gmail.com", "@googlemail.com"])
+@pytest.mark.parametrize("to", ["vic.tim@gmail.com", "victim@googlemail.com"])
+def test_a_domain_of_two_names_is_suppressed_by_either(
+    store: ScheduleStore, lead: Callable[..., Schedule], clock: Any, pattern: str, to: str
+) -> None:
+    Consent(store).suppress(pattern, "asked us to stop", clock())
+    lead(0, to=to)
+    assert claims(store, clock) == []
+
+
 def test_a_suppressed_domain_has_those_below_it_but_not_its_namesakes() -> None:
     assert "@fjord.example" in Recipient.of("a@mail.fjord.example").patterns
     assert "@fjord.example" not in Recipient.of("a@notfjord.example").patterns

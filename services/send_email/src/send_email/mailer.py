@@ -21,7 +21,7 @@ from tenacity.wait import wait_random_exponential
 
 from send_email.halting import Halt
 from send_email.handover import Deferred, Delivered, Handover, Outcome, Refused, Stopped, Unanswered
-from send_email.mails import Claim, Mail, Status
+from send_email.mails import Claim, Status
 from send_email.opening import Opening
 from send_email.store import ScheduleStore
 from signalbox.errors import Unavailable
@@ -111,10 +111,12 @@ class Mailer:
         return tried
 
     async def _deliver(self, claim: Claim) -> Outcome:
-        try:
-            mail = await asyncio.to_thread(self._text_of, claim)
-        except Unavailable as error:  # nothing has left yet
-            return Deferred(str(error))
+        mail = claim.mail
+        if claim.opening:
+            try:
+                mail = await asyncio.to_thread(self._opening.in_place_of, mail)
+            except Unavailable as error:  # nothing has left yet
+                return Deferred(str(error))
         hide_from_logs([mail.recipient, mail.recipient_name, mail.subject, mail.body])
         try:
             async with asyncio.timeout(self._pace.handover_limit.total_seconds()):
@@ -123,9 +125,6 @@ class Mailer:
             _LOG.warning("handover_broke_off", message_id=mail.message_id, exc_info=True)
             why = f"the handover broke off: {type(error).__name__}"
             return Deferred(why) if self._handover.repeatable else Unanswered(why)
-
-    def _text_of(self, claim: Claim) -> Mail:
-        return self._opening.in_place_of(claim.mail) if claim.opening else claim.mail
 
     async def _settle(self, claim: Claim, answer: Outcome) -> None:
         outcome = self._halt.weigh(claim.mail.message_id, answer)
