@@ -22,7 +22,6 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "support"))
 
 import structlog
 
-import signalbox_contracts
 from fuzz_command import run, show
 from gate_fuzz import corpus, fuzzed_registry
 from hostile_records import AT_ONCE, BROKERS, GOOD, LARGEST, Sender
@@ -48,7 +47,6 @@ from signalbox.records import Record
 from signalbox.telemetry import Readiness
 from signalbox_contracts.control import RouteDecided
 
-CONTROL = tuple(name for name in signalbox_contracts.record_types() if name.startswith("control."))
 SLOW_S: Final = 60.0
 """What one batch may take, of which nothing is ever more than a moment's work: a jam, and no slow machine."""
 IN_PART: Final = " in part"
@@ -177,8 +175,7 @@ def check(record: Record, how: str, found: Record) -> str:
 
 async def fuzz(count: int, seed: int, *, progress: bool = False) -> Tally:
     registry, ids = fuzzed_registry()
-    for name in CONTROL:
-        registry.register(name, signalbox_contracts.schema_text(name))
+    registry.register_committed("control.")
     control = ControlRecords(registry)
     await control.load()
     gate = impatient_gate(registry)

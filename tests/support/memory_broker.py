@@ -27,11 +27,25 @@ class DemonstrationRegistry(MemoryRegistry):
 
     def __init__(self) -> None:
         super().__init__()
-        for record_type in signalbox_contracts.record_types():
-            self.register(record_type, signalbox_contracts.schema_text(record_type))
+        self.register_committed()
 
     async def close(self) -> None:
         """Hold no connection."""
+
+
+def read_from(
+    records: Sequence[Record],
+    topics: Sequence[str],
+    starting: Callable[[str], float | None] | None,
+    partitions: Sequence[int] | None,
+) -> Iterator[Record]:
+    """Yield of ``records`` what :func:`signalbox.kafka.read_to_end` yields, topic by topic."""
+    for topic in topics:
+        since = (starting(topic) if starting else None) or 0
+        for record in records:
+            is_wanted = record.topic == topic and (partitions is None or record.partition in partitions)
+            if is_wanted and record.timestamp_ms >= since * 1_000:
+                yield record
 
 
 class MemoryBroker:
@@ -109,20 +123,15 @@ class MemoryBroker:
         partitions: Sequence[int] | None = None,
         **__: object,
     ) -> Iterator[Record]:
-        for topic in topics:
-            since = (starting(topic) if starting else None) or 0
-            for record in self.at(topic):
-                is_wanted = partitions is None or record.partition in partitions
-                if is_wanted and record.timestamp_ms >= since * 1_000:
-                    yield record
+        return read_from(self.records, topics, starting, partitions)
 
     def read_at(self, _: object, topic: str, partition: int, offset: int) -> Record | None:
         place = partition, offset
         return next((one for one in self.at(topic) if (one.partition, one.offset) == place), None)
 
 
-def behind_the_desk(monkeypatch: pytest.MonkeyPatch, keys: Path) -> MemoryBroker:
-    """Put a broker and a registry in memory behind the desk for dead letters; ``keys`` is a folder."""
+def broker_behind_dead_letters(monkeypatch: pytest.MonkeyPatch, keys: Path) -> MemoryBroker:
+    """Put a broker and a registry in memory behind the service for dead letters; ``keys`` is a folder."""
     broker = MemoryBroker()
     monkeypatch.setenv("AGENT_KEYS_DIR", str(keys))
     monkeypatch.setenv("CATALOG", str(_CATALOG))

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import signalbox_contracts
 from signalbox.avro import Limits
 from signalbox.errors import Unavailable
 from signalbox.governance import Contracts, Gate, SchemaVersion
@@ -44,6 +45,12 @@ class MemoryRegistry:
             number = version or len(versions) + 1
             versions.append(SchemaVersion(Subject(subject), number, schema_id, text))
         return schema_id
+
+    def register_committed(self, namespace: str = "") -> None:
+        """Register the committed contracts, each as version 1; of one ``namespace``, or all."""
+        for record_type in signalbox_contracts.record_types():
+            if record_type.startswith(namespace):
+                self.register(record_type, signalbox_contracts.schema_text(record_type))
 
     def soft_delete(self, subject: str, version: int) -> None:
         self._deleted.add((Subject(subject), version))

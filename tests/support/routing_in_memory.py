@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import signalbox_contracts
+from memory_broker import read_from
 from memory_registry import SDR, MemoryRegistry, impatient_gate
 from orchestrator.directory import Directory
 from orchestrator.dispatch.agent_client import Refused
@@ -65,7 +66,6 @@ PARTITION: Final = 3
 HOPS: Final = 12
 TOKENS: Final = 100_000
 GUARDS: Final = Guards(hops=HOPS, visits=3, tokens=TOKENS, age=timedelta(hours=24))
-_CONTROL: Final = tuple(name for name in signalbox_contracts.record_types() if name.startswith("control."))
 
 
 def agent_of(route: Draft) -> bytes | None:
@@ -98,11 +98,7 @@ class MemoryTopics:
         starting: Callable[[str], float],
         partitions: Sequence[int] | None,
     ) -> Iterator[Record]:
-        """Give what :func:`signalbox.kafka.read_to_end` gives."""
-        for record in self.records:
-            wanted = record.topic in topics and (partitions is None or record.partition in partitions)
-            if wanted and record.timestamp_ms >= starting(record.topic) * 1000:
-                yield record
+        return read_from(self.records, topics, starting, partitions)
 
 
 class OneModel:
@@ -135,8 +131,7 @@ class RoutingInMemory:
         self.topics, self.model = topics, OneModel()
         self.readiness = Readiness()
         self.registry = MemoryRegistry()
-        for name in _CONTROL:
-            self.registry.register(name, signalbox_contracts.schema_text(name))
+        self.registry.register_committed("control.")
         self._schemas = {
             name: (self.registry.register(name, _contract(name)), parse(_contract(name)))
             for name in map(RecordType, (ASKED, ANSWERED, *SDR))

@@ -34,20 +34,11 @@ from signalbox.names import GOVERNANCE_AUDIT
 from signalbox.reasons import Reason
 from signalbox.records import Draft, Record
 from signalbox.telemetry import Readiness
-from signalbox_contracts import schema_text
 
 pytestmark = pytest.mark.real_kafka
 
 LARGEST = 500_000
 ROOM = 64 * 1024
-CONTROL = (
-    "RouteDecided",
-    "AgentRegistered",
-    "AgentGranted",
-    "MessageRejected",
-    "MessageReplayed",
-    "MessageDiscarded",
-)
 
 
 @dataclass
@@ -128,8 +119,7 @@ class Place:
 @pytest.fixture
 async def place(kafka: KafkaSettings) -> Place:
     registry = MemoryRegistry()
-    for name in CONTROL:
-        registry.register(f"control.{name}", schema_text(f"control.{name}"))
+    registry.register_committed("control.")
     control = ControlRecords(registry)
     await control.load()
     name = f"t-{uuid.uuid4().hex[:8]}"

@@ -27,7 +27,6 @@ from signalbox.telemetry import Readiness
 from signalbox_contracts.control import MessageRejected
 
 TYPE = "sdr.LeadCaptured"
-CONTROL = tuple(name for name in signalbox_contracts.record_types() if name.startswith("control."))
 
 
 class Door:
@@ -36,8 +35,7 @@ class Door:
     def __init__(self) -> None:
         self.registry = MemoryRegistry()
         self.schema_id = self.registry.register(TYPE, signalbox_contracts.schema_text(TYPE))
-        for name in CONTROL:
-            self.registry.register(name, signalbox_contracts.schema_text(name))
+        self.registry.register_committed("control.")
         self.control = ControlRecords(self.registry)
         self.history = IntakeHistory(KafkaSettings())
         self.offset = 0

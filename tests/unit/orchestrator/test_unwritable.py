@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import pytest
 
-import signalbox_contracts
 from limited_broker import LimitedBroker, LimitedProducer, Limits, ScriptedConsumer, batch_bytes, limits_of
 from memory_registry import MemoryRegistry
 from orchestrator.consume.ladder import References
@@ -24,11 +23,9 @@ from signalbox.names import Headers
 from signalbox.reasons import Reason
 from signalbox.records import Draft, Record
 from signalbox.telemetry import Readiness
-from signalbox_contracts import schema_text
 from signalbox_contracts.control import RouteDecided
 
 SOURCE, LETTERS, AUDIT = "agent_messages", "agent_messages_dlt", "governance_audit"
-CONTROL = tuple(name for name in signalbox_contracts.record_types() if name.startswith("control."))
 LARGEST = 100_000
 BINARY = bytes(range(128, 256))
 
@@ -44,8 +41,7 @@ def incompressible(size: int, seed: int = 1) -> bytes:
 @pytest.fixture
 async def control() -> ControlRecords:
     registry = MemoryRegistry()
-    for name in CONTROL:
-        registry.register(name, schema_text(name))
+    registry.register_committed("control.")
     made = ControlRecords(registry)
     await made.load()
     return made

@@ -1,6 +1,5 @@
 import pytest
 
-import signalbox_contracts
 from memory_registry import MemoryRegistry
 from signalbox.control import ControlRecords
 from signalbox.records import Draft, Record
@@ -12,8 +11,7 @@ from signalbox.replay.resolutions import resolutions_of
 @pytest.fixture
 async def control():
     registry = MemoryRegistry()
-    for record_type in signalbox_contracts.record_types():
-        registry.register(record_type, signalbox_contracts.schema_text(record_type))
+    registry.register_committed()
     records = ControlRecords(registry)
     await records.load()
     return records
