@@ -150,9 +150,9 @@ def bootstrap(settings: OrchestratorSettings, closing: AsyncExitStack) -> Orches
     async def dispatch_stage(agent: AgentId) -> AsyncIterator[Stage]:
         name = f"dispatch.{agent}"
         async with _client(settings) as http:
-            posting = AgentClient(agent, http, signer, settings.agent_timeout_s)
-            caller = AgentDelivery(
-                posting,
+            client = AgentClient(agent, http, signer, settings.agent_timeout_s)
+            delivery = AgentDelivery(
+                client,
                 availabilities.of(agent),
                 attempts=settings.dispatch_attempts,
                 deaths=settings.poison_crashes,
@@ -160,7 +160,7 @@ def bootstrap(settings: OrchestratorSettings, closing: AsyncExitStack) -> Orches
                 opens_after=settings.circuit_opens_after,
             )
             dispatch = Dispatch(
-                agent, caller, directory, gate, selection, control, routes, rejections, readiness
+                agent, delivery, directory, gate, selection, control, routes, rejections, readiness
             )
             yield Stage(
                 name,
@@ -172,10 +172,10 @@ def bootstrap(settings: OrchestratorSettings, closing: AsyncExitStack) -> Orches
                 instead=instead(reasons.Stage.DISPATCH),
                 references=references,
                 one_at_a_time_per_key=True,
-                set_aside=lambda: caller.failing,
+                set_aside=lambda: delivery.failing,
             )
         dispatch.forget()
-        posting.forget()
+        client.forget()
         availabilities.forget(agent)
 
     routing = Routing(

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from memory_broker import MemoryBroker, behind_the_desk
+from memory_broker import MemoryBroker, broker_behind_dead_letters
 from signalbox.cli.app import main
 
 
@@ -84,4 +84,4 @@ def signalbox(capsys, monkeypatch, service) -> Callable[..., Outcome]:
 @pytest.fixture
 def broker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> MemoryBroker:
     """What the commands about dead letters read and write."""
-    return behind_the_desk(monkeypatch, tmp_path)
+    return broker_behind_dead_letters(monkeypatch, tmp_path)

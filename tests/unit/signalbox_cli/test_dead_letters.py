@@ -101,7 +101,7 @@ def test_dead_letters_are_listed_by_reason(signalbox, service):
     assert signalbox("dead-letters", "list", "--json").json == [LETTER | {"position": POSITION}]
 
 
-def test_every_filter_is_asked_of_the_console_and_all_asks_forevery_state(signalbox, service):
+def test_every_filter_is_asked_of_the_console_and_all_asks_for_every_state(signalbox, service):
     service.answers["/api/dead-letters"] = lambda _: (200, {"dead_letters": [], "next": None})
     filters = ("--topic", "incoming_leads", "--agent", "scorer", "--contract", "a.B")
     assert signalbox("dead-letters", "list", *filters, "--since", "2026-03-02", "--all").status == 0

@@ -1,4 +1,4 @@
-"""What the desk reads, holds against the gate, sends in and gives up; broker and registry are in memory."""
+"""Dead letters are read, held against the gate, sent in and given up; broker and registry are in memory."""
 
 import json
 from collections.abc import AsyncIterator, Sequence
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import signalbox_contracts
-from memory_broker import SCORED, MemoryBroker, behind_the_desk
+from memory_broker import SCORED, MemoryBroker, broker_behind_dead_letters
 from signalbox.control import ControlRecords
 from signalbox.dead_letters import DeadLetter, Position
 from signalbox.envelope import correlation_id_of
@@ -42,7 +42,7 @@ DECIDED = RecordType("control.RouteDecided")
 
 @pytest.fixture
 def broker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> MemoryBroker:
-    return behind_the_desk(monkeypatch, tmp_path)
+    return broker_behind_dead_letters(monkeypatch, tmp_path)
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ class AgentDelivery:
 
     def __init__(
         self,
-        posting: AgentClient,
+        client: AgentClient,
         availability: AgentAvailability,
         *,
         attempts: int,
@@ -75,7 +75,7 @@ class AgentDelivery:
         longest_pause_s: float = 5.0,
         turned_away_s: float = TURNED_AWAY_S,
     ) -> None:
-        self._posting = posting
+        self._client = client
         self._availability = availability
         self._attempts = attempts
         self._deaths = deaths
@@ -145,16 +145,16 @@ class AgentDelivery:
 
     async def _together(self, delivery: _Delivery) -> Outcome:
         endpoint = delivery.locate()
-        return await self._judged(await self._posting.post(delivery.original, endpoint), endpoint)
+        return await self._judged(await self._client.post(delivery.original, endpoint), endpoint)
 
     async def _alone(self, delivery: _Delivery) -> Outcome | Poisoned:
         endpoint = delivery.locate()
-        if not await self._posting.is_ready(endpoint):
+        if not await self._client.is_ready(endpoint):
             return Away("not ready, after a connection broke")
         if delivery.deaths >= self._deaths:
             return Poisoned(f"the agent died {delivery.deaths} times with this message alone")
-        outcome = await self._judged(await self._posting.post(delivery.original, endpoint), endpoint)
-        if isinstance(outcome, Broken) and await self._posting.is_ready(endpoint):
+        outcome = await self._judged(await self._client.post(delivery.original, endpoint), endpoint)
+        if isinstance(outcome, Broken) and await self._client.is_ready(endpoint):
             return Failed(outcome.detail)  # it lives, and hung up: an attempt that failed
         delivery.deaths += isinstance(outcome, Broken)
         return outcome
@@ -162,9 +162,9 @@ class AgentDelivery:
     async def _judged(self, outcome: Outcome, endpoint: str) -> Outcome:
         """Ask the agent itself whether ``outcome`` tells of the message, or of an agent that is not there."""
         match outcome:
-            case Failed(detail, late) if not await self._posting.is_ready(endpoint):
+            case Failed(detail, late) if not await self._client.is_ready(endpoint):
                 return Broken(f"gone: {detail}") if late else Away(f"not ready: {detail}")
-            case Away(answered=True) if not await self._posting.is_ready(endpoint):
+            case Away(answered=True) if not await self._client.is_ready(endpoint):
                 return replace(outcome, answered=False)
         return outcome
 

@@ -54,7 +54,7 @@ class Dispatch:
     def __init__(
         self,
         agent: AgentId,
-        caller: AgentDelivery,
+        delivery: AgentDelivery,
         directory: Directory,
         gate: Gate,
         selection: Selection,
@@ -65,7 +65,7 @@ class Dispatch:
     ) -> None:
         self._agent = agent
         self._mine = agent.encode()
-        self._caller = caller
+        self._delivery = delivery
         self._directory = directory
         self._gate = gate
         self._selection = selection
@@ -109,13 +109,13 @@ class Dispatch:
             case Poisoned(detail):
                 return self._given_up(message, Refusal(Reason.POISON, f"{self._agent}: {detail}"))
             case None:
-                self._caller.agent_left()
+                self._delivery.agent_left()
                 detail = f"{self._agent} was removed from the directory before it took the message"
                 return self._given_up(message, Refusal(Reason.AGENT_REMOVED, detail))
 
     async def _delivered(self, message: RoutedMessage) -> Settled | None:
         # The directory is asked before each attempt: an agent may move, and may be removed meanwhile.
-        delivery = asyncio.create_task(self._caller.deliver(message.original, self._endpoint))
+        delivery = asyncio.create_task(self._delivery.deliver(message.original, self._endpoint))
         try:
             while not delivery.done():
                 if self._agent not in self._directory.agents:

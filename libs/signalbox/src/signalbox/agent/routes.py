@@ -50,13 +50,13 @@ async def _handled(request: Request, service: Service) -> JSONResponse:
     why_not = service.parts.door.permits(parts_of(request, body))
     if why_not is not None:
         raise Problem(HTTPStatus.UNAUTHORIZED, why_not)
-    contracts, desk = service.opened()
+    contracts, handler = service.opened()
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     delivery = delivery_of(contracts, media_type, request.headers, request.query_params, body)
     try:
-        answers = await desk.take(delivery)
+        answers = await handler.take(delivery)
     except Exception as error:
-        raise problem_of(error) from error  # the desk has logged it, once for all who wait for it
+        raise problem_of(error) from error  # the handler has logged it, once for all who wait for it
     content = _content(delivery, answers)
     if media_type == JSON:
         content["records"] = [await contracts.json_of(answer.value) for answer in answers]

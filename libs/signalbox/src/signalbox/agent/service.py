@@ -1,4 +1,4 @@
-"""The running service: closed until its contracts are found, then open with a desk."""
+"""The running service: closed until its contracts are found, then open with a handler."""
 
 from signalbox.agent.contracts import OwnContracts
 from signalbox.agent.definition import AgentDefinition
@@ -15,9 +15,9 @@ class Service:
         self.parts = parts
         self._open: tuple[OwnContracts, IdempotentHandler] | None = None
 
-    def open(self, contracts: OwnContracts, desk: IdempotentHandler) -> None:
+    def open(self, contracts: OwnContracts, handler: IdempotentHandler) -> None:
         """Begin to take messages."""
-        self._open = contracts, desk
+        self._open = contracts, handler
 
     def opened(self) -> tuple[OwnContracts, IdempotentHandler]:
         """Return what messages are handled with.

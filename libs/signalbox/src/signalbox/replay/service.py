@@ -1,4 +1,4 @@
-"""The desk at which dead letters are looked at, sent in again or given up.
+"""What is done about dead letters: they are looked at, sent in again or given up.
 
 Each step can be repeated after a crash: a replay is published before its audit event, and both have ids that
 follow from the dead letter's position, so a second attempt finds the first and only adds what is missing.
@@ -222,7 +222,7 @@ def type_of(letter: DeadLetter, written: Written | None) -> RecordType:
 
 @asynccontextmanager
 async def open_dead_letter_service(who: str, alert: Alert) -> AsyncIterator[DeadLetterService]:
-    """Open the desk with the settings of the environment, and the gate as the orchestrator has it.
+    """Open the service with the settings of the environment, and the gate as the orchestrator has it.
 
     Raises:
         Unavailable: the broker or the registry can't be reached.
