@@ -102,7 +102,9 @@ def test_a_new_version_is_rolled_back_by_deregistering_it_and_comes_back_by_regi
     told = operator.run("contracts", "deregister", "sdr.CampaignDrafted", "--version", "2", "--yes")
     assert (told.status, operator.versions("sdr.CampaignDrafted")) == (0, [1])
     assert "version 1 is the newest then" in told.text
-    assert operator.run("contracts", "register").status == 0
+    back = operator.run("contracts", "register")
+    assert (back.status, operator.versions("sdr.CampaignDrafted")) == (0, [1, 3])
+    assert "created     sdr.CampaignDrafted: version 3" in back.text  # the registry gives no number twice
     third = ("contracts", "deregister", "sdr.CampaignDrafted", "--version", "3", "--yes")
     assert operator.run(*third).status == 0
     gone = operator.run(*third, "--permanently")

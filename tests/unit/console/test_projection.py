@@ -7,8 +7,9 @@ import pytest
 from console.answers import Stats
 from console.queries import LetterFilter, LetterState
 from signalbox.envelope import Envelope, correlation_id_of, replay_id
+from signalbox.lesser_letters import lesser_letters
 from signalbox.names import LeadId
-from signalbox.records import Record
+from signalbox.records import Draft, Record
 
 
 async def test_a_lead_that_goes_all_the_way_is_scheduled_and_its_timeline_tells_each_step(desk, paper):
@@ -143,6 +144,19 @@ async def test_a_dead_letter_without_its_messages_id_is_known_by_its_place(desk,
     less = replace(letter, headers=tuple(pair for pair in letter.headers if pair[0] != "ce_id"))
     await desk.show(*paper.records[:-1], less)
     assert desk.status("lead-1") == "dead_lettered"
+
+
+@pytest.mark.parametrize("step", [0, 1, 2])
+async def test_a_dead_letter_that_leaves_out_what_it_can_is_still_its_leads(desk, paper, step):
+    letter = paper.rejected(paper.captured("lead-1"), "RECORD_TOO_LARGE", "gate")
+    whole = Draft(letter.topic, letter.key, letter.value, letter.headers)
+    less = lesser_letters(whole, "")[step]
+    await desk.show(
+        *paper.records[:-1], replace(letter, key=less.key, value=less.value, headers=less.headers)
+    )
+    assert desk.status("lead-1") == "dead_lettered"
+    [listed] = desk.queries.dead_letters().dead_letters
+    assert listed.lead_id == "lead-1"
 
 
 async def test_a_dead_letter_of_one_delivery_is_the_outcome_of_each(desk, paper):

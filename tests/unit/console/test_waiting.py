@@ -59,6 +59,13 @@ async def test_a_message_that_one_agent_refused_waits_for_the_next(desk, paper):
     assert (wait.agent, wait.position) == ("lead_ingestion", f"agent_routes/0/{second.offset}")
 
 
+async def test_a_lead_does_not_wait_for_the_replay_of_what_intake_refused_under_its_id(desk, paper):
+    paper.captured("lead-1")
+    paper.replay_audited(paper.rejected(paper.incoming("lead-1"), "CONFLICT", "intake"))
+    await desk.show(*paper.records)
+    assert [wait.stage for wait in patient_queries(desk).lead("lead-1").waiting_for] == ["routing"]
+
+
 async def test_a_lead_at_its_end_waits_for_nothing(desk, paper):
     paper.scheduled("lead-1")
     await desk.show(*paper.records)

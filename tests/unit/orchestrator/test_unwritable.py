@@ -16,10 +16,11 @@ from signalbox import reasons
 from signalbox.contracts.catalog import Catalog
 from signalbox.control import ControlRecords
 from signalbox.dead_letters import DeadLetter
+from signalbox.envelope import correlation_id_of
 from signalbox.errors import Refusal
 from signalbox.kafka import Partition
 from signalbox.lesser_letters import completed, leaves_out
-from signalbox.names import Headers
+from signalbox.names import Headers, LeadId
 from signalbox.reasons import Reason
 from signalbox.records import Draft, Record
 from signalbox.telemetry import Readiness
@@ -192,6 +193,20 @@ async def test_a_topic_of_letters_that_takes_almost_nothing_gets_the_reason_at_l
     assert leaves_out(first) == {"headers", "key", "value"}
     assert (first.reason, first.offset) == (Reason.HEADER_INVALID, 0)
     assert completed(first, arrived).original.key == arrived.key
+
+
+async def test_the_smallest_letter_still_says_which_message_of_which_lead_it_is_of(
+    broker: LimitedBroker, rejections: Rejections
+) -> None:
+    broker.topics[LETTERS] = Limits(6, 1_000)
+    workflow = correlation_id_of(LeadId("lead-1")).encode()
+    large = tuple((name, incompressible(500, seed)) for seed, name in enumerate(("ce_type", "ce_source")))
+    headers = (("ce_id", b"m-1"), ("ce_correlationid", workflow), *large)
+    await settle(broker, rejections, record(0, incompressible(90_000), headers, b"lead-1"))
+    letter = letters(broker)[0].record
+    assert letter.header("ce_type") is None
+    assert (letter.header("ce_id"), letter.header("ce_correlationid")) == (b"m-1", workflow)
+    assert letter.key == b"lead-1"
 
 
 async def test_a_partition_that_the_topic_of_letters_lacks_is_another_one_there(

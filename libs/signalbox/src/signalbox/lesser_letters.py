@@ -25,15 +25,18 @@ _DETAIL: Final = "dl_detail"
 _ATTRIBUTES: Final = frozenset(
     {"ce_id", "ce_type", "ce_source", "ce_time", "ce_specversion", "ce_hop", "ce_correlationid"}
 )
+_IDENTITY: Final = frozenset({"ce_id", "ce_correlationid"})
 _TELLING_BYTES: Final = 512
 _KEY_BYTES: Final = 2048
+_TINY_BYTES: Final = 128
 _TINY_DETAIL: Final = 100
 
 
 def lesser_letters(letter: Draft, expires_at: str) -> list[Draft]:
     """Return what to try in place of ``letter``, which is not taken: each has less in it than the one before.
 
-    First the headers stay behind that nothing needs, then the value too, then all but the reason.
+    First the headers stay behind that nothing needs, then the value too, then all but the reason, and what
+    says which message of which lead it is the letter of: without these its lead would stand still forever.
     """
     told = _own(letter.headers) + _reference(letter, expires_at)
     attributes = tuple(
@@ -41,15 +44,14 @@ def lesser_letters(letter: Draft, expires_at: str) -> list[Draft]:
         for name, value in foreign(letter.headers)
         if name in _ATTRIBUTES and len(value or b"") <= _TELLING_BYTES
     )
-    key = letter.key if len(letter.key or b"") <= _KEY_BYTES else None
-    keys = () if key == letter.key else ("key",)
+    identity = tuple(
+        (name, value) for name, value in attributes if name in _IDENTITY and len(value or b"") <= _TINY_BYTES
+    )
     tiny = tuple((name, _shortened(name, value)) for name, value in told)
     return [
         replace(letter, headers=attributes + told + _left_out("headers")),
-        replace(
-            letter, key=key, value=None, headers=attributes + told + _left_out("headers", *keys, "value")
-        ),
-        replace(letter, key=None, value=None, headers=tiny + _left_out("headers", "key", "value")),
+        _without_value(letter, attributes + told, _KEY_BYTES),
+        _without_value(letter, identity + tiny, _TINY_BYTES),
     ]
 
 
@@ -76,6 +78,12 @@ def expiry(letter: DeadLetter) -> str:
 def _reference(letter: Draft, expires_at: str) -> Headers:
     size = str(len(letter.value or b""))
     return ((_DIGEST, _digest(letter)), (_SIZE, size.encode()), (EXPIRES_AT, expires_at.encode()))
+
+
+def _without_value(letter: Draft, headers: Headers, key_bytes: int) -> Draft:
+    key = letter.key if len(letter.key or b"") <= key_bytes else None
+    keys = () if key == letter.key else ("key",)
+    return replace(letter, key=key, value=None, headers=headers + _left_out("headers", *keys, "value"))
 
 
 def _left_out(*parts: str) -> Headers:

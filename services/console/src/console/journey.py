@@ -157,7 +157,7 @@ class Journey:
         return tuple(letter for letter in self.letters if letter.fact.topic != INTAKE_LETTERS)
 
     @cached_property
-    def _own_letters(self) -> tuple[Letter, ...]:
+    def own_letters(self) -> tuple[Letter, ...]:
         """The letters that tell of this lead; anybody may have one refused at intake under its id.
 
         Of those only the ones are its own of which it is the replay, or the replay's replay.
@@ -213,7 +213,7 @@ class Journey:
             yield _captured(self.captured)
         for message in self.messages:
             yield from self._entries_of(message)
-        for letter in self._own_letters:
+        for letter in self.own_letters:
             yield from _letter_entries(letter, self._refusing_agent(letter.fact))
 
     def _entries_of(self, message: Message) -> Iterator[Entry]:

@@ -58,7 +58,7 @@ class StallDetector:
                 yield _for_a_decision(message)
             else:
                 yield self._for_an_agent(message, decision)
-        for letter in journey.letters:
+        for letter in journey.own_letters:
             if letter.on_its_way and letter.replayed_at is not None:
                 at = f"{letter.fact.topic}/{letter.fact.partition}/{letter.fact.offset}"
                 yield Waiting(

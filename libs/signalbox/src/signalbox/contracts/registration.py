@@ -149,7 +149,10 @@ def apply(step: Step, registry: RegistryApi) -> Registration:
     answer = registry.register(subject, step.text)
     if isinstance(answer, RefusedByRegistry):
         return step.outcome(Outcome.REFUSED, f"{_BY_REGISTRY}: {answer.detail}")
-    return step.outcome(Outcome.CREATED, foreseen.detail, registry.lookup(subject, step.text))
+    registered = registry.lookup(subject, step.text)
+    # Not what was foreseen: the registry gives no number of a deregistered version a second time.
+    detail = f"version {registered.version}" if registered and step.newest else foreseen.detail
+    return step.outcome(Outcome.CREATED, detail, registered)
 
 
 def _reasons(verdict: Verdict) -> str:

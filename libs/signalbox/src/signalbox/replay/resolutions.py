@@ -68,8 +68,9 @@ def _note(found: dict[Position, Resolution], at: Position, resolution: Resolutio
     known = found.get(at)
     if known is None or (known.how == "discarded" and resolution.how == "replayed"):
         found[at] = resolution
-    elif known.how == resolution.how and resolution.audited and not known.audited:
-        found[at] = replace(resolution, at=known.at)
+    elif known.how == resolution.how and resolution.audited != known.audited:
+        said = resolution if resolution.audited else known
+        found[at] = replace(said, at=min(resolution.at, known.at))  # it is audited after it was sent
 
 
 async def _event(record: Record, control: ControlRecords) -> Event | None:
