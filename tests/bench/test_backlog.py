@@ -12,17 +12,24 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-import httpx
+import httpx2
 import psutil
 import pytest
 
+from committed_contracts import schema_text
 from local_stack import Stack
 from signalbox.avro import encode, parse
-from signalbox.envelope import Envelope, correlation_id_of
 from signalbox.kafka import KafkaSettings, Producer, Reader
-from signalbox.names import AGENT_MESSAGES, LeadId, MessageId, RecordType, SchemaId, dead_letter_topic
-from signalbox.records import Draft
-from signalbox_contracts import schema_text
+from signalbox.protocol.envelope import Envelope, correlation_id_of
+from signalbox.protocol.names import (
+    AGENT_MESSAGES,
+    LeadId,
+    MessageId,
+    RecordType,
+    SchemaId,
+    dead_letter_topic,
+)
+from signalbox.protocol.records import Draft
 
 BACKLOG = int(os.environ.get("BACKLOG", "100000"))
 MIB = 1024 * 1024
@@ -71,7 +78,7 @@ def message(number: int, schema_id: SchemaId | None) -> Draft:
 
 async def test_the_orchestrators_memory_is_bounded_with_a_backlog(small_stack: Stack) -> None:
     kafka = KafkaSettings(bootstrap_servers=small_stack.addresses["broker"])
-    async with httpx.AsyncClient() as http:
+    async with httpx2.AsyncClient() as http:
         url = f"{small_stack.addresses['registry']}/subjects/sdr.LeadCaptured/versions/latest"
         schema_id = SchemaId((await http.get(url)).raise_for_status().json()["id"])
     producer = Producer(kafka, "backlog")
@@ -111,7 +118,7 @@ async def publish(producer: Producer, drafts: list[Draft]) -> None:
 
 
 async def in_flight(stack: Stack) -> float:
-    async with httpx.AsyncClient() as http:
+    async with httpx2.AsyncClient() as http:
         metrics = (await http.get(f"{stack.addresses['orchestrator']}/metrics")).text
     [value] = re.findall(r'signalbox_in_flight\{stage="routing"\} ([0-9.]+)', metrics)
     return float(value)

@@ -12,10 +12,10 @@ from typing import Any
 import fastavro
 import pytest
 
+from committed_contracts import schema_text
 from memory_registry import MemoryRegistry, headers, record, sdr_admission
 from signalbox.avro import encode, parse
-from signalbox.governance import Accepted, Contracts, Gate
-from signalbox_contracts import schema_text
+from signalbox.gate import Accepted, Contracts, Gate
 
 ROUNDS, CALLS = 7, 400
 LEAD = {

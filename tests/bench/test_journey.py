@@ -3,14 +3,14 @@
 import statistics
 import time
 
-import httpx
+import httpx2
 
 from local_stack import Stack
 from operating import Operator, lead
 
 
 async def test_a_lead_alone_and_many_at_once(stack: Stack) -> None:
-    async with httpx.AsyncClient(timeout=10) as http:
+    async with httpx2.AsyncClient(timeout=10) as http:
         operator = Operator(stack, http)
         await operator.settled([await operator.post(**lead(0))])
         alone = []

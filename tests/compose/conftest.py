@@ -4,7 +4,7 @@ import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from compose_stack import ComposeStack
@@ -24,7 +24,7 @@ def composed() -> ComposeStack:
 
 @pytest.fixture
 async def operator(composed: ComposeStack) -> AsyncIterator[Operator]:
-    async with httpx.AsyncClient(timeout=20) as http:
+    async with httpx2.AsyncClient(timeout=20) as http:
         yield Operator(composed, http)
 
 

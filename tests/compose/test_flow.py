@@ -11,13 +11,13 @@ from compose_stack import ComposeStack
 from compose_stack.engine import docker
 from lead_flow import flowing
 from local_stack import StackError
+from local_stack.state import pid_of, probe
+from malformed_examples import load
 from operating import Operator, lead
-from signalbox.cli.status import pid_of, probe
-from signalbox.dead_letters import DeadLetter
-from signalbox.governance.malformed import load
 from signalbox.kafka import Producer
-from signalbox.names import dead_letter_topic
-from signalbox.records import Draft
+from signalbox.protocol.dead_letters import DeadLetter
+from signalbox.protocol.names import dead_letter_topic
+from signalbox.protocol.records import Draft
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "malformed"
 _PATIENCE_S = 300.0

@@ -6,7 +6,7 @@ import re
 import subprocess
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from compose_stack import ComposeStack
@@ -88,7 +88,7 @@ def test_an_agent_sees_its_own_key_only_and_refuses_who_has_no_token(
     assert own == secrets(composed)[f"agents/{name}.key"]
     address = composed.addresses[name]
     for headers in ({}, {"authorization": "Bearer a.b.c"}):
-        assert httpx.post(f"{address}/messages", json={}, headers=headers).status_code == 401
+        assert httpx2.post(f"{address}/messages", json={}, headers=headers).status_code == 401
 
 
 def test_the_orchestrator_has_its_own_key_and_none_of_an_agent(composed: ComposeStack) -> None:

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
-from signalbox.contracts.catalog import Catalog
+from signalbox.catalog import Catalog
 
 CONTRACTS = Path(__file__).resolve().parents[2] / "contracts"
 _PATIENCE_S = 30.0
@@ -55,8 +55,8 @@ def _wait_until_it_answers(url: str, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + _PATIENCE_S
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            httpx.get(f"{url}/subjects", timeout=1).raise_for_status()
-        except httpx.HTTPError:
+            httpx2.get(f"{url}/subjects", timeout=1).raise_for_status()
+        except httpx2.HTTPError:
             time.sleep(0.05)
         else:
             return

@@ -13,11 +13,11 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from signalbox.cli.contracts import app
-from signalbox.contracts.asyncapi import asyncapi
-from signalbox.contracts.catalog import Catalog
-from signalbox.envelope import CONTENT_TYPE
-from signalbox_contracts import record_types, schema_text
+from committed_contracts import record_types, schema_text
+from signalbox.catalog import Catalog
+from signalbox.protocol.envelope import CONTENT_TYPE
+from signalbox_cli.contracts import app
+from signalbox_operations.contracts.asyncapi import asyncapi
 
 from .conftest import CONTRACTS
 

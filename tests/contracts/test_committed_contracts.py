@@ -11,11 +11,15 @@ import fastavro
 import pytest
 from pydantic import BaseModel
 
-from signalbox.contracts.catalog import Catalog
-from signalbox.contracts.generation import generate, stale
-from signalbox.contracts.lint import lint
-from signalbox.names import RecordType
-from signalbox_contracts import control, record_types, schema_text, sdr
+import signalbox.control
+import signalbox_contracts
+from committed_contracts import record_types, schema_text
+from signalbox.catalog import Catalog
+from signalbox.control import models as control
+from signalbox.protocol.names import RecordType
+from signalbox_contracts import sdr
+from signalbox_operations.contracts.generation import generate, stale
+from signalbox_operations.contracts.lint import lint
 
 NOW = datetime(2025, 3, 4, 5, 6, 7, 891000, tzinfo=UTC)
 LEAD = sdr.Lead(
@@ -119,6 +123,13 @@ def test_the_generated_code_is_current(catalog: Catalog) -> None:
     assert stale(generate(catalog), catalog) == {}
 
 
+def test_the_generated_packages_have_what_the_catalog_lists(catalog: Catalog) -> None:
+    generated = [*signalbox.control.record_types(), *signalbox_contracts.record_types()]
+    assert generated == sorted(catalog.records)
+    assert signalbox.control.schema_text(generated[0]) == schema_text(generated[0])
+    assert signalbox_contracts.schema_text(generated[-1]) == schema_text(generated[-1])
+
+
 def test_every_catalogued_record_is_registered_under_its_full_name(catalog: Catalog) -> None:
     assert record_types() == tuple(sorted(catalog.records))
     for name in record_types():
@@ -140,7 +151,7 @@ def test_a_model_survives_the_way_through_avro_and_back(example: BaseModel) -> N
     assert type(example).model_validate(datum) == example
 
 
-@pytest.mark.parametrize("module", ["signalbox_contracts", "signalbox_contracts.control"])
+@pytest.mark.parametrize("module", ["signalbox_contracts", "signalbox.control.models"])
 def test_importing_a_part_does_not_import_the_domain_records(module: str) -> None:
     script = f"import sys, {module}; sys.exit('signalbox_contracts.sdr' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
+import httpx2
 import pytest
 import yaml
 from typer.testing import CliRunner
 
-from signalbox.cli.contracts import app
-from signalbox.contracts.earlier import InRegistry
+from signalbox_cli.contracts import app
+from signalbox_operations.contracts.earlier import InRegistry
 
 from .conftest import running_registry
 
@@ -234,9 +234,9 @@ def versions(kind: str) -> list[Schema]:
 
 
 @pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx2.Client]:
     """A registry that holds the earlier versions of each kind's contract."""
-    with running_registry(tmp_path_factory.mktemp("registry")) as url, httpx.Client(base_url=url) as client:
+    with running_registry(tmp_path_factory.mktemp("registry")) as url, httpx2.Client(base_url=url) as client:
         client.put("/config", json={"compatibility": "NONE"}).raise_for_status()
         for kind, name in NAMES.items():
             for schema in versions(kind)[:-1]:
@@ -258,7 +258,7 @@ def contracts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", params=LEVELS)
 def verdicts(
-    request: pytest.FixtureRequest, registry: httpx.Client, contracts: Path
+    request: pytest.FixtureRequest, registry: httpx2.Client, contracts: Path
 ) -> tuple[str, dict[str, bool], dict[str, bool]]:
     """The level, and what `check` and the registry say at it of each kind of change."""
     level = str(request.param)
@@ -278,7 +278,7 @@ def _unasked(_: InRegistry) -> None:
     """Stand for a broker that is away, without the wait for it."""
 
 
-def _checked(registry: httpx.Client, contracts: Path) -> dict[str, bool]:
+def _checked(registry: httpx2.Client, contracts: Path) -> dict[str, bool]:
     arguments = ["check", "--against", f"registry:{registry.base_url}", "--json"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(InRegistry, "fleet", _unasked)
@@ -287,7 +287,7 @@ def _checked(registry: httpx.Client, contracts: Path) -> dict[str, bool]:
     return {kind: found[name] for kind, name in NAMES.items()}
 
 
-def _registrable(registry: httpx.Client, kind: str) -> bool:
+def _registrable(registry: httpx2.Client, kind: str) -> bool:
     body = {"schema": json.dumps(versions(kind)[-1])}
     answer = registry.post(f"/compatibility/subjects/{NAMES[kind]}/versions", json=body)
     return bool(answer.raise_for_status().json()["is_compatible"])

@@ -12,11 +12,11 @@ import fastavro
 import pytest
 from typer.testing import CliRunner
 
+from committed_contracts import record_types, schema_text
 from signalbox.avro import parse
-from signalbox.cli.contracts import app
-from signalbox.contracts.described import describe
-from signalbox.governance.rules import Rules
-from signalbox_contracts import record_types, schema_text
+from signalbox.gate.rules import Rules
+from signalbox_cli.contracts import app
+from signalbox_operations.contracts.described import describe
 
 from .conftest import CONTRACTS
 

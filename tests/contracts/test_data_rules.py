@@ -14,7 +14,7 @@ import pytest
 from cel_expr_python import cel
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from signalbox_contracts import schema_text
+from committed_contracts import schema_text
 
 oracle = pytest.importorskip(
     "confluent_kafka.schema_registry.rules.cel.cel_validator",

@@ -5,12 +5,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from typer.testing import CliRunner
 
-from signalbox.cli.contracts import app
-from signalbox_contracts import record_types, schema_text
+from committed_contracts import record_types, schema_text
+from signalbox_cli.contracts import app
 
 from .conftest import CONTRACTS
 
@@ -47,9 +47,9 @@ def test_registering_creates_every_subject_with_its_level_and_doing_it_again_cha
     status, first = run(registry_url, contracts, "register")
     assert (status, outcomes(first)) == (0, dict.fromkeys(record_types(), "created"))
     for name in record_types():
-        latest = httpx.get(f"{registry_url}/subjects/{name}/versions/latest").json()
+        latest = httpx2.get(f"{registry_url}/subjects/{name}/versions/latest").json()
         assert json.loads(latest["schema"]) == json.loads(schema_text(name))
-        level = httpx.get(f"{registry_url}/config/{name}").json()["compatibilityLevel"]
+        level = httpx2.get(f"{registry_url}/config/{name}").json()["compatibilityLevel"]
         assert level == "FULL_TRANSITIVE"
     status, again = run(registry_url, contracts, "register")
     assert (status, outcomes(again)) == (0, dict.fromkeys(record_types(), "unchanged"))
@@ -59,7 +59,7 @@ def test_registering_creates_every_subject_with_its_level_and_doing_it_again_cha
 def test_a_plan_changes_nothing(registry_url: str, contracts: Path) -> None:
     status, planned = run(registry_url, contracts, "plan")
     assert (status, outcomes(planned)) == (0, dict.fromkeys(record_types(), "created"))
-    assert httpx.get(f"{registry_url}/subjects").json() == []
+    assert httpx2.get(f"{registry_url}/subjects").json() == []
 
 
 def test_an_optional_field_makes_a_new_version_of_its_record_alone(
@@ -73,7 +73,7 @@ def test_an_optional_field_makes_a_new_version_of_its_record_alone(
     assert {one["record_type"] for one in verdicts if one["status"] == "changed"} == {"sdr.LeadScored"}
     _, answer = run(registry_url, contracts, "register")
     assert [one["record_type"] for one in answer if one["outcome"] == "created"] == ["sdr.LeadScored"]
-    assert httpx.get(f"{registry_url}/subjects/sdr.LeadScored/versions").json() == [1, 2]
+    assert httpx2.get(f"{registry_url}/subjects/sdr.LeadScored/versions").json() == [1, 2]
 
 
 def test_a_breaking_change_is_stopped_by_check_plan_and_register_with_its_path(
@@ -96,7 +96,7 @@ def test_a_breaking_change_is_stopped_by_check_plan_and_register_with_its_path(
         status, answer = run(registry_url, contracts, command)
         assert status == 1
         assert outcomes(answer)["sdr.LeadScored"] == "refused"
-    assert httpx.get(f"{registry_url}/subjects/sdr.LeadScored/versions").json() == [1]
+    assert httpx2.get(f"{registry_url}/subjects/sdr.LeadScored/versions").json() == [1]
 
 
 def test_a_version_that_drops_a_rule_is_refused_unless_it_is_said(registry_url: str, contracts: Path) -> None:
@@ -118,7 +118,7 @@ def test_a_new_level_in_the_catalog_is_set_without_a_new_version(registry_url: s
     status, answer = run(registry_url, contracts, "register")
     assert (status, set(outcomes(answer).values())) == (0, {"unchanged"})
     assert {one["level_was"] for one in answer} == {"FULL_TRANSITIVE"}
-    assert httpx.get(f"{registry_url}/config/sdr.LeadScored").json()["compatibilityLevel"] == "BACKWARD"
+    assert httpx2.get(f"{registry_url}/config/sdr.LeadScored").json()["compatibilityLevel"] == "BACKWARD"
 
 
 def test_an_older_text_is_not_made_the_newest_again_and_the_answer_says_so(

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from local_stack import Stack
@@ -13,7 +13,7 @@ from signalbox.kafka import Producer
 
 @pytest.fixture
 async def operator(stack: Stack) -> AsyncIterator[Operator]:
-    async with httpx.AsyncClient(timeout=10) as http:
+    async with httpx2.AsyncClient(timeout=10) as http:
         yield Operator(stack, http)
 
 

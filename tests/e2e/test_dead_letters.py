@@ -11,14 +11,15 @@ from typing import Any
 
 import pytest
 
-import signalbox_contracts
+import committed_contracts
 from operating import Operator, lead
 from signalbox.avro import encode, parse
-from signalbox.dead_letters import DeadLetter
-from signalbox.envelope import Envelope, correlation_id_of, replay_id
-from signalbox.kafka import Producer, Registry, RegistrySettings
-from signalbox.names import LeadId, MessageId, RecordType, Subject
-from signalbox.records import Draft, Record
+from signalbox.kafka import Producer
+from signalbox.protocol.dead_letters import DeadLetter
+from signalbox.protocol.envelope import Envelope, correlation_id_of, replay_id
+from signalbox.protocol.names import LeadId, MessageId, RecordType, Subject
+from signalbox.protocol.records import Draft, Record
+from signalbox.registry.client import Registry, RegistrySettings
 
 SCORED = RecordType("sdr.LeadScored")
 POOR = {
@@ -89,7 +90,7 @@ class Sender:
 
     async def encoded(self, record_type: str, record: dict[str, Any]) -> bytes:
         registry = Registry(RegistrySettings(url=self.operator.stack.addresses["registry"]))
-        text = signalbox_contracts.schema_text(record_type)
+        text = committed_contracts.schema_text(record_type)
         schema_id = await registry.lookup(Subject(record_type), text)
         await registry.close()
         assert schema_id is not None

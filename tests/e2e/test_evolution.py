@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from checkout import Checkout, Told
@@ -40,11 +40,11 @@ from scored_messages import (
     scored_by,
     sent_again,
 )
-from signalbox.dead_letters import DeadLetter
 from signalbox.kafka import Producer
-from signalbox.names import SchemaId
-from signalbox.reasons import Reason
-from signalbox.records import Record
+from signalbox.protocol.dead_letters import DeadLetter
+from signalbox.protocol.names import SchemaId
+from signalbox.protocol.reasons import Reason
+from signalbox.protocol.records import Record
 from traffic import Traffic, eventually, source_of, written_with
 
 OFFLINE = {"LLM_MODEL": "offline", "ROUTER_LLM_MODEL": "offline", "AGENT_LLM_MODEL": "offline"}
@@ -65,7 +65,7 @@ def stack(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stac
 
 @pytest.fixture(scope="module")
 async def operator(stack: Stack) -> AsyncIterator[Operator]:
-    async with httpx.AsyncClient(timeout=30) as http:
+    async with httpx2.AsyncClient(timeout=30) as http:
         yield Operator(stack, http)
 
 

@@ -9,15 +9,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import httpx
+import httpx2
 
+from committed_contracts import schema_text
 from operating import Operator, free_port, lead
 from signalbox.avro import decode, encode, parse, unframe
 from signalbox.kafka import Producer, read_to_end
-from signalbox.names import AGENT_REGISTRY, AgentId
-from signalbox.records import Draft, Record
+from signalbox.protocol.names import AGENT_REGISTRY, AgentId
+from signalbox.protocol.records import Draft, Record
 from signalbox.trust import SIGNATURE
-from signalbox_contracts import schema_text
 from signing import by_keys_in, signed_in
 
 VICTIM = AgentId("send_email")
@@ -134,7 +134,7 @@ async def test_people_with_curl_sign_one_request(operator: Operator, tmp_path: P
         "content-type": "application/json",
         "ce-id": "by-hand-1",
     }
-    async with httpx.AsyncClient(timeout=30) as http:
+    async with httpx2.AsyncClient(timeout=30) as http:
         answer = await http.post(url, content=body.read_bytes(), headers=headers)
         assert answer.status_code == 200, answer.text
         other = await http.post(url, content=body.read_bytes() + b" ", headers=headers)

@@ -9,13 +9,13 @@ import signal
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
-import httpx
+import httpx2
 import pytest
 
 from local_stack import Stack
 from operating import ModelCalls, Operator
 from runaways import Ball, Outcome, Runaways, runaways_playing
-from signalbox.names import CorrelationId
+from signalbox.protocol.names import CorrelationId
 from traffic import eventually
 
 HOPS, VISITS, TOKENS, DEADLINE = 12, 3, 200_000, timedelta(hours=24)
@@ -23,7 +23,7 @@ HOPS, VISITS, TOKENS, DEADLINE = 12, 3, 200_000, timedelta(hours=24)
 
 @pytest.fixture(scope="module")
 async def runaways(stack: Stack) -> AsyncIterator[Runaways]:
-    async with httpx.AsyncClient(timeout=10) as http, runaways_playing(Operator(stack, http)) as playing:
+    async with httpx2.AsyncClient(timeout=10) as http, runaways_playing(Operator(stack, http)) as playing:
         yield playing
 
 

@@ -8,7 +8,7 @@ from email.parser import BytesParser
 from pathlib import Path
 
 from operating import FINAL, ModelCalls, Operator, lead
-from signalbox.names import AGENT_MESSAGES
+from signalbox.protocol.names import AGENT_MESSAGES
 
 
 async def test_a_posted_lead_is_scheduled_and_its_timeline_tells_the_whole_journey(

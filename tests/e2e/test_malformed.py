@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from malformed_examples import MalformedExample, load
 from operating import ModelCalls, Operator, lead
-from signalbox.dead_letters import DeadLetter
-from signalbox.governance.malformed import MalformedExample, load
 from signalbox.kafka import Producer
-from signalbox.names import dead_letter_topic
-from signalbox.records import Draft
+from signalbox.protocol.dead_letters import DeadLetter
+from signalbox.protocol.names import dead_letter_topic
+from signalbox.protocol.records import Draft
 
 EXAMPLES = load(Path(__file__).resolve().parents[2] / "examples" / "malformed")
 

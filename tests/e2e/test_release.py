@@ -19,7 +19,7 @@ from operating import Operator, lead
 _T = TypeVar("_T")
 _SERVICE = "lead_scoring"
 _PARTS = (
-    *("Makefile", "constraints.txt", "pyproject.toml", "examples", "contracts", "libs/signalbox"),
+    *("Makefile", "constraints.txt", "pyproject.toml", "examples", "contracts", "libs"),
     *(f"services/{_SERVICE}", "tests/conftest.py", "tests/support", f"tests/unit/{_SERVICE}"),
 )
 

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from confluent_kafka.admin import AdminClient, ConfigResource, ConsumerGroupDescription
 
@@ -20,7 +20,7 @@ from local_stack import Stack, processes
 from local_stack.instances import kind_of
 from local_stack.services import ORCHESTRATOR
 from operating import Operator, lead
-from signalbox.names import AGENT_MESSAGES
+from signalbox.protocol.names import AGENT_MESSAGES
 from traffic import eventually
 
 pytestmark = pytest.mark.real_kafka
@@ -48,7 +48,7 @@ def cluster(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
 
 @pytest.fixture
 async def operator(cluster: Stack) -> AsyncIterator[Operator]:
-    async with httpx.AsyncClient(timeout=10) as http:
+    async with httpx2.AsyncClient(timeout=10) as http:
         yield Operator(cluster, http)
 
 

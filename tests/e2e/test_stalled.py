@@ -10,7 +10,7 @@ import psutil
 
 from operating import Operator, lead
 from signalbox.kafka import GroupConsumer, Partition
-from signalbox.names import AGENT_ROUTES
+from signalbox.protocol.names import AGENT_ROUTES
 from traffic import eventually
 
 AGENT = "lead_scoring"

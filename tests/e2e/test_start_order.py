@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from local_stack import Stack
@@ -32,7 +32,7 @@ def stack_without_agents(tmp_path: Path, root: Path) -> Iterator[Stack]:
 
 @pytest.fixture
 async def operator(stack_without_agents: Stack) -> AsyncIterator[Operator]:
-    async with httpx.AsyncClient(timeout=10) as http:
+    async with httpx2.AsyncClient(timeout=10) as http:
         yield Operator(stack_without_agents, http)
 
 

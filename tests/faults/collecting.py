@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import fastavro
-import httpx
+import httpx2
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 from sqlalchemy.engine import make_url
 
@@ -33,7 +33,7 @@ from evidence import (
 )
 from fault import AGENTS, World
 from history import told_by
-from signalbox.records import Record
+from signalbox.protocol.records import Record
 from workload import bootstrap_servers, registry_api
 
 _FRAME: Final = 5
@@ -68,7 +68,7 @@ def collected(world: World, history: Path, memory: Iterable[Memory]) -> Evidence
         answers=tuple(answer for agent in AGENTS for answer in _answers(world, data, agent)),
         model_calls=tuple(ModelCall(one["task"], one["message_id"]) for one in lines(world.model_calls)),
         memory=tuple(memory),
-        stats=httpx.get(f"{world.stack.addresses['console']}/api/stats", timeout=60)
+        stats=httpx2.get(f"{world.stack.addresses['console']}/api/stats", timeout=60)
         .raise_for_status()
         .json(),
         forged_to=tuple(
@@ -155,7 +155,7 @@ class _Schemas:
         """Decode a framed record with the schema that it was written with."""
         schema_id = int.from_bytes(value[1:_FRAME], "big")
         if schema_id not in self._known:
-            answer = httpx.get(f"{self._registry}/schemas/ids/{schema_id}", timeout=30).raise_for_status()
+            answer = httpx2.get(f"{self._registry}/schemas/ids/{schema_id}", timeout=30).raise_for_status()
             self._known[schema_id] = fastavro.parse_schema(json.loads(answer.json()["schema"]))
         datum = fastavro.schemaless_reader(io.BytesIO(value[_FRAME:]), self._known[schema_id], None)
         assert isinstance(datum, dict)

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 from history import MARK, Injection, Sending
-from signalbox.records import Record
+from signalbox.protocol.records import Record
 
 MESSAGES: Final = "agent_messages"
 INCOMING: Final = "incoming_leads"

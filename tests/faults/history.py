@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from fault import Kind, append_line
-from signalbox.names import Headers
+from signalbox.protocol.names import Headers
 
 MARK: Final = "fault_test"
 """The header that ties a record which the test wrote itself to its line in the history."""

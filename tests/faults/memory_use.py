@@ -9,7 +9,7 @@ import psutil
 
 from evidence import Memory
 from local_stack import Stack
-from signalbox.errors import ConfigurationError
+from signalbox.protocol.errors import ConfigurationError
 
 _EVERY_S: Final = 1.0
 _MIB: Final = 1024 * 1024

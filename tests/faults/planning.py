@@ -9,12 +9,12 @@ from itertools import cycle, islice
 from typing import Any, Final, TypeAlias
 
 from history import MARK, End, Sending, Way, digest_of
+from malformed_examples import MalformedExample
 from signalbox.avro import ParsedSchema, encode
-from signalbox.envelope import correlation_id_of, derived_id
-from signalbox.governance.malformed import MalformedExample
-from signalbox.names import AGENT_MESSAGES, INCOMING_LEADS, Headers, LeadId, SchemaId
-from signalbox.reasons import Reason
-from signalbox.records import Draft
+from signalbox.protocol.envelope import correlation_id_of, derived_id
+from signalbox.protocol.names import AGENT_MESSAGES, INCOMING_LEADS, Headers, LeadId, SchemaId
+from signalbox.protocol.reasons import Reason
+from signalbox.protocol.records import Draft
 from traffic_kinds import KINDS, LeadKind, asking_for
 
 MALFORMED_SHARE: Final = 0.1

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import httpx
+import httpx2
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from evidence import REGISTRATIONS, TOPICS
@@ -75,9 +75,9 @@ class Quiet:
     def _stats(self) -> Mapping[str, int]:
         try:
             stats: dict[str, int] = (
-                httpx.get(f"{self._console}/api/stats", timeout=10).raise_for_status().json()
+                httpx2.get(f"{self._console}/api/stats", timeout=10).raise_for_status().json()
             )
-        except httpx.HTTPError:
+        except httpx2.HTTPError:
             return {}
         return stats
 

@@ -219,7 +219,7 @@ def main() -> int:
     """Run once; 0 when it passed, 130 when it was told to end and has stopped what it started."""
     arguments = _parser().parse_args()
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
     run_dir = Path(tempfile.mkdtemp(prefix="signalbox-faults-"))
     try:
         verdict = asyncio.run(Run(options_of(arguments, run_dir)).verdict())

@@ -8,16 +8,16 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
+import httpx2
 
 from history import History
 from local_stack import Stack
+from malformed_examples import load
 from planning import Contract, Ingredients, Planned
 from signalbox.avro import parse
-from signalbox.errors import Unavailable
-from signalbox.governance.malformed import load
 from signalbox.kafka import KafkaSettings, Producer
-from signalbox.names import SchemaId
+from signalbox.protocol.errors import Unavailable
+from signalbox.protocol.names import SchemaId
 
 _AT_ONCE: Final = 16
 _FLOWING: Final = 5
@@ -51,7 +51,7 @@ class Workload:
             NotAccepted: something could not be sent.
         """
         try:
-            async with httpx.AsyncClient(timeout=_ANSWER_S) as http, asyncio.TaskGroup() as sending:
+            async with httpx2.AsyncClient(timeout=_ANSWER_S) as http, asyncio.TaskGroup() as sending:
                 for planned in self._planned:
                     await self._allowed.acquire()
                     await self._slots.acquire()
@@ -69,7 +69,7 @@ class Workload:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._flowing.wait(), _EVERYTHING_SENT_S)
 
-    async def _send(self, http: httpx.AsyncClient, planned: Planned) -> None:
+    async def _send(self, http: httpx2.AsyncClient, planned: Planned) -> None:
         try:
             self._history.sending(planned.sending)
             async with asyncio.timeout(_EVERYTHING_SENT_S):
@@ -87,11 +87,11 @@ class Workload:
         finally:
             self._slots.release()
 
-    async def _post(self, http: httpx.AsyncClient, fields: Mapping[str, Any]) -> None:
+    async def _post(self, http: httpx2.AsyncClient, fields: Mapping[str, Any]) -> None:
         while True:
             try:
                 answer = await http.post(f"{self._capture}/leads", json=fields)
-            except httpx.TransportError:
+            except httpx2.TransportError:
                 await asyncio.sleep(_PAUSE_S)
                 continue
             if answer.status_code == HTTPStatus.ACCEPTED:
@@ -122,7 +122,7 @@ def bootstrap_servers(stack: Stack) -> str:
 async def ingredients(stack: Stack, root: Path) -> Ingredients:
     """Ask the registry for the contracts in use, and make each malformed example."""
     registry = registry_api(stack)
-    async with httpx.AsyncClient(base_url=registry, timeout=30) as http:
+    async with httpx2.AsyncClient(base_url=registry, timeout=30) as http:
         captured, profiled = [
             await _contract(http, name) for name in ("sdr.LeadCaptured", "sdr.LeadProfiled")
         ]
@@ -135,6 +135,6 @@ def registry_api(stack: Stack) -> str:
     return stack.addresses["registry"]
 
 
-async def _contract(http: httpx.AsyncClient, subject: str) -> Contract:
+async def _contract(http: httpx2.AsyncClient, subject: str) -> Contract:
     answer = (await http.get(f"/subjects/{subject}/versions/latest")).raise_for_status().json()
     return Contract(SchemaId(answer["id"]), parse(answer["schema"]))

@@ -21,15 +21,15 @@ from typing import Any
 # Run as a script, too; pytest has this folder on its path by itself.
 sys.path.append(str(Path(__file__).resolve().parents[1] / "support"))
 
-import signalbox_contracts
+import committed_contracts
 from fuzz_command import run, show
 from memory_registry import SDR, MemoryRegistry, headers, impatient_gate, record
 from signalbox.avro import decode, encode, parse, unframe
-from signalbox.errors import Refusal
-from signalbox.governance import Accepted, Gate
-from signalbox.names import INCOMING_LEADS, SchemaId
-from signalbox.reasons import Reason
-from signalbox.records import Record
+from signalbox.gate import Accepted, Gate
+from signalbox.protocol.errors import Refusal
+from signalbox.protocol.names import INCOMING_LEADS, SchemaId
+from signalbox.protocol.reasons import Reason
+from signalbox.protocol.records import Record
 
 GATE_REASONS = tuple(Reason)[:9]
 SLOW_S = 0.05
@@ -110,7 +110,7 @@ DATA_BY_TYPE = dict(data())
 def fuzzed_registry() -> tuple[MemoryRegistry, dict[str, SchemaId]]:
     """Register the contracts, an odd schema with every type, and a schema for each reason that takes one."""
     registry = MemoryRegistry()
-    ids = {name: registry.register(name, signalbox_contracts.schema_text(name)) for name in SDR}
+    ids = {name: registry.register(name, committed_contracts.schema_text(name)) for name in SDR}
     ids[ODD] = registry.register(ODD, ODD_SCHEMA)
     recursive = _record("LeadScored", {"name": "next", "type": ["null", "sdr.LeadScored"]})
     nulls = _record("LeadScored", {"name": "x", "type": {"type": "array", "items": "null"}})
@@ -131,7 +131,7 @@ def _record(name: str, *fields: dict[str, Any]) -> dict[str, Any]:
 def corpus(ids: dict[str, SchemaId]) -> list[Record]:
     seeds = []
     for name, datum in data():
-        value = encode(ids[name], parse(signalbox_contracts.schema_text(name)), datum)
+        value = encode(ids[name], parse(committed_contracts.schema_text(name)), datum)
         seeds.append(record(value, headers(name)))
     captured = seeds[0]
     seeds.append(replace(captured, topic=INCOMING_LEADS, headers=()))

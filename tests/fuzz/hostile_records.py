@@ -8,8 +8,8 @@ from typing import Final
 
 from gate_fuzz import Mutator
 from limited_broker import Limits, batch_bytes
-from signalbox.names import AGENT_MESSAGES, AGENT_ROUTES, GOVERNANCE_AUDIT, INCOMING_LEADS
-from signalbox.records import Record
+from signalbox.protocol.names import AGENT_MESSAGES, AGENT_ROUTES, GOVERNANCE_AUDIT, INCOMING_LEADS
+from signalbox.protocol.records import Record
 
 AT_ONCE: Final = 25
 GOOD: Final = "as the catalog says"

@@ -12,9 +12,9 @@ import time
 from dataclasses import dataclass, field
 
 from fuzz_command import run, show
-from signalbox.texts import without_hidden
-from signalbox.tools.pages import TEXT_LIMIT, page_text
-from signalbox.tools.website import BYTE_LIMIT
+from signalbox_agent.texts import without_hidden
+from signalbox_agent.tools.pages import TEXT_LIMIT, page_text
+from signalbox_agent.tools.website import BYTE_LIMIT
 
 SLOW_S = 1.0
 SHOWN = 120

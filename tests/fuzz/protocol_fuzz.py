@@ -28,16 +28,16 @@ from fuzz_command import run, show
 from http_answers import Asked, answering, said
 from memory_registry import headers, record, sdr_admission
 from orchestrator.router import Router
-from signalbox.agent import AgentDefinition
 from signalbox.avro import Limits, encode, parse
-from signalbox.envelope import Envelope
-from signalbox.errors import Unavailable
-from signalbox.governance import Accepted, Contracts, Gate
-from signalbox.governance.schemas import WriterSchemas
-from signalbox.kafka import Registry, RegistrySettings
+from signalbox.gate import Accepted, Contracts, Gate
+from signalbox.gate.schemas import WriterSchemas
 from signalbox.models import Model, ModelSettings
-from signalbox.names import SchemaId
-from signalbox.records import Record
+from signalbox.protocol.agent_definition import AgentDefinition
+from signalbox.protocol.envelope import Envelope
+from signalbox.protocol.errors import Unavailable
+from signalbox.protocol.names import SchemaId
+from signalbox.protocol.records import Record
+from signalbox.registry.client import Registry, RegistrySettings
 
 S = "sdr.LeadScored"
 JSON = "application/json"

@@ -36,16 +36,16 @@ from orchestrator.outcomes import Outcome, Rejections, Route, Routes, original_o
 from orchestrator.router import Choice
 from orchestrator.routing import Routing
 from orchestrator.workflow_usage import WorkflowUsages
-from signalbox import reasons
-from signalbox.control import ControlRecords
-from signalbox.dead_letters import DeadLetter
-from signalbox.governance import Accepted
+from signalbox.control.models import RouteDecided
+from signalbox.gate import Accepted
+from signalbox.gate.control_records import ControlRecords
 from signalbox.kafka import KafkaSettings, Partition
-from signalbox.lesser_letters import completed, leaves_out
-from signalbox.names import AGENT_MESSAGES, AGENT_ROUTES, INCOMING_LEADS, AgentId
-from signalbox.records import Record
+from signalbox.protocol import reasons
+from signalbox.protocol.dead_letters import DeadLetter
+from signalbox.protocol.lesser_dead_letters import completed, leaves_out
+from signalbox.protocol.names import AGENT_MESSAGES, AGENT_ROUTES, INCOMING_LEADS, AgentId
+from signalbox.protocol.records import Record
 from signalbox.telemetry import Readiness
-from signalbox_contracts.control import RouteDecided
 
 SLOW_S: Final = 60.0
 """What one batch may take, of which nothing is ever more than a moment's work: a jam, and no slow machine."""

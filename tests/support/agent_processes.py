@@ -15,17 +15,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import sqlalchemy as sql
 
+from committed_contracts import schema_text
 from local_stack.ports import free_ports
-from signalbox.agent.http import messages_url, request_headers
 from signalbox.avro import encode, parse
-from signalbox.envelope import Envelope, correlation_id_of
-from signalbox.kafka import KafkaSettings, Registry, RegistrySettings, read_to_end
-from signalbox.names import AGENT_MESSAGES, LeadId, MessageId, RecordType, SchemaId, Subject
-from signalbox.records import Record
-from signalbox_contracts import schema_text
+from signalbox.kafka import KafkaSettings, read_to_end
+from signalbox.protocol.agent_http import messages_url, request_headers
+from signalbox.protocol.envelope import Envelope, correlation_id_of
+from signalbox.protocol.names import AGENT_MESSAGES, LeadId, MessageId, RecordType, SchemaId, Subject
+from signalbox.protocol.records import Record
+from signalbox.registry.client import Registry, RegistrySettings
 from signing import by_keys_in
 
 _DEADLINE_S = 60.0
@@ -61,13 +62,13 @@ class AgentProcess:
         until(self._is_ready, "the agent is ready")
         return self
 
-    def take(self, message: Posted) -> httpx.Response:
+    def take(self, message: Posted) -> httpx2.Response:
         url, auth = messages_url(self.url), by_keys_in(self.keys, self.agent)
-        return httpx.post(url, content=message.body, headers=message.headers, auth=auth, timeout=_DEADLINE_S)
+        return httpx2.post(url, content=message.body, headers=message.headers, auth=auth, timeout=_DEADLINE_S)
 
     def in_flight(self) -> int:
         """Return how many messages are worked on or wait."""
-        lines = httpx.get(f"{self.url}/metrics").text.splitlines()
+        lines = httpx2.get(f"{self.url}/metrics").text.splitlines()
         found = [line for line in lines if line.startswith("signalbox_agent_in_flight{")]
         return int(float(found[0].rpartition(" ")[2])) if found else 0
 
@@ -78,8 +79,8 @@ class AgentProcess:
     def _is_ready(self) -> bool:
         assert self.child.poll() is None, self.log.read_text()
         try:
-            return httpx.get(f"{self.url}/readyz").is_success
-        except httpx.TransportError:
+            return httpx2.get(f"{self.url}/readyz").is_success
+        except httpx2.TransportError:
             return False
 
 
@@ -111,7 +112,7 @@ class AgentProcesses:
         self._afterwards.callback(child.kill)
         return AgentProcess(child, f"http://127.0.0.1:{port}", agent, self.folder / "keys", log_file)
 
-    def give(self, agent: AgentProcess, message: Posted) -> "Future[httpx.Response]":
+    def give(self, agent: AgentProcess, message: Posted) -> "Future[httpx2.Response]":
         """Post a message whose answer may never come."""
         return self._threads.submit(agent.take, message)
 

@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime
 
-from signalbox.records import Record
-from signalbox_contracts.control import AgentInput, AgentOutput, AgentRegistered
+from signalbox.control.models import AgentInput, AgentOutput, AgentRegistered
+from signalbox.protocol.records import Record
 
 ENDPOINT = "http://127.0.0.1:8199"
 

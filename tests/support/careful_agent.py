@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from signalbox.agent import Agent, AgentDefinition, Message, Work, bound, serve
-from signalbox_contracts import schema_text
+from committed_contracts import schema_text
+from signalbox.protocol.agent_definition import AgentDefinition
+from signalbox_agent import Agent, Message, Work, bound, serve
 from signalbox_contracts.sdr import LeadProfiled, LeadScored
 
 NOTES = Path(os.environ["NOTES"])

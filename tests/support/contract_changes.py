@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from checkout import Checkout
-from signalbox.names import AGENT_MESSAGES, RecordType
+from signalbox.protocol.names import AGENT_MESSAGES, RecordType
 
 SCORED: Final = RecordType("sdr.LeadScored")
 RATED: Final = RecordType("sdr.LeadRated")

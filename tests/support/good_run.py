@@ -27,9 +27,9 @@ from evidence import (
     said,
 )
 from history import MARK, End, Sending, Way, digest_of
-from signalbox.envelope import correlation_id_of
-from signalbox.names import Headers, LeadId
-from signalbox.records import Record
+from signalbox.protocol.envelope import correlation_id_of
+from signalbox.protocol.names import Headers, LeadId
+from signalbox.protocol.records import Record
 
 GOOD: Final = "good"
 STUDENT: Final = "student"

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from in_memory import MemoryRegistry
-from signalbox.agent import Agent, Message, TaskModel, Work
-from signalbox.agent.contracts import OwnContracts
-from signalbox.envelope import Envelope, correlation_id_of
 from signalbox.models import Model, ModelRefused, ModelSettings
-from signalbox.names import LeadId, MessageId, RecordType
+from signalbox.protocol.envelope import Envelope, correlation_id_of
+from signalbox.protocol.names import LeadId, MessageId, RecordType
 from signalbox.telemetry import logger
+from signalbox_agent import Agent, Message, TaskModel, Work
+from signalbox_agent.contracts import OwnContracts
 from signalbox_contracts.sdr import Lead
 
 NOW = datetime(2030, 5, 6, 7, 8, 9, tzinfo=UTC)

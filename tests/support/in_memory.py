@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass, field
 
-from signalbox.agent import Agent
+from committed_contracts import schema_text
 from signalbox.avro import parse
-from signalbox.errors import Unavailable
-from signalbox.governance.registry import SchemaVersion
-from signalbox.names import SchemaId, Subject
-from signalbox.records import Draft
-from signalbox_contracts import schema_text
+from signalbox.protocol.errors import Unavailable
+from signalbox.protocol.names import SchemaId, Subject
+from signalbox.protocol.records import Draft
+from signalbox.registry.port import SchemaVersion
+from signalbox_agent import Agent
 
 
 @dataclass

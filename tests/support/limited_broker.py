@@ -13,11 +13,11 @@ from typing import Any, Final
 
 from confluent_kafka import KafkaError
 
-from signalbox.contracts.catalog import Catalog
+from signalbox.catalog import Catalog
 from signalbox.kafka import Partition
 from signalbox.kafka.consumer import Batch
 from signalbox.kafka.faults import producing, refused
-from signalbox.records import Draft, Record
+from signalbox.protocol.records import Draft, Record
 
 CLIENT_BYTES: Final = 64 * 1024 * 1024
 _BATCH_OVERHEAD: Final = 61

@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-import signalbox_contracts
+import committed_contracts
 from gate_fuzz import DATA_BY_TYPE
 from memory_registry import MemoryRegistry
 from signalbox.avro import encode, parse
-from signalbox.dead_letters import DeadLetter, dead_letter
-from signalbox.envelope import Envelope, correlation_id_of
-from signalbox.errors import Refusal, Unavailable
-from signalbox.names import AGENT_MESSAGES, Headers, LeadId, MessageId, RecordType
-from signalbox.reasons import Reason, Stage
-from signalbox.records import Draft, Record
+from signalbox.protocol.dead_letters import DeadLetter, dead_letter
+from signalbox.protocol.envelope import Envelope, correlation_id_of
+from signalbox.protocol.errors import Refusal, Unavailable
+from signalbox.protocol.names import AGENT_MESSAGES, Headers, LeadId, MessageId, RecordType
+from signalbox.protocol.reasons import Reason, Stage
+from signalbox.protocol.records import Draft, Record
 
 SCORED = RecordType("sdr.LeadScored")
 _CATALOG = Path(__file__).resolve().parents[2] / "contracts" / "catalog.yaml"
@@ -66,7 +66,7 @@ class MemoryBroker:
 
     def framed(self, record_type: str, /, **changes: Any) -> bytes:
         """Frame a record: one that the gate lets pass, but for the ``changes``."""
-        text = signalbox_contracts.schema_text(record_type)
+        text = committed_contracts.schema_text(record_type)
         datum = DATA_BY_TYPE.get(record_type, {}) | changes
         return encode(self.registry.register(record_type, text), parse(text), datum)
 
@@ -142,5 +142,5 @@ def broker_behind_dead_letters(monkeypatch: pytest.MonkeyPatch, keys: Path) -> M
         "read_at": broker.read_at,
     }
     for name, stands in stand_ins.items():
-        monkeypatch.setattr(f"signalbox.replay.service.{name}", stands)
+        monkeypatch.setattr(f"signalbox_operations.replay.service.{name}", stands)
     return broker

@@ -8,13 +8,14 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import signalbox_contracts
+import committed_contracts
 from signalbox.avro import Limits
-from signalbox.errors import Unavailable
-from signalbox.governance import Contracts, Gate, SchemaVersion
-from signalbox.governance.schemas import WriterSchemas
-from signalbox.names import AGENT_MESSAGES, INCOMING_LEADS, Headers, RecordType, SchemaId, Subject
-from signalbox.records import Record
+from signalbox.gate import Contracts, Gate
+from signalbox.gate.schemas import WriterSchemas
+from signalbox.protocol.errors import Unavailable
+from signalbox.protocol.names import AGENT_MESSAGES, INCOMING_LEADS, Headers, RecordType, SchemaId, Subject
+from signalbox.protocol.records import Record
+from signalbox.registry.port import SchemaVersion
 
 DEFAULTS = Limits()
 SDR = (
@@ -48,9 +49,9 @@ class MemoryRegistry:
 
     def register_committed(self, namespace: str = "") -> None:
         """Register the committed contracts, each as version 1; of one ``namespace``, or all."""
-        for record_type in signalbox_contracts.record_types():
+        for record_type in committed_contracts.record_types():
             if record_type.startswith(namespace):
-                self.register(record_type, signalbox_contracts.schema_text(record_type))
+                self.register(record_type, committed_contracts.schema_text(record_type))
 
     def soft_delete(self, subject: str, version: int) -> None:
         self._deleted.add((Subject(subject), version))

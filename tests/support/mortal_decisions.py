@@ -8,8 +8,8 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from orchestrator.consume.crash_journal import CrashJournal
-from signalbox.errors import Refusal
-from signalbox.records import Draft, Record
+from signalbox.protocol.errors import Refusal
+from signalbox.protocol.records import Draft, Record
 
 LIMIT = 3
 

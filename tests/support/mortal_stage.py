@@ -9,11 +9,11 @@ from pathlib import Path
 
 from orchestrator.consume.crash_journal import CrashJournal
 from orchestrator.consume.stage import Stage
-from signalbox import reasons
-from signalbox.dead_letters import dead_letter
-from signalbox.errors import Refusal
 from signalbox.kafka import GroupConsumer, KafkaSettings, TransactionalProducer
-from signalbox.records import Draft, Record
+from signalbox.protocol import reasons
+from signalbox.protocol.dead_letters import dead_letter
+from signalbox.protocol.errors import Refusal
+from signalbox.protocol.records import Draft, Record
 from signalbox.telemetry import Readiness
 
 

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from local_stack import Stack
-from signalbox.envelope import correlation_id_of
 from signalbox.kafka import KafkaSettings, read_to_end
-from signalbox.names import AGENT_MESSAGES, CorrelationId, LeadId
-from signalbox.records import Record
+from signalbox.protocol.envelope import correlation_id_of
+from signalbox.protocol.names import AGENT_MESSAGES, CorrelationId, LeadId
+from signalbox.protocol.records import Record
 
 
 def free_port() -> int:
@@ -48,7 +48,7 @@ class Operator:
     """A person with curl: posts leads, reads the console, looks into the topics."""
 
     stack: Stack
-    http: httpx.AsyncClient
+    http: httpx2.AsyncClient
 
     @property
     def kafka(self) -> KafkaSettings:
@@ -70,13 +70,13 @@ class Operator:
             while True:
                 try:
                     return await self.post(lead_id=lead_id, **fields)
-                except httpx.TransportError:
+                except httpx2.TransportError:
                     await asyncio.sleep(0.2)
 
     async def journey(self, lead_id: str) -> dict[str, Any]:
         try:
             answer = await self.http.get(f"{self.stack.addresses['console']}/api/leads/{lead_id}")
-        except httpx.TransportError:
+        except httpx2.TransportError:
             return {"status": "console away", "timeline": []}
         if answer.status_code == 404:
             return {"status": "unseen", "timeline": []}

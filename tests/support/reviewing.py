@@ -8,14 +8,14 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-import httpx
+import httpx2
 
 import sixth_agent
 from operating import Operator, free_port
 from signalbox.avro import encode, parse
-from signalbox.envelope import Envelope, correlation_id_of
-from signalbox.names import AGENT_MESSAGES, LeadId, MessageId, RecordType, SchemaId
-from signalbox.records import Draft
+from signalbox.protocol.envelope import Envelope, correlation_id_of
+from signalbox.protocol.names import AGENT_MESSAGES, LeadId, MessageId, RecordType, SchemaId
+from signalbox.protocol.records import Draft
 
 
 @asynccontextmanager
@@ -73,5 +73,5 @@ async def _register_contract(operator: Operator) -> SchemaId:
 async def _is_ready(operator: Operator, port: int) -> bool:
     try:
         return (await operator.http.get(f"http://127.0.0.1:{port}/readyz")).is_success
-    except httpx.TransportError:
+    except httpx2.TransportError:
         return False

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-import signalbox_contracts
+import committed_contracts
 from memory_broker import read_from
 from memory_registry import SDR, MemoryRegistry, impatient_gate
 from orchestrator.directory import Directory
@@ -21,13 +21,20 @@ from orchestrator.routing import Routing
 from orchestrator.selection import Selection
 from orchestrator.workflow_usage import WorkflowUsages
 from signalbox.avro import encode, parse
-from signalbox.contracts.catalog import Catalog
-from signalbox.control import ControlRecords
-from signalbox.dead_letters import DeadLetter
-from signalbox.envelope import Envelope
+from signalbox.catalog import Catalog
+from signalbox.control.models import (
+    AgentInput,
+    AgentOutput,
+    AgentRegistered,
+    MessageRejected,
+    RouteDecided,
+)
+from signalbox.gate.control_records import ControlRecords
 from signalbox.kafka import KafkaSettings, Partition
 from signalbox.models import Completion, Model, ModelRefused, ModelSettings
-from signalbox.names import (
+from signalbox.protocol.dead_letters import DeadLetter
+from signalbox.protocol.envelope import Envelope
+from signalbox.protocol.names import (
     AGENT_MESSAGES,
     AGENT_REGISTRY,
     GOVERNANCE_AUDIT,
@@ -37,15 +44,8 @@ from signalbox.names import (
     MessageId,
     RecordType,
 )
-from signalbox.records import Draft, Record, written
+from signalbox.protocol.records import Draft, Record, written
 from signalbox.telemetry import Readiness
-from signalbox_contracts.control import (
-    AgentInput,
-    AgentOutput,
-    AgentRegistered,
-    MessageRejected,
-    RouteDecided,
-)
 
 ASKED: Final = RecordType("demo.Asked")
 ANSWERED: Final = RecordType("demo.Answered")
@@ -75,7 +75,7 @@ def agent_of(route: Draft) -> bytes | None:
 
 def _contract(record_type: RecordType) -> str:
     if record_type in SDR:
-        return signalbox_contracts.schema_text(record_type)
+        return committed_contracts.schema_text(record_type)
     return json.dumps({"type": "record", "name": record_type, "fields": [{"name": "text", "type": "string"}]})
 
 

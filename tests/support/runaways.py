@@ -19,12 +19,13 @@ from fastapi import FastAPI, Request
 
 from operating import Operator, free_port
 from serving import serving
-from signalbox.agent.http import parse_request
 from signalbox.avro import decode, encode, parse, unframe
-from signalbox.control import ControlRecords, record_type_of
-from signalbox.envelope import Envelope, correlation_id_of, derived_id
-from signalbox.kafka import Producer, Registry, RegistrySettings
-from signalbox.names import (
+from signalbox.control.models import AgentRegistered
+from signalbox.gate.control_records import ControlRecords, record_type_of
+from signalbox.kafka import Producer
+from signalbox.protocol.agent_http import parse_request
+from signalbox.protocol.envelope import Envelope, correlation_id_of, derived_id
+from signalbox.protocol.names import (
     AGENT_MESSAGES,
     AGENT_REGISTRY,
     AGENT_ROUTES,
@@ -36,8 +37,8 @@ from signalbox.names import (
     SchemaId,
     dead_letter_topic,
 )
-from signalbox.records import Draft, Record
-from signalbox_contracts.control import AgentRegistered
+from signalbox.protocol.records import Draft, Record
+from signalbox.registry.client import Registry, RegistrySettings
 from signing import signed_in
 
 AGENTS: Final = 5

@@ -5,13 +5,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
+from committed_contracts import schema_text
 from contract_changes import SCORED
 from operating import lead
 from signalbox.avro import encode, parse
-from signalbox.envelope import Envelope, correlation_id_of
-from signalbox.names import AGENT_MESSAGES, LeadId, MessageId, RecordType, SchemaId
-from signalbox.records import Draft, Record
-from signalbox_contracts import schema_text
+from signalbox.protocol.envelope import Envelope, correlation_id_of
+from signalbox.protocol.names import AGENT_MESSAGES, LeadId, MessageId, RecordType, SchemaId
+from signalbox.protocol.records import Draft, Record
 from traffic import Traffic, source_of, written_with
 
 DRAFTED: Final = RecordType("sdr.CampaignDrafted")

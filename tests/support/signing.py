@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-import httpx
+import httpx2
 
-from signalbox.names import AGENT_REGISTRY, AgentId
-from signalbox.records import Draft, Record
+from signalbox.protocol.names import AGENT_REGISTRY, AgentId
+from signalbox.protocol.records import Draft, Record
 from signalbox.trust import (
     ORCHESTRATOR,
     Doorkeeper,
@@ -25,7 +25,7 @@ ORCHESTRATORS_KEY: Final = SigningKey.generate()
 AGENTS_KEY: Final = SigningKey.generate()
 
 
-class SignedAs(httpx.Auth):
+class SignedAs(httpx2.Auth):
     """Signs each request to one agent, of just what goes over the wire."""
 
     requires_request_body = True
@@ -43,7 +43,7 @@ class SignedAs(httpx.Auth):
         self._issuer = issuer
         self._away_s = away_s
 
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+    def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
         token = token_for(
             parts_of(request), self._agent, self._key, self._issuer, at=time.time() + self._away_s
         )
@@ -51,7 +51,7 @@ class SignedAs(httpx.Auth):
         yield request
 
 
-def parts_of(request: httpx.Request) -> RequestParts:
+def parts_of(request: httpx2.Request) -> RequestParts:
     """Return a request that a client made as an agent will see it."""
     headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw)
     return RequestParts(request.method, request.url.raw_path.decode(), headers, request.content)

@@ -9,8 +9,9 @@ from typing import Final
 
 from pydantic import BaseModel
 
-from signalbox.agent import Agent, AgentDefinition, Message, Work, bound, serve
-from signalbox_contracts import schema_text
+from committed_contracts import schema_text
+from signalbox.protocol.agent_definition import AgentDefinition
+from signalbox_agent import Agent, Message, Work, bound, serve
 from signalbox_contracts.sdr import Lead, LeadScored, NextStep
 
 RECORD_TYPE: Final = "demo.ReviewAsked"

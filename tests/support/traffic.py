@@ -9,9 +9,9 @@ import pytest
 
 from operating import Operator
 from signalbox.avro import unframe
-from signalbox.dead_letters import DeadLetter
-from signalbox.names import AGENT_MESSAGES, AGENT_ROUTES, MessageId, SchemaId, dead_letter_topic
-from signalbox.records import Record
+from signalbox.protocol.dead_letters import DeadLetter
+from signalbox.protocol.names import AGENT_MESSAGES, AGENT_ROUTES, MessageId, SchemaId, dead_letter_topic
+from signalbox.protocol.records import Record
 
 _T = TypeVar("_T")
 _FATES = (AGENT_ROUTES, dead_letter_topic(AGENT_MESSAGES))

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-import httpx
+import httpx2
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
@@ -24,7 +24,7 @@ from local_stack.ports import free_ports
 from mongo_server import MongoServer
 from operating import FINAL, Operator
 from signalbox.avro import unframe
-from signalbox.names import INCOMING_LEADS
+from signalbox.protocol.names import INCOMING_LEADS
 from verification.postgres import Postgres
 from verification.worker import ConnectError, Worker, configuration
 
@@ -116,7 +116,7 @@ class Verification:
     async def arrive(self, what: str, lead_ids: Iterable[str]) -> None:
         """Wait until these leads are scheduled, and hold their records against what intake expects."""
         wanted = list(lead_ids)
-        async with httpx.AsyncClient(timeout=30) as http:
+        async with httpx2.AsyncClient(timeout=30) as http:
             operator = Operator(self.stack, http)
             began = time.monotonic()
             states: dict[str, str] = {}
@@ -134,7 +134,7 @@ class Verification:
     async def refused(self, lead_id: str) -> None:
         """Wait until this lead is a dead letter."""
         deadline = time.monotonic() + _PATIENCE_S
-        async with httpx.AsyncClient(timeout=30) as http:
+        async with httpx2.AsyncClient(timeout=30) as http:
             while not (found := await self._dead_letter_of(http, lead_id)):
                 if time.monotonic() > deadline:
                     self.say(f"{lead_id} did not become a dead letter", well=False)
@@ -142,7 +142,7 @@ class Verification:
                 await asyncio.sleep(0.3)
         self.say(f"a row that breaks a data rule: {found['reason']} ({found.get('field', '')})")
 
-    async def _dead_letter_of(self, http: httpx.AsyncClient, lead_id: str) -> dict[str, Any]:
+    async def _dead_letter_of(self, http: httpx2.AsyncClient, lead_id: str) -> dict[str, Any]:
         answer = await http.get(f"{self.stack.addresses['console']}/api/dead-letters")
         answer.raise_for_status()
         listed = answer.json()
@@ -152,9 +152,9 @@ class Verification:
     def versions(self) -> dict[str, list[int]]:
         """Return the registered versions of every subject."""
         registry = self.stack.addresses["registry"]
-        subjects = httpx.get(f"{registry}/subjects", timeout=30).raise_for_status().json()
+        subjects = httpx2.get(f"{registry}/subjects", timeout=30).raise_for_status().json()
         return {
-            name: httpx.get(f"{registry}/subjects/{name}/versions", timeout=30).json()
+            name: httpx2.get(f"{registry}/subjects/{name}/versions", timeout=30).json()
             for name in sorted(subjects)
         }
 
@@ -186,7 +186,7 @@ async def attempt(run: Verification, worker: Worker, step: _Step) -> None:
     """Do one step, and say it when it fails."""
     try:
         await step(run, worker)
-    except (ConnectError, PyMongoError, httpx.HTTPError) as error:
+    except (ConnectError, PyMongoError, httpx2.HTTPError) as error:
         run.say(f"{step.__name__}: {error}", well=False)
 
 

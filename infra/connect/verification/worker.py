@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
+import httpx2
 
 from kafka_stack.java import find_java, find_maven
 from local_stack.lock import exclusive
@@ -33,7 +33,7 @@ class Worker:
         self._settings = settings
         self._child: subprocess.Popen[bytes] | None = None
         self.log = folder / "connect.log"
-        self.rest = httpx.Client(base_url=settings["CONNECT_LISTENER"], timeout=90)
+        self.rest = httpx2.Client(base_url=settings["CONNECT_LISTENER"], timeout=90)
 
     def start(self) -> None:
         """Fetch what it needs, start it, and return when it answers."""
@@ -110,13 +110,13 @@ class Worker:
 
     def _status(self, name: str) -> dict[str, Any]:
         answer = self.rest.get(f"/connectors/{name}/status")
-        status: dict[str, Any] = answer.json() if answer.status_code == httpx.codes.OK else {}
+        status: dict[str, Any] = answer.json() if answer.status_code == httpx2.codes.OK else {}
         return status
 
     def _answers(self) -> bool:
         try:
-            return self.rest.get("/connectors").status_code == httpx.codes.OK
-        except httpx.TransportError:
+            return self.rest.get("/connectors").status_code == httpx2.codes.OK
+        except httpx2.TransportError:
             return False
 
     def _fetch(self) -> None:

@@ -8,9 +8,9 @@ from typing import Final
 from orchestrator.bootstrap import PORT, SERVICE, Orchestrator, bootstrap
 from orchestrator.places import look_at
 from orchestrator.settings import OrchestratorSettings
-from signalbox.errors import SignalboxError
-from signalbox.process import begin
-from signalbox.retry import retry_while_unavailable
+from signalbox.process.retry import retry_while_unavailable
+from signalbox.process.running import begin
+from signalbox.protocol.errors import SignalboxError
 from signalbox.telemetry import Server, logger
 
 _log = logger(__name__)

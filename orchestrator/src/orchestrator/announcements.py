@@ -3,11 +3,11 @@
 import asyncio
 from typing import Final
 
-from signalbox.control import ControlRecords
-from signalbox.errors import Refusal
-from signalbox.reasons import Reason
-from signalbox.records import Record
-from signalbox_contracts.control import AgentRegistered
+from signalbox.control.models import AgentRegistered
+from signalbox.gate.control_records import ControlRecords
+from signalbox.protocol.errors import Refusal
+from signalbox.protocol.reasons import Reason
+from signalbox.protocol.records import Record
 
 _LARGEST: Final = 64 * 1024
 """An announcement, in bytes."""

@@ -7,14 +7,14 @@ from datetime import timedelta
 from functools import partial
 from typing import Final
 
-import httpx
+import httpx2
 from fastapi import FastAPI
 
 from orchestrator.consume.crash_journal import CrashJournal, Decide
 from orchestrator.consume.ladder import Instead, References
 from orchestrator.consume.stage import Stage
 from orchestrator.directory import Directory
-from orchestrator.dispatch.agent_client import AgentClient
+from orchestrator.dispatch.agent_client import AgentClient, connections
 from orchestrator.dispatch.availability import AgentAvailabilities
 from orchestrator.dispatch.delivery import AgentDelivery
 from orchestrator.dispatch.dispatch import Dispatch
@@ -32,22 +32,15 @@ from orchestrator.selection import Selection
 from orchestrator.settings import OrchestratorSettings
 from orchestrator.trust import Trust
 from orchestrator.workflow_usage import WorkflowUsages
-from signalbox import reasons
-from signalbox.contracts.catalog import Catalog
-from signalbox.control import ControlRecords
-from signalbox.governance import Contracts, Gate
-from signalbox.kafka import (
-    GroupConsumer,
-    KafkaSettings,
-    Registry,
-    RegistrySettings,
-    TopicSpec,
-    TransactionalProducer,
-    read_at,
-)
+from signalbox.catalog import Catalog
+from signalbox.gate import Contracts, Gate
+from signalbox.gate.control_records import ControlRecords
+from signalbox.kafka import GroupConsumer, KafkaSettings, TopicSpec, TransactionalProducer, read_at
 from signalbox.models import model_for
-from signalbox.names import AGENT_MESSAGES, AGENT_ROUTES, INCOMING_LEADS, AgentId, RecordType
-from signalbox.records import Draft, Record
+from signalbox.protocol import reasons
+from signalbox.protocol.names import AGENT_MESSAGES, AGENT_ROUTES, INCOMING_LEADS, AgentId, RecordType
+from signalbox.protocol.records import Draft, Record
+from signalbox.registry.client import Registry, RegistrySettings
 from signalbox.telemetry import Readiness, operations_routes
 from signalbox.trust import ORCHESTRATOR, RequestSigner, TrustSettings
 
@@ -127,7 +120,7 @@ def bootstrap(settings: OrchestratorSettings, closing: AsyncExitStack) -> Orches
 
     own_folder = settings.data_dir / SERVICE / settings.orchestrator_replica
     journal = CrashJournal(own_folder, settings.poison_crashes)
-    asking = httpx.AsyncClient(follow_redirects=False)
+    asking = httpx2.AsyncClient(follow_redirects=False)
     closing.push_async_callback(asking.aclose)
 
     def watched(
@@ -149,7 +142,7 @@ def bootstrap(settings: OrchestratorSettings, closing: AsyncExitStack) -> Orches
     @asynccontextmanager
     async def dispatch_stage(agent: AgentId) -> AsyncIterator[Stage]:
         name = f"dispatch.{agent}"
-        async with _client(settings) as http:
+        async with connections(settings.agent_timeout_s, settings.dispatch_connections) as http:
             client = AgentClient(agent, http, signer, settings.agent_timeout_s)
             delivery = AgentDelivery(
                 client,
@@ -221,16 +214,6 @@ def bootstrap(settings: OrchestratorSettings, closing: AsyncExitStack) -> Orches
 def _retention(catalog: Catalog, topic: str) -> int | None:
     entry = catalog.topics.get(topic)
     return None if entry is None else entry.retention_ms
-
-
-def _client(settings: OrchestratorSettings) -> httpx.AsyncClient:
-    # One small pool per agent: an agent that hangs takes no connection from another, and the pool, which
-    # looks at every connection for every request, stays quick. Waiting for one's turn has no deadline.
-    return httpx.AsyncClient(
-        timeout=httpx.Timeout(settings.agent_timeout_s, connect=3.0, pool=None),
-        limits=httpx.Limits(max_connections=settings.dispatch_connections),
-        follow_redirects=False,
-    )
 
 
 def _operations(

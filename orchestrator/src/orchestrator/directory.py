@@ -13,12 +13,12 @@ from orchestrator.announcements import Announcements
 from orchestrator.registered import RegisteredAgent, registered
 from orchestrator.seats import Seats
 from orchestrator.trust import Trust, read_topic
-from signalbox.control import ControlRecords
-from signalbox.errors import ConfigurationError, Refusal
+from signalbox.gate.control_records import ControlRecords
 from signalbox.kafka import KafkaSettings
-from signalbox.names import AGENT_REGISTRY, AgentId, RecordType
-from signalbox.records import Record
-from signalbox.retry import retry_while_unavailable
+from signalbox.process.retry import retry_while_unavailable
+from signalbox.protocol.errors import ConfigurationError, Refusal
+from signalbox.protocol.names import AGENT_REGISTRY, AgentId, RecordType
+from signalbox.protocol.records import Record
 from signalbox.telemetry import Readiness, logger
 from signalbox.trust import Untrusted, agent_of
 

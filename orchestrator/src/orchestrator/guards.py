@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from signalbox.agent import AgentDefinition
-from signalbox.envelope import Envelope
-from signalbox.errors import Refusal
-from signalbox.reasons import Reason
+from signalbox.protocol.agent_definition import AgentDefinition
+from signalbox.protocol.envelope import Envelope
+from signalbox.protocol.errors import Refusal
+from signalbox.protocol.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from orchestrator.content import comparable
 from orchestrator.seen_ids import BEFORE, LIMIT, Identity, SeenIds
 from orchestrator.workflow_usage import WINDOW_S, WorkflowUsages
 from signalbox.kafka import KafkaSettings, Partition, read_to_end
-from signalbox.names import AGENT_MESSAGES, AGENT_ROUTES, CorrelationId, MessageId, dead_letter_topic
-from signalbox.reasons import Stage
-from signalbox.records import Record
+from signalbox.protocol.names import AGENT_MESSAGES, AGENT_ROUTES, CorrelationId, MessageId, dead_letter_topic
+from signalbox.protocol.reasons import Stage
+from signalbox.protocol.records import Record
 
 TAKEN_IN_FROM: Final = "taken_in_from"
 """The header that intake puts on its copies: ``<topic>/<partition>/<offset>`` of the original."""

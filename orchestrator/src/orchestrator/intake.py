@@ -7,12 +7,12 @@ from prometheus_client import Counter
 from orchestrator.content import content_digest
 from orchestrator.history import CONTENT, TAKEN_IN_FROM, Arrival, IntakeHistory
 from orchestrator.outcomes import Rejections
-from signalbox.errors import Refusal
-from signalbox.governance import Accepted, Gate, Rejected
-from signalbox.names import AGENT_MESSAGES
-from signalbox.reasons import Reason, Stage
-from signalbox.records import Draft, Record
-from signalbox.retry import retry_while_unavailable
+from signalbox.gate import Accepted, Gate, Rejected
+from signalbox.process.retry import retry_while_unavailable
+from signalbox.protocol.errors import Refusal
+from signalbox.protocol.names import AGENT_MESSAGES
+from signalbox.protocol.reasons import Reason, Stage
+from signalbox.protocol.records import Draft, Record
 from signalbox.telemetry import Readiness
 
 _DUPLICATES = Counter("signalbox_intake_duplicates", "Leads that were taken in before")

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
-from signalbox.agent import AgentDefinition
+from signalbox.protocol.agent_definition import AgentDefinition
 
 _WORD: Final = re.compile(r"[^\W\d_]{4,}")
 _ENDINGS: Final = ("ing", "ed", "es", "s", "e")

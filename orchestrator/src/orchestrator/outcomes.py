@@ -7,13 +7,14 @@ from enum import StrEnum
 from typing import Final
 
 from orchestrator.router import PROMPT_VERSION, Choice
-from signalbox.agent import AgentDefinition
-from signalbox.control import ControlRecords, record_type_of
-from signalbox.dead_letters import dead_letter
-from signalbox.envelope import TEXT_LIMIT, Envelope, derived_id, route_id
-from signalbox.errors import Refusal, Unwritable
-from signalbox.governance import Accepted
-from signalbox.names import (
+from signalbox.control.models import MessageRejected, RouteDecided, RouteHeader
+from signalbox.gate import Accepted
+from signalbox.gate.control_records import ControlRecords, record_type_of
+from signalbox.protocol.agent_definition import AgentDefinition
+from signalbox.protocol.dead_letters import dead_letter
+from signalbox.protocol.envelope import TEXT_LIMIT, Envelope, derived_id, route_id
+from signalbox.protocol.errors import Refusal, Unwritable
+from signalbox.protocol.names import (
     AGENT_ROUTES,
     GOVERNANCE_AUDIT,
     AgentId,
@@ -21,10 +22,9 @@ from signalbox.names import (
     Headers,
     MessageId,
 )
-from signalbox.printable import quoted
-from signalbox.reasons import Reason, Stage
-from signalbox.records import Draft, Record
-from signalbox_contracts.control import MessageRejected, RouteDecided, RouteHeader
+from signalbox.protocol.printable import quoted
+from signalbox.protocol.reasons import Reason, Stage
+from signalbox.protocol.records import Draft, Record
 
 SOURCE: Final = "orchestrator"
 ROUTE_AGENT: Final = "route_agent"

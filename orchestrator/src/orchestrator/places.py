@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Final
 
-from signalbox.contracts.catalog import Catalog
-from signalbox.errors import Unavailable
+from signalbox.catalog import Catalog
 from signalbox.kafka import KafkaSettings, TopicChange, TopicSpec, compare, topics_of
-from signalbox.names import (
+from signalbox.protocol.errors import Unavailable
+from signalbox.protocol.names import (
     AGENT_GRANTS,
     AGENT_MESSAGES,
     AGENT_REGISTRY,

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from prometheus_client import Counter
 
-from signalbox.envelope import time_text
-from signalbox.printable import bounded
+from signalbox.protocol.envelope import time_text
+from signalbox.protocol.printable import bounded
 from signalbox.telemetry import Readiness, logger
 from signalbox.trust import Untrusted
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
 
-import httpx
+import httpx2
 
-from signalbox.agent import AgentDefinition
-from signalbox.errors import ConfigurationError
-from signalbox.governance import Condition
-from signalbox.names import AgentId, RecordType
-from signalbox_contracts.control import AgentRegistered
+from signalbox.control.models import AgentRegistered
+from signalbox.gate import Condition
+from signalbox.protocol.agent_definition import AgentDefinition
+from signalbox.protocol.errors import ConfigurationError
+from signalbox.protocol.names import AgentId, RecordType
 
 _LAST_PORT: Final = 65535
 
@@ -71,8 +71,8 @@ def _condition(expression: str) -> Condition:
 
 def _require_address(endpoint: str) -> None:
     try:
-        port = httpx.URL(endpoint).port
-    except httpx.InvalidURL as error:
+        port = httpx2.URL(endpoint).port
+    except httpx2.InvalidURL as error:
         raise ConfigurationError(f"{endpoint} is no address: {error}") from error
     if port is not None and not 0 < port <= _LAST_PORT:
         raise ConfigurationError(f"{endpoint} has no TCP port from 1 to {_LAST_PORT}")

@@ -11,13 +11,13 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, BeforeValidator, Field, create_model
 
 from orchestrator.offline import best_match
-from signalbox.agent import AgentDefinition
-from signalbox.errors import Refusal
-from signalbox.governance import Accepted
+from signalbox.gate import Accepted
 from signalbox.models import Model, ModelRefused
-from signalbox.names import NO_AGENT, AgentId
-from signalbox.printable import printable
-from signalbox.reasons import Reason
+from signalbox.protocol.agent_definition import AgentDefinition
+from signalbox.protocol.errors import Refusal
+from signalbox.protocol.names import NO_AGENT, AgentId
+from signalbox.protocol.printable import printable
+from signalbox.protocol.reasons import Reason
 
 PROMPT_VERSION: Final = "1"
 _MESSAGE_LIMIT: Final = 16_000

@@ -12,12 +12,12 @@ from orchestrator.router import Unroutable
 from orchestrator.seen_ids import Identity
 from orchestrator.selection import Selection
 from orchestrator.workflow_usage import ReadLetter, WorkflowUsages, names_its_letter
-from signalbox.errors import Refusal
-from signalbox.governance import Accepted, Gate, Rejected, personal_values
-from signalbox.reasons import Reason, Stage
-from signalbox.records import Draft, Record, written
-from signalbox.replay import REPLAY_OF
-from signalbox.retry import retry_while_unavailable
+from signalbox.gate import Accepted, Gate, Rejected, personal_values
+from signalbox.process.retry import retry_while_unavailable
+from signalbox.protocol.errors import Refusal
+from signalbox.protocol.reasons import Reason, Stage
+from signalbox.protocol.records import Draft, Record, written
+from signalbox.protocol.replay_marks import REPLAY_OF
 from signalbox.telemetry import Readiness, hide_from_logs, logger
 
 _log = logger(__name__)

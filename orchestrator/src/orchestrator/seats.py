@@ -2,8 +2,8 @@
 
 from collections.abc import Collection
 
-from signalbox.contracts.catalog import Catalog
-from signalbox.names import AgentId
+from signalbox.catalog import Catalog
+from signalbox.protocol.names import AgentId
 
 
 class Seats:

@@ -6,7 +6,7 @@ from hashlib import blake2b
 from typing import Final, NamedTuple
 
 from orchestrator.workflow_usage import WINDOW_S
-from signalbox.names import CorrelationId, MessageId
+from signalbox.protocol.names import CorrelationId, MessageId
 
 LIMIT: Final = 500_000
 """Ids remembered at once, some 140 bytes each; the oldest are forgotten first."""

@@ -8,12 +8,12 @@ from orchestrator.guards import Guards
 from orchestrator.outcomes import Outcome, Route, without_model
 from orchestrator.registered import RegisteredAgent
 from orchestrator.router import Router
-from signalbox.contracts.catalog import Catalog
-from signalbox.errors import Refusal
-from signalbox.governance import Accepted
-from signalbox.names import AgentId
-from signalbox.reasons import Reason
-from signalbox.retry import retry_while_unavailable
+from signalbox.catalog import Catalog
+from signalbox.gate import Accepted
+from signalbox.process.retry import retry_while_unavailable
+from signalbox.protocol.errors import Refusal
+from signalbox.protocol.names import AgentId
+from signalbox.protocol.reasons import Reason
 from signalbox.telemetry import Readiness
 
 

@@ -8,15 +8,15 @@ from typing import Final
 
 from orchestrator.announcements import Announcements
 from orchestrator.refusals import Refusals
-from signalbox.control import ControlRecords
-from signalbox.errors import ConfigurationError, Refusal, Unavailable
+from signalbox.control.models import AgentGranted, AgentRegistered
+from signalbox.gate.control_records import ControlRecords
 from signalbox.kafka import KafkaSettings, Reader
-from signalbox.names import AGENT_GRANTS, AGENT_REGISTRY, AgentId
-from signalbox.records import Record
-from signalbox.retry import retry_while_unavailable
+from signalbox.process.retry import retry_while_unavailable
+from signalbox.protocol.errors import ConfigurationError, Refusal, Unavailable
+from signalbox.protocol.names import AGENT_GRANTS, AGENT_REGISTRY, AgentId
+from signalbox.protocol.records import Record
 from signalbox.telemetry import Readiness, logger
 from signalbox.trust import Fault, Grant, Registrations, TrustSettings, Untrusted, agent_of
-from signalbox_contracts.control import AgentGranted, AgentRegistered
 
 _log = logger(__name__)
 _PAUSE_S: Final = 0.001

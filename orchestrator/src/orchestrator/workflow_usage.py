@@ -10,13 +10,13 @@ from typing import Final
 from prometheus_client import Gauge
 
 from orchestrator.outcomes import AFRESH, ROUTE_AGENT
-from signalbox.dead_letters import Position
-from signalbox.envelope import Envelope, replay_id
-from signalbox.errors import ConfigurationError, Refusal
-from signalbox.governance import Accepted
-from signalbox.names import AGENT_MESSAGES, AgentId, CorrelationId, dead_letter_topic
-from signalbox.records import Record
-from signalbox.replay import REPLAY_OF
+from signalbox.gate import Accepted
+from signalbox.protocol.dead_letters import Position
+from signalbox.protocol.envelope import Envelope, replay_id
+from signalbox.protocol.errors import ConfigurationError, Refusal
+from signalbox.protocol.names import AGENT_MESSAGES, AgentId, CorrelationId, dead_letter_topic
+from signalbox.protocol.records import Record
+from signalbox.protocol.replay_marks import REPLAY_OF
 
 WINDOW_S: Final = 24 * 3600.0
 """How far back decisions are read, and how long a workflow without a decision is remembered, in seconds."""

@@ -8,9 +8,9 @@ from checks.finding import Finding
 from checks.journeys import NOTHING, State, captured_leads, workflows
 from evidence import INCOMING, INTAKE_LETTERS, LETTERS, MESSAGES, ROUTES, Evidence, place, said, source_of
 from history import Sending, Way
-from signalbox.envelope import correlation_id_of
-from signalbox.names import LeadId
-from signalbox.records import Record
+from signalbox.protocol.envelope import correlation_id_of
+from signalbox.protocol.names import LeadId
+from signalbox.protocol.records import Record
 
 _GIVEN_UP_BY_FAULTS: Final[dict[str, tuple[tuple[str, ...], int]]] = {
     "AGENT_FAILED": (("agent-", "model-"), 8),

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Final
 
 from evidence import LETTERS, MESSAGES, ROUTES, Evidence, Place, by_workflow, place, said, source_of
-from signalbox.records import Record
+from signalbox.protocol.records import Record
 
 TAKEN_IN = "taken_in_from"
 CAPTURED = "sdr.LeadCaptured"

@@ -6,8 +6,8 @@ from typing import Final
 from checks.finding import Finding
 from evidence import MESSAGES, Evidence, said
 from history import End
-from signalbox.envelope import correlation_id_of
-from signalbox.names import LeadId
+from signalbox.protocol.envelope import correlation_id_of
+from signalbox.protocol.names import LeadId
 
 _SCHEDULED: Final = "sdr.CampaignScheduled"
 _AT_ONCE: Final = 4

@@ -6,8 +6,8 @@ from typing import Final
 from checks.finding import Finding
 from evidence import AUDIT, Evidence, place, said, source_of
 from history import Way, digest_of
-from signalbox.names import Headers
-from signalbox.reasons import Reason
+from signalbox.protocol.names import Headers
+from signalbox.protocol.reasons import Reason
 
 _BEFORE_A_MODEL: Final = frozenset({"intake", "gate", "guard"})
 _GATES_REASONS: Final = 9

@@ -8,7 +8,7 @@ from celpy.adapter import json_to_cel
 
 from checks.finding import Finding
 from evidence import FORGED, MESSAGES, REGISTRATIONS, ROUTES, Evidence, Place, place, said
-from signalbox.records import Record
+from signalbox.protocol.records import Record
 
 _Definition = Mapping[str, Any]
 _HOP: Final = "ce_hop"

@@ -12,13 +12,13 @@ from typing import Final
 from fault import Kind, World
 from history import MARK, End, History, Sending, Way, digest_of
 from injectors.evidence_of_harm import note_struck
-from signalbox.envelope import correlation_id_of
-from signalbox.errors import Unavailable
-from signalbox.governance.malformed import MalformedExample, load
+from malformed_examples import MalformedExample, load
 from signalbox.kafka import KafkaSettings, Producer
-from signalbox.names import AGENT_MESSAGES, LeadId
-from signalbox.reasons import Reason
-from signalbox.records import Draft
+from signalbox.protocol.envelope import correlation_id_of
+from signalbox.protocol.errors import Unavailable
+from signalbox.protocol.names import AGENT_MESSAGES, LeadId
+from signalbox.protocol.reasons import Reason
+from signalbox.protocol.records import Draft
 
 _FIRST_NUMBER: Final = 1_000_000  # beyond whatever the workload counts to
 _AT_ONCE: Final = 5

@@ -18,8 +18,8 @@ from nurture_campaign.library import Article
 from nurture_campaign.offline import draft_stand_in as nurture_draft
 from nurture_campaign.settings import SenderSettings as NurtureSender
 from orchestrator.offline import best_match
-from signalbox.agent import AgentDefinition
-from signalbox.tools import Finding, Findings
+from signalbox.protocol.agent_definition import AgentDefinition
+from signalbox_agent.tools import Finding, Findings
 from signalbox_contracts.sdr import Lead, LeadScored, Report
 
 _DATA: Final = re.compile(r'<data name="(\w+)">\n(.*?)\n</data>', re.DOTALL)

@@ -15,7 +15,7 @@ from injectors.evidence_of_harm import LONG_S, note_struck
 from injectors.supervisor import Supervisor
 from local_stack.instances import kind_of, service_named
 from local_stack.services import BROKER, ORCHESTRATOR
-from signalbox.names import AGENT_MESSAGES
+from signalbox.protocol.names import AGENT_MESSAGES
 
 _ASK_S: Final = 15.0
 

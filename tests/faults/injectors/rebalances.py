@@ -9,7 +9,7 @@ from fault import Kind, World
 from injectors.evidence_of_harm import note_struck
 from injectors.supervisor import Supervisor
 from local_stack.services import ORCHESTRATOR
-from signalbox.errors import SignalboxError
+from signalbox.protocol.errors import SignalboxError
 
 _STAYS_S: Final = (0.2, 2.0)
 _PATIENCE_S: Final = 40.0

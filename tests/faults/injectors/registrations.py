@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from committed_contracts import schema_text
 from evidence import FORGED
 from fault import AGENTS, Kind, World, append_line
 from injectors.background import BackgroundLoop
@@ -14,10 +15,9 @@ from injectors.evidence_of_harm import note_struck
 from injectors.listener import Listener, streams
 from signalbox.avro import decode, encode, parse, unframe
 from signalbox.kafka import KafkaSettings, Producer, read_to_end
-from signalbox.names import AGENT_REGISTRY, AgentId
-from signalbox.records import Draft, Record
+from signalbox.protocol.names import AGENT_REGISTRY, AgentId
+from signalbox.protocol.records import Draft, Record
 from signalbox.trust import SIGNATURE, SigningKey, sealed
-from signalbox_contracts import schema_text
 
 _ANSWER: Final = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}"
 

@@ -17,8 +17,8 @@ from fault import append_line
 from local_stack import processes
 from local_stack.lock import exclusive
 from local_stack.logs import log_path
-from signalbox.cli.status import StackProcess, probe, read_stack, write_stack
-from signalbox.errors import ConfigurationError
+from local_stack.state import StackProcess, probe, read_stack, write_stack
+from signalbox.protocol.errors import ConfigurationError
 
 _LOOK_EVERY_S: Final = 0.5
 _LOCK_PATIENCE_S: Final = 180.0

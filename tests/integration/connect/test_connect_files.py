@@ -8,8 +8,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from signalbox.names import INCOMING_LEADS
-from signalbox_contracts import schema_text
+from committed_contracts import schema_text
+from signalbox.protocol.names import INCOMING_LEADS
 
 CONNECTORS = ("leads-from-postgres", "leads-from-mongodb")
 SQL_TYPES = {

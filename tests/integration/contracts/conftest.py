@@ -9,17 +9,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from typer.testing import CliRunner
 
+from committed_contracts import schema_text
 from local_stack import Stack
 from signalbox.avro import encode, parse
-from signalbox.cli.app import assemble
 from signalbox.kafka import KafkaSettings, Producer
-from signalbox.names import AGENT_MESSAGES, AGENT_REGISTRY, AGENT_ROUTES, SchemaId
-from signalbox.records import Draft
-from signalbox_contracts import schema_text
+from signalbox.protocol.names import AGENT_MESSAGES, AGENT_REGISTRY, AGENT_ROUTES, SchemaId
+from signalbox.protocol.records import Draft
+from signalbox_cli.app import assemble
 from signing import signed_in
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -70,11 +70,11 @@ class Operator:
         path.write_text(json.dumps(schema, indent=2), encoding="utf-8")
 
     def schema_id(self, record_type: str) -> SchemaId:
-        answer = httpx.get(f"{self.registry}/subjects/{record_type}/versions/latest")
+        answer = httpx2.get(f"{self.registry}/subjects/{record_type}/versions/latest")
         return SchemaId(answer.raise_for_status().json()["id"])
 
     def versions(self, record_type: str) -> list[int]:
-        answer = httpx.get(f"{self.registry}/subjects/{record_type}/versions")
+        answer = httpx2.get(f"{self.registry}/subjects/{record_type}/versions")
         return [] if answer.status_code == 404 else list(answer.json())
 
     async def publish(self, *drafts: Draft) -> None:

@@ -6,13 +6,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
+from committed_contracts import schema_text
 from local_stack.governance import CommandFailed, ask_can_i_deploy
-from signalbox.names import AGENT_REGISTRY
-from signalbox.records import Draft
-from signalbox_contracts import schema_text
+from signalbox.protocol.names import AGENT_REGISTRY
+from signalbox.protocol.records import Draft
 
 PROFILED = "sdr.LeadProfiled"
 NOT_REGISTERED = "the text it was built with is not registered"
@@ -25,15 +25,15 @@ async def incompatible_version(operator) -> Iterator[int]:
     schema = json.loads(schema_text(PROFILED))
     schema["fields"][1] = {"name": "report", "type": "int", "doc": "A number."}
     subject = f"{operator.registry}/subjects/{PROFILED}"
-    httpx.put(f"{operator.registry}/config/{PROFILED}", json={"compatibility": "NONE"}).raise_for_status()
+    httpx2.put(f"{operator.registry}/config/{PROFILED}", json={"compatibility": "NONE"}).raise_for_status()
     body = {"schema": json.dumps(schema)}
-    httpx.post(f"{subject}/versions", json=body).raise_for_status()
+    httpx2.post(f"{subject}/versions", json=body).raise_for_status()
     version = operator.versions(PROFILED)[-1]
     await operator.publish(operator.announced("odd", [PROFILED], [PROFILED], version=version))
     yield version
     await operator.publish(operator.signed(Draft(AGENT_REGISTRY, b"odd", None)))
-    httpx.delete(f"{subject}/versions/{version}").raise_for_status()
-    httpx.delete(f"{subject}/versions/{version}?permanent=true").raise_for_status()
+    httpx2.delete(f"{subject}/versions/{version}").raise_for_status()
+    httpx2.delete(f"{subject}/versions/{version}?permanent=true").raise_for_status()
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_an_unknown_service_is_wrong_usage_and_the_known_ones_are_listed(operato
 
 
 def test_a_service_whose_version_was_taken_back_may_not_be_deployed(operator):
-    httpx.delete(f"{operator.registry}/subjects/{PROFILED}/versions/1").raise_for_status()
+    httpx2.delete(f"{operator.registry}/subjects/{PROFILED}/versions/1").raise_for_status()
     try:
         outcome = operator.run("can-i-deploy", "lead_ingestion", "--json")
         said = {one["reason"]: one["advice"] for one in outcome.json["objections"]}

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from signalbox.names import AGENT_MESSAGES, AGENT_ROUTES
+from signalbox.protocol.names import AGENT_MESSAGES, AGENT_ROUTES
 
 SCORED = "sdr.LeadScored"
 AWAY = {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}

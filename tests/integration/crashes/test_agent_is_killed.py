@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
+import httpx2
 import pytest
 import sqlalchemy as sql
 
@@ -31,11 +31,11 @@ from agent_processes import (
 from broker_door import BrokerDoor
 from local_stack import Stack
 from postgres_server import drop_schema, text_of, with_own_schema
-from signalbox.records import Record
+from signalbox.protocol.records import Record
 
 PROFILED: Final = "sdr.LeadProfiled"
 STEPS: Final = ("received", "handled", "stored", "published", "acknowledged")
-ANSWER: Final = "signalbox.agent.routes:_content"
+ANSWER: Final = "signalbox_agent.routes:_content"
 """What the agent calls next when the broker has acknowledged the answers."""
 
 
@@ -53,7 +53,7 @@ class Scene:
     stored_at_the_kill: dict[str, bytes] = field(default_factory=dict)
     published_at_the_kill: dict[str, int] = field(default_factory=dict)
     notes_at_the_kill: Counter[str] = field(default_factory=Counter)
-    answers: dict[str, httpx.Response] = field(default_factory=dict)
+    answers: dict[str, httpx2.Response] = field(default_factory=dict)
     topic: dict[str, list[Record]] = field(default_factory=dict)
 
     def lead(self, step: str) -> str:
@@ -83,7 +83,7 @@ class Scene:
 
     def die_before_the_answer(self) -> None:
         agent = self.start(str(self.support / "dies_when_calling.py"), ANSWER)
-        with pytest.raises(httpx.TransportError):
+        with pytest.raises(httpx2.TransportError):
             agent.take(self.messages["acknowledged"])
         assert agent.child.wait(30) == -9
 

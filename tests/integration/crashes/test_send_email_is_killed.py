@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-import httpx
+import httpx2
 import pytest
 
 from agent_processes import (
@@ -32,7 +32,7 @@ from local_stack import Stack
 from send_email.consent import Consent
 from send_email.recipients import Recipient
 from send_email.store import ScheduleStore
-from signalbox.records import Record
+from signalbox.protocol.records import Record
 from stubborn_post import Point, StubbornPost
 
 DRAFTED: Final = "sdr.CampaignDrafted"
@@ -56,7 +56,7 @@ class Scene:
     at_the_kill: dict[str, list[str]] = field(default_factory=dict)
     stored_at_the_kill: set[str] = field(default_factory=set)
     afterwards: dict[str, list[str]] = field(default_factory=dict)
-    answers: dict[str, httpx.Response] = field(default_factory=dict)
+    answers: dict[str, httpx2.Response] = field(default_factory=dict)
     topic: dict[str, list[Record]] = field(default_factory=dict)
 
     @property

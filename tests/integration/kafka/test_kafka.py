@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from signalbox.errors import Unavailable
 from signalbox.kafka import (
     GroupConsumer,
     KafkaSettings,
@@ -20,7 +19,8 @@ from signalbox.kafka import (
     read_to_end,
 )
 from signalbox.kafka.consumer import Batch
-from signalbox.records import Draft
+from signalbox.protocol.errors import Unavailable
+from signalbox.protocol.records import Draft
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from signalbox.errors import Fatal, Unavailable
 from signalbox.kafka import GroupConsumer, KafkaSettings, Partition, Producer, TopicSpec, apply
 from signalbox.kafka.positions import OffsetsLost, starts
-from signalbox.records import Draft
+from signalbox.protocol.errors import Fatal, Unavailable
+from signalbox.protocol.records import Draft
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import asyncio
 import uuid
 
 from signalbox.kafka import KafkaSettings, Producer, TopicSpec, apply, read_at
-from signalbox.records import Draft
+from signalbox.protocol.records import Draft
 
 
 async def test_one_record_is_read_by_where_it_lies(kafka: KafkaSettings) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from orchestrator.consume.stage import Stage
-from signalbox.errors import Unavailable
 from signalbox.kafka import (
     GroupConsumer,
     KafkaSettings,
@@ -21,7 +20,8 @@ from signalbox.kafka import (
     apply,
     read_to_end,
 )
-from signalbox.records import Draft, Record
+from signalbox.protocol.errors import Unavailable
+from signalbox.protocol.records import Draft, Record
 from signalbox.telemetry import Readiness
 
 pytestmark = pytest.mark.real_kafka

@@ -14,10 +14,7 @@ from memory_registry import MemoryRegistry
 from orchestrator.consume.ladder import References
 from orchestrator.consume.stage import Stage
 from orchestrator.outcomes import Rejections
-from signalbox import reasons
-from signalbox.control import ControlRecords
-from signalbox.dead_letters import DeadLetter, dead_letter
-from signalbox.errors import Refusal, Unwritable
+from signalbox.gate.control_records import ControlRecords
 from signalbox.kafka import (
     GroupConsumer,
     KafkaSettings,
@@ -29,10 +26,13 @@ from signalbox.kafka import (
     read_at,
     read_to_end,
 )
-from signalbox.lesser_letters import completed, leaves_out
-from signalbox.names import GOVERNANCE_AUDIT
-from signalbox.reasons import Reason
-from signalbox.records import Draft, Record
+from signalbox.protocol import reasons
+from signalbox.protocol.dead_letters import DeadLetter, dead_letter
+from signalbox.protocol.errors import Refusal, Unwritable
+from signalbox.protocol.lesser_dead_letters import completed, leaves_out
+from signalbox.protocol.names import GOVERNANCE_AUDIT
+from signalbox.protocol.reasons import Reason
+from signalbox.protocol.records import Draft, Record
 from signalbox.telemetry import Readiness
 
 pytestmark = pytest.mark.real_kafka

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 import mongo_server
@@ -24,9 +24,9 @@ class Process:
     """One ``python -m lead_capture``."""
 
     child: subprocess.Popen[bytes]
-    client: httpx.Client
+    client: httpx2.Client
 
-    def wait_for(self, path: str, status: int, seconds: float = 30) -> httpx.Response:
+    def wait_for(self, path: str, status: int, seconds: float = 30) -> httpx2.Response:
         deadline = time.monotonic() + seconds
         while True:
             assert self.child.poll() is None, "the process ended"
@@ -35,7 +35,7 @@ class Process:
                 answer = self.client.get(path)
                 if answer.status_code == status:
                     return answer
-            except httpx.TransportError:
+            except httpx2.TransportError:
                 pass
             time.sleep(0.05)
 
@@ -71,7 +71,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
         log = (tmp_path / "lead_capture.log").open("ab")
         child = subprocess.Popen([sys.executable, "-m", "lead_capture"], env=env, stdout=log, stderr=log)
         log.close()
-        process = Process(child, httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30))
+        process = Process(child, httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=30))
         started.append(process)
         process.wait_for("/healthz", 200)
         return process

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 LEAD = {
@@ -140,7 +140,7 @@ def test_millions_of_bad_rows_cost_little_and_others_are_answered_meanwhile(
             slowest = 0.0
             while not importing.done():
                 began = time.monotonic()
-                assert httpx.get(str(process.client.base_url.join("/healthz"))).status_code == 200
+                assert httpx2.get(str(process.client.base_url.join("/healthz"))).status_code == 200
                 slowest = max(slowest, time.monotonic() - began)
                 time.sleep(0.1)
             body = importing.result().json()

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from held_messages import HoldingDoor
@@ -14,7 +14,7 @@ from local_stack import Stack
 from local_stack.services import SERVICES
 from mongo_server import MongoServer
 from operating import Operator, lead
-from signalbox.names import INCOMING_LEADS
+from signalbox.protocol.names import INCOMING_LEADS
 
 OFFLINE = {"LLM_MODEL": "offline", "ROUTER_LLM_MODEL": "offline", "AGENT_LLM_MODEL": "offline"}
 MARKING = b"$unset"
@@ -70,7 +70,7 @@ def test_a_store_that_is_away_from_the_start_is_waited_for_and_its_password_is_n
     assert PASSWORD not in log + ready.text + refused.text
 
 
-def wait_until_published(client: httpx.Client, lead_id: str, seconds: float = 60) -> None:
+def wait_until_published(client: httpx2.Client, lead_id: str, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not client.get(f"/leads/{lead_id}").json()["published_at"]:
         assert time.monotonic() < deadline, f"{lead_id} was not published in time"
@@ -103,7 +103,7 @@ def stack_on_mongodb(
 
 @pytest.fixture
 async def operator(stack_on_mongodb: Stack) -> AsyncIterator[Operator]:
-    async with httpx.AsyncClient(timeout=30) as http:
+    async with httpx2.AsyncClient(timeout=30) as http:
         yield Operator(stack_on_mongodb, http)
 
 

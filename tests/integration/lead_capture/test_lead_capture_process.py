@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from committed_contracts import schema_text
 from local_stack import Stack
 from signalbox.avro import decode, parse, unframe
-from signalbox.envelope import Envelope, derived_id
 from signalbox.kafka import KafkaSettings, read_to_end
-from signalbox.names import INCOMING_LEADS
-from signalbox.records import Record
-from signalbox_contracts import schema_text
+from signalbox.protocol.envelope import Envelope, derived_id
+from signalbox.protocol.names import INCOMING_LEADS
+from signalbox.protocol.records import Record
 
 LEAD = {
     "name": "Zoë 山田",

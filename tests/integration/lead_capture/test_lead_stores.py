@@ -15,9 +15,9 @@ from lead_capture.relay import Relay
 from lead_capture.sql_store import SqlLeadStore
 from lead_capture.store import LeadStore, OutboxState, Outcome
 from postgres_server import text_of
-from signalbox.errors import Unavailable
-from signalbox.names import LeadId
-from signalbox.retry import retry_while_unavailable
+from signalbox.process.retry import retry_while_unavailable
+from signalbox.protocol.errors import Unavailable
+from signalbox.protocol.names import LeadId
 from signalbox.telemetry import Readiness
 
 NOW = datetime(2031, 5, 6, 7, 8, 9, 123000, UTC)

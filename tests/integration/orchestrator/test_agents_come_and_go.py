@@ -14,9 +14,9 @@ from prometheus_client import generate_latest
 from local_stack import Stack
 from orchestrator.bootstrap import Orchestrator, bootstrap
 from orchestrator.settings import OrchestratorSettings
-from signalbox.names import AgentId
-from signalbox.records import Record
-from signalbox_contracts.control import AgentInput, AgentOutput, AgentRegistered
+from signalbox.control.models import AgentInput, AgentOutput, AgentRegistered
+from signalbox.protocol.names import AgentId
+from signalbox.protocol.records import Record
 
 AGENTS = int(os.environ.get("COMING_AND_GOING", "8"))
 ENDPOINT = "http://127.0.0.1:9"

@@ -9,10 +9,10 @@ import uuid
 from pathlib import Path
 
 import mortal_stage
-from signalbox.dead_letters import DeadLetter
 from signalbox.kafka import KafkaSettings, Producer, TopicSpec, apply, read_to_end
-from signalbox.reasons import Reason
-from signalbox.records import Draft, Record
+from signalbox.protocol.dead_letters import DeadLetter
+from signalbox.protocol.reasons import Reason
+from signalbox.protocol.records import Draft, Record
 
 RECORDS = 30
 

@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from operating import free_port
 
@@ -38,7 +38,7 @@ def test_an_orchestrator_that_waits_for_broker_and_registry_stops_when_told(
             assert process.poll() is None, (tmp_path / "log").read_text()
             assert time.monotonic() < deadline
             time.sleep(0.1)
-        assert httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 503
+        assert httpx2.get(f"http://127.0.0.1:{port}/readyz").status_code == 503
 
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE_S) == 0
@@ -49,6 +49,6 @@ def test_an_orchestrator_that_waits_for_broker_and_registry_stops_when_told(
 
 def answers(url: str) -> bool:
     try:
-        return httpx.get(url, timeout=2).is_success
-    except httpx.TransportError:
+        return httpx2.get(url, timeout=2).is_success
+    except httpx2.TransportError:
         return False

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import httpx
+import httpx2
 import pytest
 
 OTHER_REGISTRY = os.environ.get("SCHEMA_REGISTRY_URL_UNDER_TEST")
@@ -53,8 +53,8 @@ def _running(data_dir: Path, port: int) -> Iterator[str]:
 def _wait_until_ready(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
     deadline = time.monotonic() + START_DEADLINE_S
     while time.monotonic() < deadline and process.poll() is None:
-        with contextlib.suppress(httpx.TransportError):
-            if httpx.get(f"{url}/readyz").status_code == 200:
+        with contextlib.suppress(httpx2.TransportError):
+            if httpx2.get(f"{url}/readyz").status_code == 200:
                 return
         time.sleep(0.05)
     pytest.fail(f"the registry did not start: {log.read_text()}")
@@ -89,13 +89,13 @@ def own_registry(registry_url: str) -> str:
 
 
 @pytest.fixture(scope="package")
-def http(registry_url: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=registry_url, timeout=30) as client:
+def http(registry_url: str) -> Iterator[httpx2.Client]:
+    with httpx2.Client(base_url=registry_url, timeout=30) as client:
         yield client
 
 
 @pytest.fixture
-def new_subject(http: httpx.Client) -> Iterator[Callable[..., str]]:
+def new_subject(http: httpx2.Client) -> Iterator[Callable[..., str]]:
     """Return unused subject names, escaped for a path; what they came to hold is deleted at the end."""
     given: list[str] = []
 
@@ -130,12 +130,12 @@ def record() -> Callable[..., dict[str, Any]]:
 
 
 @pytest.fixture
-def register(http: httpx.Client) -> Callable[..., httpx.Response]:
+def register(http: httpx2.Client) -> Callable[..., httpx2.Response]:
     """Post a schema (a value, or its text) to a subject; the rest goes into the body."""
 
     def post(
         subject: str, schema: Any, *, params: dict[str, str] | None = None, **rest: Any
-    ) -> httpx.Response:
+    ) -> httpx2.Response:
         text = schema if isinstance(schema, str) else json.dumps(schema)
         return http.post(f"/subjects/{subject}/versions", params=params, json={"schema": text, **rest})
 
@@ -143,7 +143,7 @@ def register(http: httpx.Client) -> Callable[..., httpx.Response]:
 
 
 @pytest.fixture
-def registered(register: Callable[..., httpx.Response]) -> Callable[..., int]:
+def registered(register: Callable[..., httpx2.Response]) -> Callable[..., int]:
     """Register a schema that must be accepted; return its id."""
 
     def post(subject: str, schema: Any, **rest: Any) -> int:
@@ -158,7 +158,7 @@ def registered(register: Callable[..., httpx.Response]) -> Callable[..., int]:
 def refused() -> Callable[..., str]:
     """Assert that an answer is an error with this status and code; return its message."""
 
-    def check(answer: httpx.Response, code: int, status: int | None = None) -> str:
+    def check(answer: httpx2.Response, code: int, status: int | None = None) -> str:
         assert (answer.status_code, answer.json()["error_code"]) == (status or code // 100, code), answer.text
         return str(answer.json()["message"])
 

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 
-import httpx
+import httpx2
 
 
 def test_health_readiness_and_metrics_are_told(http, own_registry, subject, record, registered):
@@ -21,18 +21,18 @@ def test_health_readiness_and_metrics_are_told(http, own_registry, subject, reco
 
 def test_everything_is_there_after_a_restart_and_ids_go_on(tmp_path, running, free_port):
     def register(url, text):
-        answer = httpx.post(f"{url}/subjects/s/versions", json={"schema": text})
+        answer = httpx2.post(f"{url}/subjects/s/versions", json={"schema": text})
         return answer.json()["id"]
 
     with running(tmp_path, free_port) as url:
         first = register(url, '"int"')
-        httpx.put(f"{url}/config/s", json={"compatibility": "NONE"})
+        httpx2.put(f"{url}/config/s", json={"compatibility": "NONE"})
         second = register(url, '"string"')
-        httpx.delete(f"{url}/subjects/s/versions/2")
-        httpx.delete(f"{url}/subjects/s/versions/2", params={"permanent": "true"})
+        httpx2.delete(f"{url}/subjects/s/versions/2")
+        httpx2.delete(f"{url}/subjects/s/versions/2", params={"permanent": "true"})
     with running(tmp_path, free_port) as url:
-        assert json.loads(httpx.get(f"{url}/schemas/ids/{first}").json()["schema"]) == "int"
-        assert httpx.get(f"{url}/config/s").json() == {"compatibilityLevel": "NONE"}
+        assert json.loads(httpx2.get(f"{url}/schemas/ids/{first}").json()["schema"]) == "int"
+        assert httpx2.get(f"{url}/config/s").json() == {"compatibilityLevel": "NONE"}
         assert register(url, '"long"') > second
 
 

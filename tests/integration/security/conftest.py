@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from kafka_stack.certificates import Authority
@@ -30,7 +30,7 @@ def secured(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[Se
 
 @pytest.fixture(scope="package")
 async def operator(secured: SecuredStack) -> Any:
-    async with httpx.AsyncClient(timeout=30) as http:
+    async with httpx2.AsyncClient(timeout=30) as http:
         yield Operator(secured.stack, http)
 
 

@@ -14,10 +14,10 @@ from pydantic import SecretStr
 from authenticated import TokenEndpoint
 from operating import free_port
 from secured_stack import SecuredStack
-from signalbox.errors import ConfigurationError, SignalboxError, Unavailable
 from signalbox.kafka import GroupConsumer, KafkaSettings, Producer, TransactionalProducer, read_to_end
 from signalbox.kafka import security as kafka_security
-from signalbox.records import Draft
+from signalbox.protocol.errors import ConfigurationError, SignalboxError, Unavailable
+from signalbox.protocol.records import Draft
 from tls_server import served_over_tls
 
 pytestmark = pytest.mark.real_kafka

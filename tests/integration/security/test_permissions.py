@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from secured_stack import SecuredStack
-from signalbox.errors import ConfigurationError, Unavailable
 from signalbox.kafka import (
     GroupConsumer,
     KafkaSettings,
@@ -17,7 +16,8 @@ from signalbox.kafka import (
     read_to_end,
 )
 from signalbox.kafka import apply as apply_topics
-from signalbox.records import Draft
+from signalbox.protocol.errors import ConfigurationError, Unavailable
+from signalbox.protocol.records import Draft
 
 pytestmark = pytest.mark.real_kafka
 

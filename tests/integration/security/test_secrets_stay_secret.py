@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import psutil
 import pytest
 
@@ -73,8 +73,8 @@ def speaks_of_its_broker(process: "subprocess.Popen[bytes]", url: str) -> bool:
     """Tell whether the process has tried the broker or the registry and says so."""
     assert process.poll() is None, "it ended"
     try:
-        return httpx.get(f"{url}/readyz").status_code == 503
-    except httpx.TransportError:
+        return httpx2.get(f"{url}/readyz").status_code == 503
+    except httpx2.TransportError:
         return False
 
 
@@ -91,8 +91,8 @@ def test_a_process_writes_no_secret_into_its_log_or_its_command_line(
         url = f"http://127.0.0.1:{port}"
         wait_until(lambda: speaks_of_its_broker(process, url), "an answer of /readyz")
         if service == "lead_capture":
-            httpx.post(f"{url}/leads", json={"name": "Ada"})
-        seen = httpx.get(f"{url}/readyz").text + httpx.get(f"{url}/metrics").text
+            httpx2.post(f"{url}/leads", json={"name": "Ada"})
+        seen = httpx2.get(f"{url}/readyz").text + httpx2.get(f"{url}/metrics").text
         command_line = " ".join(psutil.Process(process.pid).cmdline())
         environment = environment_of(psutil.Process(process.pid))
     finally:

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from authenticated import Authenticated, TokenEndpoint, basic
+from committed_contracts import schema_text
 from dev_registry.app import create_app
 from dev_registry.settings import Settings as DevRegistrySettings
 from kafka_stack.certificates import Authority
-from signalbox.contracts.registry_api import RegistryApi
-from signalbox.errors import ConfigurationError
-from signalbox.kafka import Registry, RegistrySettings
-from signalbox.names import Subject
-from signalbox_contracts import schema_text
+from signalbox.protocol.errors import ConfigurationError
+from signalbox.protocol.names import Subject
+from signalbox.registry.client import Registry, RegistrySettings
+from signalbox_operations.contracts.registry_api import RegistryApi
 from tls_server import served_over_tls
 
 SUBJECT = Subject("sdr.LeadCaptured")

@@ -13,8 +13,8 @@ from kafka_stack import SecuredFoundation
 from operating import Operator
 from secured_stack import SecuredStack
 from signalbox.kafka import Producer
-from signalbox.names import INCOMING_LEADS
-from signalbox.records import Draft
+from signalbox.protocol.names import INCOMING_LEADS
+from signalbox.protocol.records import Draft
 
 pytestmark = pytest.mark.real_kafka
 

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from local_stack import Stack
@@ -19,8 +19,8 @@ from signing import by_keys_in
 
 PROGRAM = """
 import asyncio, os, sys
-from signalbox.agent import Agent, AgentDefinition, bound, serve
-from signalbox_contracts import schema_text
+from signalbox_agent import Agent, AgentDefinition, bound, serve
+from committed_contracts import schema_text
 from signalbox_contracts.sdr import LeadProfiled, LeadScored
 
 async def score(message, work):
@@ -56,7 +56,7 @@ class Process:
     folder: Path
 
     @property
-    def auth(self) -> httpx.Auth:
+    def auth(self) -> httpx2.Auth:
         """Sign requests as the orchestrator of this machine does."""
         return by_keys_in(self.folder / "keys", "second_opinion")
 
@@ -66,9 +66,9 @@ class Process:
             if self.process.poll() is not None:
                 break
             try:
-                if httpx.get(f"{self.url}/readyz").is_success:
+                if httpx2.get(f"{self.url}/readyz").is_success:
                     return
-            except httpx.TransportError:
+            except httpx2.TransportError:
                 pass
             time.sleep(0.05)
         raise AssertionError(f"not ready; its log:\n{(self.folder / 'log').read_text()}")

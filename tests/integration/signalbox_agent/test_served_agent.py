@@ -6,17 +6,18 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import httpx
+import httpx2
 import pytest
 
+from committed_contracts import schema_text
 from local_stack import Stack
-from signalbox.agent.http import messages_url, request_headers
 from signalbox.avro import decode, encode, parse, unframe
-from signalbox.envelope import Envelope, correlation_id_of
-from signalbox.kafka import KafkaSettings, Registry, RegistrySettings, read_to_end
-from signalbox.names import AGENT_MESSAGES, AGENT_REGISTRY, LeadId, MessageId, RecordType, Subject
-from signalbox.records import Record
-from signalbox_contracts import schema_text
+from signalbox.kafka import KafkaSettings, read_to_end
+from signalbox.protocol.agent_http import messages_url, request_headers
+from signalbox.protocol.envelope import Envelope, correlation_id_of
+from signalbox.protocol.names import AGENT_MESSAGES, AGENT_REGISTRY, LeadId, MessageId, RecordType, Subject
+from signalbox.protocol.records import Record
+from signalbox.registry.client import Registry, RegistrySettings
 
 PROFILED = RecordType("sdr.LeadProfiled")
 
@@ -81,13 +82,13 @@ async def test_a_served_agent_announces_itself_answers_durably_and_answers_the_s
     assert [entry["version"] for entry in definition["contracts"]] == [1, 1]
 
     body, headers = await body_of(governed, lead_id), headers_of(lead_id)
-    first = httpx.post(messages_url(agent.url), content=body, headers=headers, auth=agent.auth)
+    first = httpx2.post(messages_url(agent.url), content=body, headers=headers, auth=agent.auth)
     assert first.status_code == 200, first.text
     assert agent.stop() == 0
 
     again = agents.start()
     again.until_ready()
-    second = httpx.post(messages_url(again.url), content=body, headers=headers, auth=again.auth)
+    second = httpx2.post(messages_url(again.url), content=body, headers=headers, auth=again.auth)
     assert second.json() == first.json()
 
     once, twice = records(governed, AGENT_MESSAGES, lead_id)
@@ -104,7 +105,7 @@ async def test_a_message_in_flight_is_finished_when_the_agent_is_told_to_stop(
     agent = agents.start(SLOWLY="1.5")
     agent.until_ready()
     body, headers = await body_of(governed, lead_id), headers_of(lead_id)
-    async with httpx.AsyncClient(timeout=30) as client:
+    async with httpx2.AsyncClient(timeout=30) as client:
         post = asyncio.create_task(
             client.post(messages_url(agent.url), content=body, headers=headers, auth=agent.auth)
         )
@@ -123,11 +124,11 @@ async def test_a_message_in_flight_is_finished_when_the_agent_is_told_to_stop(
 
 async def test_an_agent_that_starts_before_the_registry_waits_for_it(agents: Any) -> None:
     agent = agents.start(SCHEMA_REGISTRY_URL="http://127.0.0.1:9")
-    async with httpx.AsyncClient() as client, asyncio.timeout(90):
+    async with httpx2.AsyncClient() as client, asyncio.timeout(90):
         while True:
             try:
                 answer = await client.get(f"{agent.url}/readyz")
-            except httpx.TransportError:
+            except httpx2.TransportError:
                 await asyncio.sleep(0.05)
                 continue
             if any(why.startswith("registry: ") for why in answer.json()["waiting_for"]):

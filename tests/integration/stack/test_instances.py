@@ -10,7 +10,7 @@ import pytest
 
 from local_stack import Stack, StackError
 from local_stack.processes import environment_of, find
-from signalbox.errors import ConfigurationError
+from signalbox.protocol.errors import ConfigurationError
 
 MakeStack = Callable[..., Stack]
 RunCommand = Callable[..., "subprocess.CompletedProcess[str]"]

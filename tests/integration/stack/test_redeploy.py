@@ -11,7 +11,7 @@ import pytest
 
 from local_stack import Stack, StackError
 from local_stack.processes import environment_of, find
-from signalbox.cli.status import StackProcess, probe
+from local_stack.state import StackProcess, probe
 
 RunCommand = Callable[..., "subprocess.CompletedProcess[str]"]
 

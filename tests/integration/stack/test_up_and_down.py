@@ -16,8 +16,8 @@ from local_stack.lock import exclusive
 from local_stack.ports import is_taken
 from local_stack.processes import marked
 from local_stack.services import SERVICES, Address
-from signalbox.cli.status import read_stack, write_stack
-from signalbox.errors import ConfigurationError
+from local_stack.state import read_stack, write_stack
+from signalbox.protocol.errors import ConfigurationError
 
 MakeStack = Callable[..., Stack]
 RunCommand = Callable[..., "subprocess.CompletedProcess[str]"]

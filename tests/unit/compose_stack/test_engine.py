@@ -7,7 +7,7 @@ import pytest
 from compose_stack import ComposeStack
 from compose_stack.engine import DockerFailed, docker, require_docker
 from local_stack import StackError
-from signalbox.errors import ConfigurationError
+from signalbox.protocol.errors import ConfigurationError
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 

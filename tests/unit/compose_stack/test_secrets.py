@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from compose_stack.secrets import prepare_secrets
-from signalbox.errors import ConfigurationError
+from signalbox.protocol.errors import ConfigurationError
 from signalbox.trust import SigningKey
 
 AGENTS = {"lead_scoring": "http://lead_scoring:8102", "send_email": "http://send_email:8105"}

@@ -10,21 +10,16 @@ from typing import Any
 
 import pytest
 
-import signalbox_contracts
+import committed_contracts
 from console import store
 from console.decoding import Schemas
 from console.projection import Projection
 from console.queries import Queries
 from signalbox.avro import encode, parse
-from signalbox.envelope import (
-    Envelope,
-    completed,
-    replay_id,
-    route_id,
-)
-from signalbox.governance.registry import SchemaVersion
-from signalbox.names import AgentId, LeadId, RecordType, SchemaId, Subject
-from signalbox.records import Record
+from signalbox.protocol.envelope import Envelope, completed, replay_id, route_id
+from signalbox.protocol.names import AgentId, LeadId, RecordType, SchemaId, Subject
+from signalbox.protocol.records import Record
+from signalbox.registry.port import SchemaVersion
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
@@ -34,8 +29,8 @@ class PaperRegistry:
 
     def __init__(self) -> None:
         self.texts = {
-            SchemaId(number): signalbox_contracts.schema_text(name)
-            for number, name in enumerate(signalbox_contracts.record_types(), start=1)
+            SchemaId(number): committed_contracts.schema_text(name)
+            for number, name in enumerate(committed_contracts.record_types(), start=1)
         }
         self.ids = {parse(text).name: schema_id for schema_id, text in self.texts.items()}
 

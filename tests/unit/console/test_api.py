@@ -4,22 +4,22 @@ import sqlite3
 from collections.abc import AsyncIterator
 from datetime import datetime
 
-import httpx
+import httpx2
 import pytest
 
 from console.app import create_app
 from console.following import follow
 from console.presence import Presence
 from console.registrations import TrustedRegistrations
-from signalbox.errors import NotAnAnswer, Unavailable
+from signalbox.protocol.errors import NotAnAnswer, Unavailable
 from signalbox.telemetry import Readiness
 from signalbox.trust import TrustSettings
 
 
 @pytest.fixture
-async def http(desk) -> AsyncIterator[httpx.AsyncClient]:
+async def http(desk) -> AsyncIterator[httpx2.AsyncClient]:
     app = create_app(desk.queries, desk.registry, desk.schemas, Readiness(), Presence([]))
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://console") as client:
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://console") as client:
         yield client
 
 
@@ -49,7 +49,7 @@ async def test_a_lead_id_may_be_any_text(http, desk, paper, lead_id):
     paper.captured(lead_id)
     await desk.show(*paper.records)
     for at in ("/api/leads/", "/leads/"):
-        assert (await http.get(httpx.URL("http://console" + at + _quoted(lead_id)))).status_code == 200
+        assert (await http.get(httpx2.URL("http://console" + at + _quoted(lead_id)))).status_code == 200
 
 
 async def test_leads_are_listed_newest_first_in_pages_and_by_status(http, desk, paper):

@@ -6,10 +6,10 @@ import pytest
 
 from console.answers import Stats
 from console.queries import LetterFilter, LetterState
-from signalbox.envelope import Envelope, correlation_id_of, replay_id
-from signalbox.lesser_letters import lesser_letters
-from signalbox.names import LeadId
-from signalbox.records import Draft, Record
+from signalbox.protocol.envelope import Envelope, correlation_id_of, replay_id
+from signalbox.protocol.lesser_dead_letters import lesser_letters
+from signalbox.protocol.names import LeadId
+from signalbox.protocol.records import Draft, Record
 
 
 async def test_a_lead_that_goes_all_the_way_is_scheduled_and_its_timeline_tells_each_step(desk, paper):

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from console.registrations import TrustedRegistrations
-from signalbox.names import AGENT_GRANTS
-from signalbox.records import Record
+from signalbox.protocol.names import AGENT_GRANTS
+from signalbox.protocol.records import Record
 from signalbox.trust import SigningKey, TrustSettings, sealed
 
 MAIL, OTHERS = SigningKey.generate(), SigningKey.generate()

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from console.app import create_app
@@ -89,13 +89,13 @@ async def test_only_a_silent_lead_in_flight_is_stalled(desk, paper):
 
 
 @pytest.fixture
-async def http(desk) -> AsyncIterator[httpx.AsyncClient]:
+async def http(desk) -> AsyncIterator[httpx2.AsyncClient]:
     presence = Presence([])
     presence._dispatch = {"lead_scoring": AWAY}
     app = create_app(
         patient_queries(desk, stalled_after_s=1e-9), desk.registry, desk.schemas, Readiness(), presence
     )
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://console") as client:
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://console") as client:
         yield client
 
 

@@ -6,7 +6,7 @@ import random
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
-import httpx
+import httpx2
 import pytest
 
 from fault import World
@@ -49,8 +49,8 @@ async def proxy(loop: BackgroundLoop, service: Service) -> AsyncIterator[HttpPro
     await listener.close()
 
 
-async def _post(proxy: HttpProxy, timeout: float = 5) -> httpx.Response:
-    async with httpx.AsyncClient(timeout=timeout) as client:
+async def _post(proxy: HttpProxy, timeout: float = 5) -> httpx2.Response:
+    async with httpx2.AsyncClient(timeout=timeout) as client:
         return await client.post(f"{proxy.url}/messages", content=b"work")
 
 
@@ -72,20 +72,20 @@ async def test_an_agent_that_answers_500_did_no_work_and_is_still_ready(
     await _strike(proxy, "agent-answers-500")
     assert (await _post(proxy)).status_code == 500
     assert service.asked == []
-    async with httpx.AsyncClient() as client:
+    async with httpx2.AsyncClient() as client:
         assert (await client.get(f"{proxy.url}/readyz")).status_code == 200
 
 
 async def test_an_agent_that_hangs_gives_no_answer(proxy: HttpProxy, service: Service) -> None:
     await _strike(proxy, "agent-hangs")
-    with pytest.raises(httpx.ReadTimeout):
+    with pytest.raises(httpx2.ReadTimeout):
         await _post(proxy, timeout=0.3)
     assert service.asked == []
 
 
 async def test_a_reset_comes_after_the_work_was_done(proxy: HttpProxy, service: Service) -> None:
     await _strike(proxy, "agent-resets-after-work")
-    with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError)):
+    with pytest.raises((httpx2.ReadError, httpx2.RemoteProtocolError)):
         await _post(proxy)
     assert service.asked == ["POST /base/messages work"]
 
@@ -114,7 +114,7 @@ async def test_a_registry_that_is_down_refuses_connections_until_it_is_healed(
 ) -> None:
     down = registry_faults(proxy)[0]
     await down.inject(world, random.Random(1))
-    with pytest.raises(httpx.ConnectError):
+    with pytest.raises(httpx2.ConnectError):
         await _post(proxy)
     await down.heal(world)
     await down.heal(world)
@@ -125,7 +125,7 @@ async def test_a_registry_answers_500_slowly_or_rubbish(proxy: HttpProxy, world:
     rng = random.Random(1)
     slow, broken, rubbish = registry_faults(proxy)[1:]
     await slow.inject(world, rng)
-    with pytest.raises(httpx.ReadTimeout):
+    with pytest.raises(httpx2.ReadTimeout):
         await _post(proxy, timeout=0.3)
     await slow.heal(world)
     await broken.inject(world, rng)
@@ -143,6 +143,6 @@ async def test_a_service_that_is_away_is_a_reset(loop: BackgroundLoop) -> None:
 
     proxy = HttpProxy(loop, "proxy", unknown)
     await proxy.listener.open()
-    with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError)):
+    with pytest.raises((httpx2.ReadError, httpx2.RemoteProtocolError)):
         await _post(proxy)
     await proxy.listener.close()

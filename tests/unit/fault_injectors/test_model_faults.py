@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from active_outreach.draft import Draft as OutreachDraft
@@ -23,11 +23,11 @@ from nurture_campaign.draft import Draft as NurtureDraft
 from nurture_campaign.settings import SenderSettings as NurtureSender
 from orchestrator.offline import best_match
 from orchestrator.router import Router, Unroutable, _message_text
-from signalbox.agent import AgentDefinition
-from signalbox.errors import Unavailable
 from signalbox.models import Model, ModelSettings
-from signalbox.texts import as_data, problem_with
-from signalbox.tools import Finding, Findings
+from signalbox.protocol.agent_definition import AgentDefinition
+from signalbox.protocol.errors import Unavailable
+from signalbox_agent.texts import as_data, problem_with
+from signalbox_agent.tools import Finding, Findings
 from signalbox_contracts.sdr import Lead, LeadScored, Report
 
 LEAD = Lead(
@@ -190,7 +190,7 @@ async def test_an_answer_of_1_mb_is_one(server: ModelServer, world: World) -> No
         lead=LEAD.model_dump(mode="json", exclude={"lead_id"}), report=REPORT.model_dump(mode="json")
     )
     asked = {"messages": [{"role": "user", "content": prompt}], "tools": [{"function": tool}]}
-    async with httpx.AsyncClient() as client:
+    async with httpx2.AsyncClient() as client:
         answer = await client.post(f"{server.url}/chat/completions", json=asked)
     assert len(answer.content) > 1_000_000
 

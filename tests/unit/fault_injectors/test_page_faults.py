@@ -12,7 +12,7 @@ from injectors import pages
 from injectors.background import BackgroundLoop
 from injectors.pages import ANSWERS, TEXTS, PageServer, page_faults
 from injectors.surroundings import open_surroundings
-from signalbox.tools import Finding, NotAvailable, ToolSettings, Website
+from signalbox_agent.tools import Finding, NotAvailable, ToolSettings, Website
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ async def test_no_hostile_page_raises_or_takes_long(
 async def test_an_answer_without_an_end_is_given_up(
     server: PageServer, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("signalbox.tools.website._TIMEOUT_S", 0.3)
+    monkeypatch.setattr("signalbox_agent.tools.website._TIMEOUT_S", 0.3)
     monkeypatch.setattr(pages, "_DRIPS", 10)
     await strike(server, world, "pages-slow")
     drips, hangs, floods = [await read(server) for _ in range(3)]

@@ -13,10 +13,10 @@ from injectors.http_proxy import HttpProxy
 from injectors.model_server import ModelServer
 from injectors.proxies import proxy_faults
 from injectors.strikes import StrikeFault
-from signalbox.errors import Unavailable
-from signalbox.kafka import Registry, RegistrySettings
 from signalbox.models import Model, ModelSettings
-from signalbox.names import SchemaId
+from signalbox.protocol.errors import Unavailable
+from signalbox.protocol.names import SchemaId
+from signalbox.registry.client import Registry, RegistrySettings
 
 ALPHA = {"id": "alpha", "name": "alpha", "description": "any", "input": ["a.B"], "output": ["a.C"]}
 

@@ -16,7 +16,7 @@ from fault import Kind, World
 from injectors.process_faults import Down, StandingStill
 from injectors.supervisor import Supervisor
 from local_stack import processes
-from signalbox.cli.status import StackProcess, read_stack, write_stack
+from local_stack.state import StackProcess, read_stack, write_stack
 
 _COMMAND = [sys.executable, "-c", "import time; time.sleep(600)"]
 _NAMES = ("lead_scoring", "send_email")

@@ -10,7 +10,7 @@ import pytest
 
 from fault import Kind, World
 from injectors.surroundings import NotSurrounded, open_surroundings
-from signalbox.cli.status import StackProcess
+from local_stack.state import StackProcess
 
 README = Path(__file__).resolve().parents[2] / "faults" / "injectors" / "README.md"
 

@@ -47,7 +47,7 @@ from evidence import (
 from fault import Kind
 from good_run import GOOD, STUDENT, good_run, workflow_of
 from history import End, Injection, Sending, Way
-from signalbox.records import Record
+from signalbox.protocol.records import Record
 
 Spoil = Callable[[Evidence], Evidence]
 

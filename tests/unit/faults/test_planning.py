@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from committed_contracts import schema_text
 from history import MARK, End, Way, digest_of
+from malformed_examples import load
 from planning import Contract, Ingredients, Planned, plan
 from signalbox.avro import parse
-from signalbox.governance.malformed import load
-from signalbox.names import SchemaId
-from signalbox.reasons import Reason
-from signalbox.records import Draft
-from signalbox_contracts import schema_text
+from signalbox.protocol.names import SchemaId
+from signalbox.protocol.reasons import Reason
+from signalbox.protocol.records import Draft
 
 ROOT = Path(__file__).resolve().parents[3]
 GATES_REASONS = set(list(Reason)[:9])

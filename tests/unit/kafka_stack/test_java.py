@@ -5,7 +5,7 @@ import pytest
 from kafka_stack.artifacts import Artifacts
 from kafka_stack.java import find_java, java_version
 from local_stack.progress import Progress
-from signalbox.errors import ConfigurationError
+from signalbox.protocol.errors import ConfigurationError
 
 
 def java_that_says(home: Path, version: str) -> Path:

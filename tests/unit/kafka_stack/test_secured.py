@@ -15,7 +15,7 @@ from kafka_stack.issuer import AUDIENCE, Issuer
 from kafka_stack.listeners import Admission, overrides
 from kafka_stack.secret_files import password_file
 from local_stack.services import Address
-from signalbox.cli.status import StackProcess, probe
+from local_stack.state import StackProcess, probe
 from tls_server import served_over_tls
 
 

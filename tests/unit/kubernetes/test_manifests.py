@@ -10,7 +10,7 @@ import yaml
 from local_stack.grants import AGENTS, allowed
 from local_stack.services import APPLICATIONS
 from manifests import NEWEST, Folder, complaints, documents, environment_of, insecurities, kustomize
-from signalbox.contracts.catalog import Catalog
+from signalbox.catalog import Catalog
 from signalbox.trust import SigningKey, public_keys
 
 needs_kustomize = pytest.mark.skipif(

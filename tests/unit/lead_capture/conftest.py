@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from lead_capture.app import create_app
@@ -17,7 +17,7 @@ from lead_capture.rates import Rates
 from lead_capture.settings import LeadCaptureSettings
 from lead_capture.sql_store import SqlLeadStore
 from lead_capture.store_watch import StoreWatch
-from signalbox.errors import Unavailable
+from signalbox.protocol.errors import Unavailable
 from signalbox.telemetry import Readiness
 
 GOOD = {
@@ -114,7 +114,7 @@ def capture(store: SqlLeadStore, settings: LeadCaptureSettings) -> Capture:
     return Capture(store, watch, Rates(settings), lambda: None)
 
 
-Serve = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
+Serve = Callable[..., AbstractAsyncContextManager[httpx2.AsyncClient]]
 
 
 @pytest.fixture
@@ -122,12 +122,12 @@ def serve(store: SqlLeadStore, publisher: FakePublisher, settings: LeadCaptureSe
     """Start the app for requests from ``peer``; other keyword arguments change its settings."""
 
     @asynccontextmanager
-    async def serving(peer: str = "127.0.0.1", **changes: object) -> AsyncIterator[httpx.AsyncClient]:
+    async def serving(peer: str = "127.0.0.1", **changes: object) -> AsyncIterator[httpx2.AsyncClient]:
         app = create_app(store, publisher, settings.model_copy(update=changes))
-        transport = httpx.ASGITransport(app, client=(peer, 4711))
+        transport = httpx2.ASGITransport(app, client=(peer, 4711))
         async with (
             app.router.lifespan_context(app),
-            httpx.AsyncClient(transport=transport, base_url="http://leads.example") as client,
+            httpx2.AsyncClient(transport=transport, base_url="http://leads.example") as client,
         ):
             yield client
 
@@ -135,6 +135,6 @@ def serve(store: SqlLeadStore, publisher: FakePublisher, settings: LeadCaptureSe
 
 
 @pytest.fixture
-async def client(serve: Serve) -> AsyncIterator[httpx.AsyncClient]:
+async def client(serve: Serve) -> AsyncIterator[httpx2.AsyncClient]:
     async with serve() as opened:
         yield opened

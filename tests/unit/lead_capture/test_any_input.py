@@ -3,7 +3,7 @@
 import io
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -52,7 +52,7 @@ def test_what_a_careful_writer_writes_is_read_as_it_was_written(cells: list[str]
         "a/b;;=",
     ],
 )
-async def test_a_body_of_any_bytes_is_answered(client: httpx.AsyncClient, kind: str) -> None:
+async def test_a_body_of_any_bytes_is_answered(client: httpx2.AsyncClient, kind: str) -> None:
     bodies: list[bytes] = []
 
     @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

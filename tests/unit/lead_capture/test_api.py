@@ -2,7 +2,7 @@ import asyncio
 import json
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from lead_capture.sql_store import SqlLeadStore
@@ -15,7 +15,7 @@ async def none_waits(store: SqlLeadStore) -> bool:
     return await store.count_waiting() == 0
 
 
-def bad_fields(answer: httpx.Response) -> set[str]:
+def bad_fields(answer: httpx2.Response) -> set[str]:
     assert answer.headers["content-type"] == "application/problem+json"
     body = answer.json()
     assert body["status"] == answer.status_code
@@ -25,7 +25,7 @@ def bad_fields(answer: httpx.Response) -> set[str]:
 
 
 async def test_a_lead_is_accepted_and_published_under_the_id_that_was_answered(
-    client: httpx.AsyncClient, publisher: Any, good: dict[str, str], eventually: Any
+    client: httpx2.AsyncClient, publisher: Any, good: dict[str, str], eventually: Any
 ) -> None:
     answer = await client.post("/leads", json={**good, "company_website": None})
     assert answer.status_code == 202
@@ -37,7 +37,7 @@ async def test_a_lead_is_accepted_and_published_under_the_id_that_was_answered(
 
 
 async def test_the_state_says_when_a_lead_was_published_and_nothing_about_the_person(
-    client: httpx.AsyncClient, store: SqlLeadStore, good: dict[str, str], eventually: Any
+    client: httpx2.AsyncClient, store: SqlLeadStore, good: dict[str, str], eventually: Any
 ) -> None:
     lead_id = (await client.post("/leads", json=good)).json()["lead_id"]
     await eventually(lambda: none_waits(store))
@@ -48,7 +48,7 @@ async def test_the_state_says_when_a_lead_was_published_and_nothing_about_the_pe
 
 
 async def test_a_bad_lead_gets_a_problem_that_names_each_field(
-    client: httpx.AsyncClient, store: SqlLeadStore, good: dict[str, str]
+    client: httpx2.AsyncClient, store: SqlLeadStore, good: dict[str, str]
 ) -> None:
     answer = await client.post(
         "/leads", json={**good, "email": "nobody", "name": "", "age": 3, "job_title": 7}
@@ -73,14 +73,14 @@ async def test_a_bad_lead_gets_a_problem_that_names_each_field(
     ],
 )
 async def test_what_is_no_json_object_is_a_problem(
-    client: httpx.AsyncClient, body: bytes, status: int
+    client: httpx2.AsyncClient, body: bytes, status: int
 ) -> None:
     answer = await client.post("/leads", content=body, headers={"content-type": "application/json"})
     assert answer.status_code == status
     bad_fields(answer)
 
 
-async def test_other_media_types_methods_and_paths_are_problems(client: httpx.AsyncClient) -> None:
+async def test_other_media_types_methods_and_paths_are_problems(client: httpx2.AsyncClient) -> None:
     answer = await client.post("/leads", content=b"<lead/>", headers={"content-type": "text/xml"})
     assert answer.status_code == 415
     bad_fields(answer)
@@ -89,7 +89,7 @@ async def test_other_media_types_methods_and_paths_are_problems(client: httpx.As
 
 
 async def test_curl_without_a_content_type_may_post_json(
-    client: httpx.AsyncClient, good: dict[str, str]
+    client: httpx2.AsyncClient, good: dict[str, str]
 ) -> None:
     headers = {"content-type": "application/x-www-form-urlencoded"}
     answer = await client.post("/leads", content=json.dumps(good).encode(), headers=headers)
@@ -98,7 +98,7 @@ async def test_curl_without_a_content_type_may_post_json(
 
 
 async def test_a_resubmission_with_the_same_key_is_one_lead(
-    client: httpx.AsyncClient, publisher: Any, store: SqlLeadStore, good: dict[str, str], eventually: Any
+    client: httpx2.AsyncClient, publisher: Any, store: SqlLeadStore, good: dict[str, str], eventually: Any
 ) -> None:
     headers = {"Idempotency-Key": "8e03978e-40d5-43e8-bc93-6894a57f9324"}
     answers = await asyncio.gather(*[client.post("/leads", json=good, headers=headers) for _ in range(8)])
@@ -109,7 +109,7 @@ async def test_a_resubmission_with_the_same_key_is_one_lead(
 
 
 async def test_a_key_that_was_used_for_another_lead_is_refused(
-    client: httpx.AsyncClient, good: dict[str, str]
+    client: httpx2.AsyncClient, good: dict[str, str]
 ) -> None:
     headers = {"Idempotency-Key": "k"}
     await client.post("/leads", json=good, headers=headers)
@@ -119,7 +119,7 @@ async def test_a_key_that_was_used_for_another_lead_is_refused(
 
 
 async def test_a_given_lead_id_is_kept_and_belongs_to_one_lead(
-    client: httpx.AsyncClient, publisher: Any, good: dict[str, str], eventually: Any
+    client: httpx2.AsyncClient, publisher: Any, good: dict[str, str], eventually: Any
 ) -> None:
     for _ in range(2):
         answer = await client.post("/leads", json={**good, "lead_id": "crm-17"})
@@ -129,7 +129,7 @@ async def test_a_given_lead_id_is_kept_and_belongs_to_one_lead(
     await eventually(lambda: publisher.ids == ["crm-17"])
 
 
-async def test_a_body_over_the_limit_is_refused_whether_or_not_it_says_so(client: httpx.AsyncClient) -> None:
+async def test_a_body_over_the_limit_is_refused_whether_or_not_it_says_so(client: httpx2.AsyncClient) -> None:
     async def endless() -> object:
         for _ in range(100):
             yield b"x" * 64 * 1024
@@ -146,7 +146,7 @@ async def test_a_body_over_the_limit_is_refused_whether_or_not_it_says_so(client
 
 
 async def test_leads_are_accepted_while_the_broker_is_away_and_published_later_in_order(
-    client: httpx.AsyncClient, publisher: Any, good: dict[str, str], eventually: Any
+    client: httpx2.AsyncClient, publisher: Any, good: dict[str, str], eventually: Any
 ) -> None:
     publisher.away = "broker"
     ids = []
@@ -178,7 +178,7 @@ async def test_leads_that_waited_are_published_after_a_restart(
 
 
 async def test_a_broken_store_answers_503_and_takes_nothing(
-    client: httpx.AsyncClient, store: SqlLeadStore, good: dict[str, str]
+    client: httpx2.AsyncClient, store: SqlLeadStore, good: dict[str, str]
 ) -> None:
     with store._engine.begin() as connection:
         connection.exec_driver_sql("DROP TABLE leads")
@@ -189,7 +189,7 @@ async def test_a_broken_store_answers_503_and_takes_nothing(
 
 
 async def test_metrics_count_what_was_accepted_and_refused(
-    client: httpx.AsyncClient, good: dict[str, str]
+    client: httpx2.AsyncClient, good: dict[str, str]
 ) -> None:
     await client.post("/leads", json=good)
     await client.post("/leads", json={})
@@ -199,7 +199,7 @@ async def test_metrics_count_what_was_accepted_and_refused(
 
 
 async def test_the_api_description_has_the_fields_of_a_lead(
-    client: httpx.AsyncClient, good: dict[str, str]
+    client: httpx2.AsyncClient, good: dict[str, str]
 ) -> None:
     paths = (await client.get("/openapi.json")).json()["paths"]
     schema = paths["/leads"]["post"]["requestBody"]["content"]["application/json"]["schema"]
@@ -207,7 +207,7 @@ async def test_the_api_description_has_the_fields_of_a_lead(
 
 
 async def test_an_import_takes_the_good_rows_and_says_why_not_for_each_bad_one(
-    client: httpx.AsyncClient, publisher: Any, eventually: Any
+    client: httpx2.AsyncClient, publisher: Any, eventually: Any
 ) -> None:
     text = HEADER + (
         'Ann,a@b.example,B,CTO,fair,"two\nlines"\n'
@@ -226,7 +226,7 @@ async def test_an_import_takes_the_good_rows_and_says_why_not_for_each_bad_one(
     await eventually(lambda: publisher.ids == body["lead_ids"])
 
 
-async def test_a_multipart_import_ignores_unknown_columns_and_says_so(client: httpx.AsyncClient) -> None:
+async def test_a_multipart_import_ignores_unknown_columns_and_says_so(client: httpx2.AsyncClient) -> None:
     text = (
         b"\xef\xbb\xbfname,email,company_name,job_title,lead_source,Shoe Size\nAnn,a@b.example,B,CTO,x,42\n"
     )
@@ -237,7 +237,7 @@ async def test_a_multipart_import_ignores_unknown_columns_and_says_so(client: ht
 
 
 async def test_an_import_spans_batches_and_keeps_the_order(
-    client: httpx.AsyncClient, store: SqlLeadStore
+    client: httpx2.AsyncClient, store: SqlLeadStore
 ) -> None:
     rows = [
         f"N{number},n{number}@b.example,{'' if number % 100 == 7 else 'B'},CTO,x" for number in range(1200)
@@ -250,7 +250,7 @@ async def test_an_import_spans_batches_and_keeps_the_order(
 
 
 async def test_an_import_with_a_key_can_be_repeated(
-    client: httpx.AsyncClient, publisher: Any, store: SqlLeadStore, eventually: Any
+    client: httpx2.AsyncClient, publisher: Any, store: SqlLeadStore, eventually: Any
 ) -> None:
     text = (HEADER + "Ann,a@b.example,B,CTO,x\nAnn,a@b.example,B,CTO,x\n").encode()
     answers = [
@@ -262,7 +262,7 @@ async def test_an_import_with_a_key_can_be_repeated(
     assert publisher.ids == answers[0].json()["lead_ids"]
 
 
-async def test_a_lead_id_that_is_taken_is_a_problem_of_its_row(client: httpx.AsyncClient) -> None:
+async def test_a_lead_id_that_is_taken_is_a_problem_of_its_row(client: httpx2.AsyncClient) -> None:
     text = (
         "lead_id,"
         + HEADER
@@ -274,7 +274,7 @@ async def test_a_lead_id_that_is_taken_is_a_problem_of_its_row(client: httpx.Asy
 
 
 async def test_nothing_is_stored_of_a_file_that_turns_out_not_to_be_utf8(
-    client: httpx.AsyncClient, publisher: Any, store: SqlLeadStore
+    client: httpx2.AsyncClient, publisher: Any, store: SqlLeadStore
 ) -> None:
     rows = "".join(f"N{number},n{number}@b.example,B,CTO,x\n" for number in range(900))
     answer = await client.post("/leads/import", content=(HEADER + rows).encode() + b"\xff", headers=CSV)
@@ -284,7 +284,7 @@ async def test_nothing_is_stored_of_a_file_that_turns_out_not_to_be_utf8(
     assert publisher.ids == []
 
 
-async def test_an_import_says_what_it_takes(client: httpx.AsyncClient) -> None:
+async def test_an_import_says_what_it_takes(client: httpx2.AsyncClient) -> None:
     for kind, status in (("application/json", 415), ("text/csv; charset=latin-1", 422)):
         answer = await client.post("/leads/import", content=b"x", headers={"content-type": kind})
         assert answer.status_code == status
@@ -295,7 +295,7 @@ async def test_an_import_says_what_it_takes(client: httpx.AsyncClient) -> None:
 
 
 async def test_after_very_many_bad_rows_reading_stops_and_says_where(
-    client: httpx.AsyncClient, store: SqlLeadStore
+    client: httpx2.AsyncClient, store: SqlLeadStore
 ) -> None:
     rows = "Ann,a@b.example,B,CTO,x\n" + "\n" + "x\n" * 1500 + "Bob,b@b.example,B,CTO,x\n"
     body = (await client.post("/leads/import", content=(HEADER + rows).encode(), headers=CSV)).json()

@@ -4,7 +4,7 @@ import json
 from typing import Any
 from urllib.parse import quote_from_bytes, urlencode
 
-import httpx
+import httpx2
 import pytest
 
 from lead_capture.sql_store import SqlLeadStore
@@ -13,7 +13,7 @@ FORM = "application/x-www-form-urlencoded"
 JSON = {"content-type": "application/json"}
 
 
-async def name_of(store: SqlLeadStore, client: httpx.AsyncClient) -> str:
+async def name_of(store: SqlLeadStore, client: httpx2.AsyncClient) -> str:
     (lead,) = await store.claim(10)
     return lead.details.name
 
@@ -33,7 +33,7 @@ async def waiting(serve: Any, publisher: Any) -> Any:
 
 @pytest.mark.parametrize("header", [FORM, f"{FORM}; charset=utf-8", f'{FORM}; charset="UTF-8"'])
 async def test_a_form_in_another_charset_than_it_says_is_refused_by_field(
-    client: httpx.AsyncClient, store: SqlLeadStore, good: dict[str, str], header: str
+    client: httpx2.AsyncClient, store: SqlLeadStore, good: dict[str, str], header: str
 ) -> None:
     answer = await client.post("/leads", content=encoded(good, b"Andr\xe9"), headers={"content-type": header})
     assert answer.status_code == 422
@@ -45,7 +45,7 @@ async def test_a_form_in_another_charset_than_it_says_is_refused_by_field(
 
 @pytest.mark.parametrize("charset", ["windows-1252", "ISO-8859-1", "iso-8859-15"])
 async def test_a_form_is_read_in_the_charset_that_it_names(
-    waiting: httpx.AsyncClient, store: SqlLeadStore, good: dict[str, str], charset: str
+    waiting: httpx2.AsyncClient, store: SqlLeadStore, good: dict[str, str], charset: str
 ) -> None:
     headers = {"content-type": f"{FORM}; charset={charset}"}
     answer = await waiting.post("/leads", content=encoded(good, b"Andr\xe9"), headers=headers)
@@ -54,7 +54,7 @@ async def test_a_form_is_read_in_the_charset_that_it_names(
 
 
 async def test_a_form_may_name_its_charset_in_the_field_for_it(
-    waiting: httpx.AsyncClient, store: SqlLeadStore, good: dict[str, str]
+    waiting: httpx2.AsyncClient, store: SqlLeadStore, good: dict[str, str]
 ) -> None:
     body = encoded(good, b"Andr\xe9 \x80", _charset_="windows-1252")
     assert (await waiting.post("/", content=body, headers={"content-type": FORM})).status_code == 202
@@ -62,7 +62,7 @@ async def test_a_form_may_name_its_charset_in_the_field_for_it(
 
 
 async def test_bytes_of_utf8_that_are_not_percent_encoded_are_read_as_they_are(
-    waiting: httpx.AsyncClient, store: SqlLeadStore, good: dict[str, str]
+    waiting: httpx2.AsyncClient, store: SqlLeadStore, good: dict[str, str]
 ) -> None:
     body = urlencode({key: value for key, value in good.items() if key != "name"}) + "&name=Zoë+山田"
     answer = await waiting.post("/leads", content=body.encode(), headers={"content-type": FORM})
@@ -72,7 +72,7 @@ async def test_bytes_of_utf8_that_are_not_percent_encoded_are_read_as_they_are(
 
 @pytest.mark.parametrize("charset", ["utf-16", "utf-7", "shift_jis", "no-such", "rot13", "punycode", "idna"])
 async def test_a_charset_that_is_not_read_is_said(
-    client: httpx.AsyncClient, good: dict[str, str], charset: str
+    client: httpx2.AsyncClient, good: dict[str, str], charset: str
 ) -> None:
     for kind in (FORM, "application/json"):
         body = json.dumps(good).encode() if kind != FORM else encoded(good, b"A")
@@ -85,7 +85,7 @@ async def test_a_charset_that_is_not_read_is_said(
 
 @pytest.mark.parametrize("charset", ["", "; charset=latin-1", "; charset=utf-8"])
 async def test_parts_of_a_multipart_form_are_decoded_as_strictly(
-    waiting: httpx.AsyncClient, store: SqlLeadStore, good: dict[str, str], charset: str
+    waiting: httpx2.AsyncClient, store: SqlLeadStore, good: dict[str, str], charset: str
 ) -> None:
     def body(name: bytes) -> bytes:
         fields = {**{key: value.encode() for key, value in good.items()}, "name": name}
@@ -110,7 +110,7 @@ async def test_parts_of_a_multipart_form_are_decoded_as_strictly(
 
 @pytest.mark.parametrize("field", ["name", "company_name", "project_description", "lead_source"])
 async def test_a_replacement_character_is_the_trace_of_a_wrong_charset_and_refused(
-    client: httpx.AsyncClient, good: dict[str, str], field: str
+    client: httpx2.AsyncClient, good: dict[str, str], field: str
 ) -> None:
     answer = await client.post("/leads", json={**good, field: "Andr\ufffd"})
     assert answer.status_code == 422
@@ -142,7 +142,7 @@ async def test_a_replacement_character_is_the_trace_of_a_wrong_charset_and_refus
         b'{"name":1}{"name":2}',
     ],
 )
-async def test_no_json_is_a_fault_of_the_server(client: httpx.AsyncClient, body: bytes) -> None:
+async def test_no_json_is_a_fault_of_the_server(client: httpx2.AsyncClient, body: bytes) -> None:
     answer = await client.post("/leads", content=body, headers=JSON)
     assert answer.status_code in {400, 422}
     assert answer.headers["content-type"] == "application/problem+json"
@@ -151,7 +151,7 @@ async def test_no_json_is_a_fault_of_the_server(client: httpx.AsyncClient, body:
 
 
 async def test_a_byte_order_mark_before_json_is_no_part_of_it(
-    client: httpx.AsyncClient, good: dict[str, str]
+    client: httpx2.AsyncClient, good: dict[str, str]
 ) -> None:
     answer = await client.post("/leads", content=b"\xef\xbb\xbf" + json.dumps(good).encode(), headers=JSON)
     assert answer.status_code == 202
@@ -159,7 +159,7 @@ async def test_a_byte_order_mark_before_json_is_no_part_of_it(
 
 @pytest.mark.parametrize("path", ["/leads", "/leads/import", "/"])
 @pytest.mark.parametrize("coding", ["gzip", "br", "deflate, gzip", "x"])
-async def test_a_packed_body_is_refused(client: httpx.AsyncClient, path: str, coding: str) -> None:
+async def test_a_packed_body_is_refused(client: httpx2.AsyncClient, path: str, coding: str) -> None:
     answer = await client.post(path, content=b"\x1f\x8b", headers={**JSON, "content-encoding": coding})
     assert answer.status_code == 415
     assert answer.headers["accept-encoding"] == "identity"
@@ -186,7 +186,7 @@ async def test_a_packed_body_is_refused(client: httpx.AsyncClient, path: str, co
     ],
 )
 async def test_no_multipart_body_is_a_fault_of_the_server(
-    client: httpx.AsyncClient, kind: str, body: bytes
+    client: httpx2.AsyncClient, kind: str, body: bytes
 ) -> None:
     for path in ("/leads", "/", "/leads/import"):
         answer = await client.post(path, content=body, headers={"content-type": kind})
@@ -206,7 +206,7 @@ async def test_no_multipart_body_is_a_fault_of_the_server(
         b"name=\x00",
     ],
 )
-async def test_no_form_is_a_fault_of_the_server(client: httpx.AsyncClient, body: bytes) -> None:
+async def test_no_form_is_a_fault_of_the_server(client: httpx2.AsyncClient, body: bytes) -> None:
     answer = await client.post("/", content=body, headers={"content-type": FORM})
     assert 400 <= answer.status_code < 500
 
@@ -223,13 +223,13 @@ async def test_no_form_is_a_fault_of_the_server(client: httpx.AsyncClient, body:
         "/?%ff=%00",
     ],
 )
-async def test_no_path_is_a_fault_of_the_server(client: httpx.AsyncClient, path: str) -> None:
+async def test_no_path_is_a_fault_of_the_server(client: httpx2.AsyncClient, path: str) -> None:
     assert (await client.get(path)).status_code in {200, 404}
 
 
 @pytest.mark.parametrize("key", ["", "k" * 256])
 async def test_an_idempotency_key_that_is_none_is_named(
-    client: httpx.AsyncClient, good: dict[str, str], key: str
+    client: httpx2.AsyncClient, good: dict[str, str], key: str
 ) -> None:
     answer = await client.post("/leads", json=good, headers={"Idempotency-Key": key})
     assert answer.status_code == 422

@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from lead_capture.callers import LOCAL, ApiKeys, Caller, Callers
 from lead_capture.forwarding import Proxies, address_of, counted_as
 from lead_capture.settings import LeadCaptureSettings
-from signalbox.errors import ConfigurationError
+from signalbox.protocol.errors import ConfigurationError
 
 KEY = "k" * 32
 PROXIES = "10.0.0.0/8, 2001:db8:1::/48"

@@ -7,8 +7,8 @@ from lead_capture.composition import open_store
 from lead_capture.mongo_store import MongoLeadStore
 from lead_capture.settings import LeadCaptureSettings
 from lead_capture.sql_store import SqlLeadStore
-from signalbox.errors import ConfigurationError, Unavailable
-from signalbox.names import LeadId
+from signalbox.protocol.errors import ConfigurationError, Unavailable
+from signalbox.protocol.names import LeadId
 
 
 def settings(url: str) -> LeadCaptureSettings:

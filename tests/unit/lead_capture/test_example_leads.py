@@ -5,15 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from committed_contracts import schema_text
 from lead_capture.callers import LOCAL
 from lead_capture.capture import Capture
 from lead_capture.lead import FIELDS
 from lead_capture.publisher import LEAD_CAPTURED
 from lead_capture.sql_store import SqlLeadStore
 from signalbox.avro import decode, encode, parse, unframe
-from signalbox.governance.rules import Rules
-from signalbox.names import SchemaId
-from signalbox_contracts import schema_text, sdr
+from signalbox.gate.rules import Rules
+from signalbox.protocol.names import SchemaId
+from signalbox_contracts import sdr
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "leads.csv"
 

@@ -3,7 +3,7 @@ from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import urlencode
 
-import httpx
+import httpx2
 import pytest
 
 from lead_capture.sql_store import SqlLeadStore
@@ -43,7 +43,7 @@ def posted(page: Page, good: dict[str, str], **changes: str) -> dict[str, str]:
     return {**page.values, **good, **changes}
 
 
-async def test_every_field_has_a_label(client: httpx.AsyncClient, good: dict[str, str]) -> None:
+async def test_every_field_has_a_label(client: httpx2.AsyncClient, good: dict[str, str]) -> None:
     answer = await client.get("/")
     page = Page(answer.text)
     assert page.labels == set(page.values) - {"form_token"}
@@ -55,7 +55,7 @@ async def test_every_field_has_a_label(client: httpx.AsyncClient, good: dict[str
 @pytest.mark.parametrize("path", ["/", "/leads"])
 @pytest.mark.parametrize("multipart", [False, True])
 async def test_a_posted_form_becomes_a_lead(
-    client: httpx.AsyncClient,
+    client: httpx2.AsyncClient,
     publisher: Any,
     path: str,
     multipart: bool,
@@ -84,7 +84,7 @@ async def test_the_thank_you_page_links_to_the_console_when_there_is_one(
 
 
 async def test_a_wrong_form_comes_back_with_its_values_and_what_is_wrong_beside_them(
-    client: httpx.AsyncClient, store: SqlLeadStore, good: dict[str, str]
+    client: httpx2.AsyncClient, store: SqlLeadStore, good: dict[str, str]
 ) -> None:
     first = Page((await client.get("/")).text)
     fields = posted(first, good, email="zoe at fjordworks", company_name=" ", project_description="A\nB")
@@ -102,7 +102,9 @@ async def test_a_wrong_form_comes_back_with_its_values_and_what_is_wrong_beside_
     assert await store.count_waiting() == 0
 
 
-async def test_markup_in_a_name_is_shown_and_not_run(client: httpx.AsyncClient, good: dict[str, str]) -> None:
+async def test_markup_in_a_name_is_shown_and_not_run(
+    client: httpx2.AsyncClient, good: dict[str, str]
+) -> None:
     attack = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
     fields = {**good, "name": attack, "project_description": f"</textarea>{attack}", "email": "x"}
     answer = await client.post("/leads", data=fields)
@@ -113,7 +115,7 @@ async def test_markup_in_a_name_is_shown_and_not_run(client: httpx.AsyncClient, 
 
 
 async def test_a_double_click_is_one_lead_and_a_changed_form_another(
-    client: httpx.AsyncClient, publisher: Any, store: SqlLeadStore, eventually: Any, good: dict[str, str]
+    client: httpx2.AsyncClient, publisher: Any, store: SqlLeadStore, eventually: Any, good: dict[str, str]
 ) -> None:
     page = Page((await client.get("/")).text)
     for name in ("Ann", "Ann", "Anne"):
@@ -123,7 +125,7 @@ async def test_a_double_click_is_one_lead_and_a_changed_form_another(
 
 
 async def test_unknown_and_repeated_fields_are_said_above_the_form(
-    client: httpx.AsyncClient, good: dict[str, str]
+    client: httpx2.AsyncClient, good: dict[str, str]
 ) -> None:
     answer = await client.post("/leads", data={**good, "shoe_size": "42"})
     assert answer.status_code == 422
@@ -134,7 +136,7 @@ async def test_unknown_and_repeated_fields_are_said_above_the_form(
 
 
 async def test_a_form_keeps_its_values_while_the_store_is_away(
-    client: httpx.AsyncClient, store: SqlLeadStore, good: dict[str, str]
+    client: httpx2.AsyncClient, store: SqlLeadStore, good: dict[str, str]
 ) -> None:
     with store._engine.begin() as connection:
         connection.exec_driver_sql("DROP TABLE leads")

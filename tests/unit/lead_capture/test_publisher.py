@@ -2,15 +2,15 @@ from datetime import UTC, datetime
 
 import pytest
 
+from committed_contracts import schema_text
 from lead_capture.lead import CapturedLead, read_submission
 from lead_capture.publisher import LEAD_CAPTURED, KafkaPublisher
 from signalbox.avro import decode, parse, unframe
-from signalbox.envelope import Envelope, correlation_id_of, derived_id
-from signalbox.errors import ConfigurationError, Fatal, Unavailable
-from signalbox.governance.registry import SchemaVersion
-from signalbox.names import LeadId, SchemaId, Subject
-from signalbox.records import Draft
-from signalbox_contracts import schema_text
+from signalbox.protocol.envelope import Envelope, correlation_id_of, derived_id
+from signalbox.protocol.errors import ConfigurationError, Fatal, Unavailable
+from signalbox.protocol.names import LeadId, SchemaId, Subject
+from signalbox.protocol.records import Draft
+from signalbox.registry.port import SchemaVersion
 
 LEAD = CapturedLead(
     LeadId("lead-1"),

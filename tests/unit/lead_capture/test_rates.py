@@ -1,7 +1,7 @@
 import asyncio
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
@@ -14,11 +14,11 @@ PROXY = "10.0.0.1"
 MANY = {"leads_per_address_hour": 1000, "leads_per_address_day": 1000}
 
 
-async def posted(client: httpx.AsyncClient, good: dict[str, str], **headers: str) -> httpx.Response:
+async def posted(client: httpx2.AsyncClient, good: dict[str, str], **headers: str) -> httpx2.Response:
     return await client.post("/leads", json=good, headers=headers)
 
 
-async def statuses(client: httpx.AsyncClient, leads: list[dict[str, str]], **headers: str) -> list[int]:
+async def statuses(client: httpx2.AsyncClient, leads: list[dict[str, str]], **headers: str) -> list[int]:
     return [(await posted(client, lead, **headers)).status_code for lead in leads]
 
 

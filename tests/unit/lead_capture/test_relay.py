@@ -10,8 +10,8 @@ from lead_capture.lead import CapturedLead, read_submission
 from lead_capture.relay import LeadPublisher, Relay
 from lead_capture.settings import LeadCaptureSettings
 from lead_capture.sql_store import SqlLeadStore
-from signalbox.errors import Unavailable, Unwritable
-from signalbox.names import LeadId
+from signalbox.protocol.errors import Unavailable, Unwritable
+from signalbox.protocol.names import LeadId
 from signalbox.telemetry import Readiness
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from lead_capture.lead import CapturedLead, read_submission
 from lead_capture.sql_store import SqlLeadStore
-from signalbox.errors import ConfigurationError, Unavailable
-from signalbox.names import LeadId
+from signalbox.protocol.errors import ConfigurationError, Unavailable
+from signalbox.protocol.names import LeadId
 
 NOW = datetime(2031, 5, 6, 7, 8, 9, 123000, UTC)
 

@@ -4,14 +4,14 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from lead_capture.sql_store import SqlLeadStore
-from signalbox.names import LeadId
+from signalbox.protocol.names import LeadId
 
 
-async def ready(client: httpx.AsyncClient, status: int) -> dict[str, Any]:
+async def ready(client: httpx2.AsyncClient, status: int) -> dict[str, Any]:
     async with asyncio.timeout(20):
         while (answer := await client.get("/readyz")).status_code != status:
             await asyncio.sleep(0.02)
@@ -78,7 +78,7 @@ async def test_a_probe_leaves_one_row_however_often_it_is_written(store: SqlLead
 
 
 async def test_no_room_for_temporary_files_is_a_bad_moment(
-    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> int:
         raise OSError(28, "No space left on device")

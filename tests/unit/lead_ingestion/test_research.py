@@ -8,10 +8,10 @@ import pytest
 from handling import must_heed_the_contract_in_force
 from lead_ingestion.agent import make_agent
 from lead_ingestion.offline import research_stand_in
-from signalbox.agent import Agent, Message, Work
-from signalbox.agent.contracts import OwnContracts
-from signalbox.texts import instructions
-from signalbox.tools import Findings, ToolSettings
+from signalbox_agent import Agent, Message, Work
+from signalbox_agent.contracts import OwnContracts
+from signalbox_agent.texts import instructions
+from signalbox_agent.tools import Findings, ToolSettings
 from signalbox_contracts.sdr import Lead, LeadCaptured, LeadProfiled, Report
 
 ROOT = Path(__file__).parents[3]

@@ -9,9 +9,9 @@ import pytest
 from handling import must_heed_the_contract_in_force
 from lead_scoring.handler import score
 from lead_scoring.offline import judgement_stand_in
-from signalbox.agent import Agent, Message, Work
-from signalbox.agent.contracts import OwnContracts
-from signalbox.texts import instructions
+from signalbox_agent import Agent, Message, Work
+from signalbox_agent.contracts import OwnContracts
+from signalbox_agent.texts import instructions
 from signalbox_contracts.sdr import Lead, LeadProfiled, Report
 
 ROOT = Path(__file__).parents[3]

@@ -8,7 +8,7 @@ from compose_stack import ComposeStack
 from local_stack import Stack
 from local_stack.chosen import stack_of
 from local_stack.progress import Progress
-from signalbox.cli.status import StackProcess, write_stack
+from local_stack.state import StackProcess, write_stack
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from local_stack.grants import GRANTS_FILE, allowed, renew_grant
-from signalbox.contracts.catalog import Catalog
+from signalbox.catalog import Catalog
 
 
 @pytest.fixture

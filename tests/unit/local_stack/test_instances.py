@@ -7,7 +7,7 @@ from local_stack.instances import all_services, counts_of, kind_of, service_name
 from local_stack.ports import chosen_addresses
 from local_stack.progress import Progress
 from local_stack.services import SERVICES, Service
-from signalbox.errors import ConfigurationError
+from signalbox.protocol.errors import ConfigurationError
 
 
 def test_without_a_word_there_is_one_of_each() -> None:

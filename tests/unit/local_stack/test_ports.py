@@ -4,7 +4,7 @@ import pytest
 
 from local_stack.ports import chosen_addresses, ensure_free, free_ports, is_taken
 from local_stack.services import Address
-from signalbox.errors import ConfigurationError
+from signalbox.protocol.errors import ConfigurationError
 
 
 def test_free_ports_are_different_and_free() -> None:

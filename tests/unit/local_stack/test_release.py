@@ -15,7 +15,7 @@ from local_stack.release_command import run_tests
 from local_stack.release_containers import ComposeTarget, KubectlFailed, KubernetesTarget
 from local_stack.release_sources import Sources
 from local_stack.running import StackError
-from signalbox.errors import ConfigurationError
+from signalbox.protocol.errors import ConfigurationError
 
 CONTRACTS: Contracts = {"reads": {"sdr.LeadProfiled": 1}, "writes": {"sdr.LeadScored": 2}}
 

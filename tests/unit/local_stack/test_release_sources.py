@@ -9,9 +9,10 @@ import pytest
 from local_stack.release_affected import affected, changed_files
 from local_stack.release_sources import Sources
 from local_stack.services import APPLICATIONS
-from signalbox.errors import ConfigurationError
+from signalbox.protocol.errors import ConfigurationError
 
 EVERY_SERVICE = {application.kind for application in APPLICATIONS}
+AGENTS = {"lead_ingestion", "lead_scoring", "active_outreach", "nurture_campaign", "send_email"}
 
 
 def git(folder: Path, *words: str) -> str:
@@ -24,7 +25,13 @@ def git(folder: Path, *words: str) -> str:
 def repository(root: Path, tmp_path: Path) -> Sources:
     for part in ("contracts", "services/lead_scoring", "services/console"):
         shutil.copytree(root / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
-    for part in ("libs/signalbox/src/signalbox/errors.py", "constraints.txt", "docs/stacks.md"):
+    projects = [path.relative_to(root) for path in root.glob("[!.]*/**/pyproject.toml")]
+    for part in (
+        "libs/core/src/signalbox/protocol/errors.py",
+        "constraints.txt",
+        "docs/stacks.md",
+        *projects,
+    ):
         (tmp_path / part).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(root / part, tmp_path / part)
     (tmp_path / ".gitignore").write_text("__pycache__/\n")
@@ -90,9 +97,24 @@ def test_a_change_of_its_tests_affects_a_service(repository: Sources) -> None:
 
 
 def test_a_change_in_the_library_or_the_pins_affects_every_service(repository: Sources) -> None:
-    append(repository, "libs/signalbox/src/signalbox/errors.py")
+    append(repository, "libs/core/src/signalbox/protocol/errors.py")
     assert set(changed_since_main(repository)) == EVERY_SERVICE
     assert set(affected(repository, ["constraints.txt"])) == EVERY_SERVICE
+
+
+@pytest.mark.parametrize(
+    ("file", "services"),
+    [
+        ("libs/agent/src/signalbox_agent/kit.py", AGENTS),
+        ("libs/operations/src/signalbox_operations/replay/service.py", set()),
+        ("libs/cli/src/signalbox_cli/output.py", set()),
+        ("libs/cli/pyproject.toml", set()),
+    ],
+)
+def test_a_change_of_a_library_affects_who_is_installed_with_it(
+    repository: Sources, file: str, services: set[str]
+) -> None:
+    assert set(affected(repository, [file])) == services
 
 
 def test_a_change_of_a_contract_affects_who_reads_or_writes_it(repository: Sources) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import typer
 
-from signalbox.cli.status import Readiness, StackProcess, find_run_dir, probe, read_stack, status, write_stack
-from signalbox.errors import ConfigurationError
+from local_stack.state import Readiness, StackProcess, find_run_dir, probe, read_stack, write_stack
+from local_stack.status import status
+from signalbox.protocol.errors import ConfigurationError
 
 
 def process_at(port: int, *, readyz: str = "/readyz", pid: int | None = None) -> StackProcess:

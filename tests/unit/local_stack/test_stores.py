@@ -6,7 +6,7 @@ from local_stack.lock import exclusive
 from local_stack.processes import start
 from local_stack.progress import Progress
 from local_stack.stores import make_stores, write_environment_file
-from signalbox.errors import ConfigurationError
+from signalbox.protocol.errors import ConfigurationError
 
 QUIET = Progress(quiet=True)
 

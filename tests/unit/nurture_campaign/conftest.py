@@ -2,7 +2,7 @@ import pytest
 
 from handling import a_lead, contracts, message, work
 from nurture_campaign.agent import make_agent
-from signalbox.agent import Agent
+from signalbox_agent import Agent
 
 __all__ = ["a_lead", "contracts", "message", "work"]
 

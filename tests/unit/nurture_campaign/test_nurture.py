@@ -10,10 +10,10 @@ from nurture_campaign.agent import make_agent
 from nurture_campaign.library import OWN_CONTENT, Library
 from nurture_campaign.offline import draft_stand_in
 from nurture_campaign.settings import SenderSettings
-from signalbox.agent import Agent, Message, Work
-from signalbox.agent.contracts import OwnContracts
-from signalbox.texts import problem_with, unfit
-from signalbox.tools import ToolSettings
+from signalbox_agent import Agent, Message, Work
+from signalbox_agent.contracts import OwnContracts
+from signalbox_agent.texts import problem_with, unfit
+from signalbox_agent.tools import ToolSettings
 from signalbox_contracts.sdr import CampaignDrafted, CampaignType, Lead, LeadScored, NextStep
 
 ROOT = Path(__file__).parents[3]

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from routing_in_memory import MemoryTopics, RoutingInMemory
-from signalbox.envelope import Envelope
-from signalbox.governance import Accepted
-from signalbox.names import CorrelationId, LeadId, MessageId, RecordType
-from signalbox.records import Record
+from signalbox.gate import Accepted
+from signalbox.protocol.envelope import Envelope
+from signalbox.protocol.names import CorrelationId, LeadId, MessageId, RecordType
+from signalbox.protocol.records import Record
 
 MessageMaker = Callable[..., Accepted]
 

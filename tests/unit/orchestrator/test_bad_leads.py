@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
@@ -22,9 +22,9 @@ from orchestrator.dispatch.agent_client import AgentClient, Done, Failed, Refuse
 from orchestrator.dispatch.availability import AgentAvailability
 from orchestrator.dispatch.delivery import AgentDelivery, Settled
 from serving import serving
-from signalbox.envelope import Envelope
-from signalbox.names import AgentId, CorrelationId, MessageId, RecordType
-from signalbox.records import Record
+from signalbox.protocol.envelope import Envelope
+from signalbox.protocol.names import AgentId, CorrelationId, MessageId, RecordType
+from signalbox.protocol.records import Record
 from signalbox.telemetry import Readiness
 from signing import signer
 
@@ -82,9 +82,9 @@ def message(name: str, number: int) -> Record:
 @asynccontextmanager
 async def calling(agent: Agent, **options: Any) -> AsyncIterator["Calls"]:
     port = free_port()
-    limits = httpx.Limits(max_connections=CONNECTIONS)
-    timeout = httpx.Timeout(10, pool=None)
-    async with serving(agent.app(), port), httpx.AsyncClient(timeout=timeout, limits=limits) as http:
+    limits = httpx2.Limits(max_connections=CONNECTIONS)
+    timeout = httpx2.Timeout(10, pool=None)
+    async with serving(agent.app(), port), httpx2.AsyncClient(timeout=timeout, limits=limits) as http:
         posting = AgentClient(AGENT, http, signer(), deadline_s=DEADLINE_S)
         options = {"attempts": 8, "at_once": CONNECTIONS, "longest_pause_s": 1.0, **options}
         availability = AgentAvailability(AGENT, Readiness())
@@ -238,7 +238,7 @@ async def test_a_readiness_that_drips_or_hangs_is_no_readiness() -> None:
             await asyncio.sleep(0.5)
 
     server = await asyncio.start_server(drips, "127.0.0.1", 0)
-    async with server, httpx.AsyncClient() as http, asyncio.timeout(10):
+    async with server, httpx2.AsyncClient() as http, asyncio.timeout(10):
         port = server.sockets[0].getsockname()[1]
         assert not await answers(http, f"http://127.0.0.1:{port}", "/readyz")
         server.close()

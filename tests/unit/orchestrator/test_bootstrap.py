@@ -21,11 +21,12 @@ from orchestrator.outcomes import ROUTE_AGENT
 from orchestrator.settings import OrchestratorSettings
 from routing_in_memory import ANSWERED, ASKED, CAMPAIGN, SCHEDULED, RoutingInMemory
 from serving import serving
-from signalbox.contracts.catalog import Catalog
-from signalbox.dead_letters import DeadLetter
-from signalbox.envelope import Envelope
+from signalbox.catalog import Catalog
+from signalbox.control.models import AgentOutput
 from signalbox.kafka import Partition
-from signalbox.names import (
+from signalbox.protocol.dead_letters import DeadLetter
+from signalbox.protocol.envelope import Envelope
+from signalbox.protocol.names import (
     AGENT_MESSAGES,
     AGENT_ROUTES,
     INCOMING_LEADS,
@@ -33,9 +34,8 @@ from signalbox.names import (
     RecordType,
     dead_letter_topic,
 )
-from signalbox.reasons import Reason, Stage
-from signalbox.records import Record, written
-from signalbox_contracts.control import AgentOutput
+from signalbox.protocol.reasons import Reason, Stage
+from signalbox.protocol.records import Record, written
 
 ECHO = AgentId("echo")
 CAPTURED = RecordType("sdr.LeadCaptured")

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from committed_contracts import schema_text
 from orchestrator.content import content_digest
 from signalbox.avro import ParsedSchema, decode, encode, parse, unframe
-from signalbox.names import SchemaId
-from signalbox_contracts import schema_text
+from signalbox.protocol.names import SchemaId
 
 CAPTURED = parse(schema_text("sdr.LeadCaptured"))
 LEAD = {

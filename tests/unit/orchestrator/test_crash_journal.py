@@ -8,8 +8,8 @@ import pytest
 
 from mortal_decisions import LIMIT, deadly, die_of, harmless, record, refuse, waiting
 from orchestrator.consume.crash_journal import CrashJournal
-from signalbox.reasons import Reason
-from signalbox.records import Draft, Record
+from signalbox.protocol.reasons import Reason
+from signalbox.protocol.records import Draft, Record
 
 
 async def topics(folder: Path, asked: Record) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import pytest
 
 from orchestrator.consume.deciding import Deciding
-from signalbox.records import Draft, Record
+from signalbox.protocol.records import Draft, Record
 from signalbox.telemetry import Readiness
 
 

@@ -2,27 +2,28 @@
 
 import asyncio
 import contextlib
+import random
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
-import httpx
+import httpx2
 import pytest
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
 
 from operating import free_port
-from orchestrator.dispatch.agent_client import AgentClient, Done, Failed, Refused, seconds_until
+from orchestrator.dispatch.agent_client import AgentClient, Done, Failed, Refused, connections, seconds_until
 from orchestrator.dispatch.availability import AgentAvailability
 from orchestrator.dispatch.delivery import AgentDelivery, Settled
 from serving import serving
-from signalbox.agent.routes import parts_of
-from signalbox.envelope import Envelope
-from signalbox.names import AgentId, CorrelationId, MessageId, RecordType
-from signalbox.records import Record
+from signalbox.protocol.envelope import Envelope
+from signalbox.protocol.names import AgentId, CorrelationId, MessageId, RecordType
+from signalbox.protocol.records import Record
 from signalbox.telemetry import Readiness
 from signalbox.trust import RequestParts, RequestSigner
+from signalbox_agent.routes import parts_of
 from signing import door, signer
 
 AGENT = AgentId("echo")
@@ -81,7 +82,7 @@ async def calling(
     availability: AgentAvailability | None = None,
     opens_after: int = 5,
 ) -> AsyncIterator[tuple[AgentDelivery, Callable[[], str]]]:
-    async with httpx.AsyncClient(timeout=2) as http:
+    async with httpx2.AsyncClient(timeout=2) as http:
         posting = AgentClient(AGENT, http, tokens, deadline_s=2)
         availability = availability or AgentAvailability(AGENT, readiness)
         yield (
@@ -283,3 +284,21 @@ async def test_an_address_that_cannot_be_called_is_away_and_ends_nothing(
             await asyncio.sleep(0.01)
     assert not delivery.done()
     delivery.cancel()
+
+
+async def test_calls_that_are_given_up_leave_their_connections_to_others(tokens: RequestSigner) -> None:
+    # As when an agent is slow for long: calls run out of time while they wait for one of the few connections.
+    app, slow, port = FastAPI(), True, free_port()
+
+    @app.post("/messages")
+    async def messages() -> Response:
+        await asyncio.sleep(random.random() / 20 if slow else 0)
+        return Response(status_code=200)
+
+    async with serving(app, port), connections(2.0, at_once=2) as http:
+        endpoint = f"http://127.0.0.1:{port}"
+        for _ in range(25):
+            hasty = [AgentClient(AGENT, http, tokens, random.random() / 20) for _ in range(8)]
+            await asyncio.gather(*(client.post(MESSAGE, endpoint) for client in hasty))
+        slow = False
+        assert await AgentClient(AGENT, http, tokens, deadline_s=5).post(MESSAGE, endpoint) == Done()

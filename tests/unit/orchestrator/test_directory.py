@@ -10,12 +10,12 @@ import pytest
 
 from orchestrator.directory import Directory
 from orchestrator.seats import Seats
-from signalbox.errors import Refusal
-from signalbox.names import AgentId, RecordType
-from signalbox.reasons import Reason
-from signalbox.records import Record
+from signalbox.control.models import AgentInput, AgentOutput, AgentRegistered
+from signalbox.protocol.errors import Refusal
+from signalbox.protocol.names import AgentId, RecordType
+from signalbox.protocol.reasons import Reason
+from signalbox.protocol.records import Record
 from signalbox.telemetry import Readiness
-from signalbox_contracts.control import AgentInput, AgentOutput, AgentRegistered
 
 ECHO = AgentId("echo")
 ANNOUNCEMENT = Record("agent_registry", 0, 1, b"echo", b"registration")

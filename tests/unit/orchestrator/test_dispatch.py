@@ -13,12 +13,12 @@ from orchestrator.dispatch.agent_client import Done, Failed, Refused
 from orchestrator.dispatch.delivery import Poisoned
 from orchestrator.dispatch.dispatch import Dispatch, RoutedMessage
 from routing_in_memory import TOKENS, RoutingInMemory, agent_of
-from signalbox.envelope import Envelope
-from signalbox.errors import Refusal
-from signalbox.governance import Accepted
-from signalbox.names import AGENT_ROUTES, AgentId
-from signalbox.reasons import Reason, Stage
-from signalbox.records import Record
+from signalbox.gate import Accepted
+from signalbox.protocol.envelope import Envelope
+from signalbox.protocol.errors import Refusal
+from signalbox.protocol.names import AGENT_ROUTES, AgentId
+from signalbox.protocol.reasons import Reason, Stage
+from signalbox.protocol.records import Record
 from signalbox.telemetry import Readiness
 
 ECHO = AgentId("echo")

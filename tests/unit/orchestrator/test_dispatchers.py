@@ -11,8 +11,8 @@ import pytest
 from announced import ENDPOINT, Codec
 from orchestrator.directory import Directory
 from orchestrator.dispatch.dispatchers import Dispatchers
-from signalbox.names import AgentId
-from signalbox.records import Record
+from signalbox.protocol.names import AgentId
+from signalbox.protocol.records import Record
 
 
 class Stages:

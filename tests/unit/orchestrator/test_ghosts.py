@@ -9,10 +9,10 @@ import pytest
 
 from orchestrator.outcomes import Outcome
 from orchestrator.selection import Selection
-from signalbox.errors import Refusal
-from signalbox.governance import Accepted
-from signalbox.names import AgentId
-from signalbox.reasons import Reason
+from signalbox.gate import Accepted
+from signalbox.protocol.errors import Refusal
+from signalbox.protocol.names import AgentId
+from signalbox.protocol.reasons import Reason
 from signalbox.telemetry import Readiness
 
 WAIT_S = 0.2

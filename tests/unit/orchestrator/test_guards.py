@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from orchestrator.guards import Guards
-from signalbox.agent import AgentDefinition
-from signalbox.errors import Refusal
-from signalbox.governance import Accepted
-from signalbox.names import AgentId
-from signalbox.reasons import Reason
+from signalbox.gate import Accepted
+from signalbox.protocol.agent_definition import AgentDefinition
+from signalbox.protocol.errors import Refusal
+from signalbox.protocol.names import AgentId
+from signalbox.protocol.reasons import Reason
 
 GUARDS = Guards(hops=12, visits=3, tokens=1000, age=timedelta(hours=24))
 

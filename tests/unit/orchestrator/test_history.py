@@ -14,10 +14,10 @@ from orchestrator.history import (
     captured_identities,
 )
 from orchestrator.seen_ids import BEFORE, Identity, SeenIds
-from signalbox.envelope import completed, correlation_id_of, replay_id
 from signalbox.kafka import KafkaSettings
-from signalbox.names import CorrelationId, LeadId, MessageId, RecordType
-from signalbox.records import Record
+from signalbox.protocol.envelope import completed, correlation_id_of, replay_id
+from signalbox.protocol.names import CorrelationId, LeadId, MessageId, RecordType
+from signalbox.protocol.records import Record
 
 LEAD = LeadId("lead-1")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-import signalbox_contracts
+import committed_contracts
 from gate_fuzz import lead
 from memory_registry import MemoryRegistry, impatient_gate
 from orchestrator.history import CONTENT, TAKEN_IN_FROM, IntakeHistory, captured_identities
@@ -17,14 +17,14 @@ from orchestrator.outcomes import Rejections
 from orchestrator.seen_ids import BEFORE, SeenIds
 from routing_in_memory import MemoryTopics
 from signalbox.avro import encode, parse
-from signalbox.control import ControlRecords
-from signalbox.dead_letters import DeadLetter
+from signalbox.control.models import MessageRejected
+from signalbox.gate.control_records import ControlRecords
 from signalbox.kafka import KafkaSettings
-from signalbox.names import SchemaId
-from signalbox.reasons import Reason, Stage
-from signalbox.records import Draft, Record, written
+from signalbox.protocol.dead_letters import DeadLetter
+from signalbox.protocol.names import SchemaId
+from signalbox.protocol.reasons import Reason, Stage
+from signalbox.protocol.records import Draft, Record, written
 from signalbox.telemetry import Readiness
-from signalbox_contracts.control import MessageRejected
 
 TYPE = "sdr.LeadCaptured"
 
@@ -34,7 +34,7 @@ class Door:
 
     def __init__(self) -> None:
         self.registry = MemoryRegistry()
-        self.schema_id = self.registry.register(TYPE, signalbox_contracts.schema_text(TYPE))
+        self.schema_id = self.registry.register(TYPE, committed_contracts.schema_text(TYPE))
         self.registry.register_committed("control.")
         self.control = ControlRecords(self.registry)
         self.history = IntakeHistory(KafkaSettings())
@@ -50,7 +50,7 @@ class Door:
 
     def lead_at(self, partition: int, offset: int, **fields: Any) -> Record:
         datum = {"lead": {**lead(), **fields}}
-        value = encode(self.schema_id, parse(signalbox_contracts.schema_text(TYPE)), datum)
+        value = encode(self.schema_id, parse(committed_contracts.schema_text(TYPE)), datum)
         return Record("incoming_leads", partition, offset, b"lead-1", value)
 
     async def decides(self, record: Record) -> Sequence[Draft]:
@@ -130,7 +130,7 @@ async def test_the_same_id_with_other_content_is_a_dead_letter(door: Door, resta
 
 async def test_a_redelivery_that_a_newer_contract_wrote_is_a_duplicate_still(door: Door) -> None:
     [copy] = await door.takes()
-    text = signalbox_contracts.schema_text(TYPE)
+    text = committed_contracts.schema_text(TYPE)
     schema = json.loads(text)
     schema["fields"].append({"name": "campaign", "type": "string", "default": "none", "doc": "Which."})
     newer = json.dumps(schema)
@@ -150,7 +150,7 @@ async def test_a_replayed_conflict_is_refused_again_and_another_id_is_taken_in(d
     )
     value = encode(
         door.schema_id,
-        parse(signalbox_contracts.schema_text(TYPE)),
+        parse(committed_contracts.schema_text(TYPE)),
         {"lead": {**lead(), "lead_id": "lead-2", "name": "Mallory"}},
     )
     [copy] = await door.decides(Record("incoming_leads", 0, 51, b"lead-2", value))

@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
+from committed_contracts import schema_text
 from orchestrator.consume.deciding import Deciding
 from orchestrator.history import DecisionHistory
 from orchestrator.routing import Routing
 from orchestrator.workflow_usage import WorkflowUsages
 from process_logs import process_logs
 from signalbox.avro import parse
-from signalbox.governance import Accepted
+from signalbox.gate import Accepted
 from signalbox.kafka import KafkaSettings
-from signalbox.records import Record
+from signalbox.protocol.records import Record
 from signalbox.telemetry import Readiness
-from signalbox_contracts import schema_text
 
 LEAD = {
     "lead_id": "lead-1",

@@ -7,7 +7,7 @@ import pytest
 
 from orchestrator.consume.offset_ledger import Ledger
 from signalbox.kafka import Partition
-from signalbox.records import Draft, Record
+from signalbox.protocol.records import Draft, Record
 
 HERE = Partition("agent_messages", 0)
 THERE = Partition("agent_messages", 1)

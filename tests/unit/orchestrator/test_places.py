@@ -3,10 +3,10 @@
 import pytest
 
 from orchestrator.places import report, wanted_of
-from signalbox.contracts.catalog import Catalog
-from signalbox.errors import Unavailable
+from signalbox.catalog import Catalog
 from signalbox.kafka import TopicChange, TopicSpec
 from signalbox.kafka.widening import Found, compared
+from signalbox.protocol.errors import Unavailable
 from signalbox.telemetry import Readiness
 
 

@@ -9,16 +9,16 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import httpx
+import httpx2
 
 import mortal_agent
 from operating import free_port
 from orchestrator.dispatch.agent_client import AgentClient, Done, Failed
 from orchestrator.dispatch.availability import AgentAvailability
 from orchestrator.dispatch.delivery import AgentDelivery, Poisoned
-from signalbox.envelope import Envelope
-from signalbox.names import AgentId, CorrelationId, MessageId, RecordType
-from signalbox.records import Record
+from signalbox.protocol.envelope import Envelope
+from signalbox.protocol.names import AgentId, CorrelationId, MessageId, RecordType
+from signalbox.protocol.records import Record
 from signalbox.telemetry import Readiness
 from signing import signer
 
@@ -59,7 +59,7 @@ class Supervised:
 
 @asynccontextmanager
 async def calling(port: int, folder: Path, **options: int) -> AsyncIterator[AgentDelivery]:
-    async with httpx.AsyncClient(timeout=10) as http:
+    async with httpx2.AsyncClient(timeout=10) as http:
         posting = AgentClient(AGENT, http, signer(), deadline_s=30)
         yield AgentDelivery(
             posting, AgentAvailability(AGENT, Readiness()), **{"attempts": 8, **options}, longest_pause_s=0.1

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from fastapi import FastAPI, Response
 
@@ -14,8 +14,8 @@ from operating import free_port
 from orchestrator.directory import Directory
 from orchestrator.dispatch.reaching import Reaching
 from serving import serving
-from signalbox.names import AgentId
-from signalbox.records import Record
+from signalbox.protocol.names import AgentId
+from signalbox.protocol.records import Record
 
 ECHO = AgentId("echo")
 
@@ -33,7 +33,7 @@ def app(path: str) -> FastAPI:
 @asynccontextmanager
 async def asking(folder: Path, port: int) -> AsyncIterator[Directory]:
     directory = Directory(Codec(f"http://127.0.0.1:{port}"), r"http://127\.0\.0\.1:\d+")  # type: ignore[arg-type]
-    async with httpx.AsyncClient() as http:
+    async with httpx2.AsyncClient() as http:
         following = asyncio.create_task(Reaching(directory, http, folder).follow())
         directory.read_to_its_end.set()
         await directory.apply(Record("agent_registry", 0, 0, b"echo", b"echo"))

@@ -10,10 +10,10 @@ from pydantic import ValidationError
 
 from orchestrator.offline import best_match
 from orchestrator.router import Router, _answer_type
-from signalbox.agent import AgentDefinition
-from signalbox.governance import Accepted
+from signalbox.gate import Accepted
 from signalbox.models import Completion, model_for
-from signalbox.names import AgentId
+from signalbox.protocol.agent_definition import AgentDefinition
+from signalbox.protocol.names import AgentId
 
 
 def agent(name: str, description: str) -> AgentDefinition:

@@ -7,10 +7,10 @@ import pytest
 
 from gate_fuzz import DATA_BY_TYPE
 from routing_in_memory import ANSWERED, CAMPAIGN, HOPS, SCHEDULED, RoutingInMemory, agent_of
-from signalbox.envelope import Envelope
-from signalbox.names import AgentId, RecordType
-from signalbox.reasons import Reason, Stage
-from signalbox.records import Record
+from signalbox.protocol.envelope import Envelope
+from signalbox.protocol.names import AgentId, RecordType
+from signalbox.protocol.reasons import Reason, Stage
+from signalbox.protocol.records import Record
 
 SCORED = RecordType("sdr.LeadScored")
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from orchestrator.consume.stage import Stage
-from signalbox.errors import Fatal, Unavailable
 from signalbox.kafka import Partition, TransactionLost
 from signalbox.kafka.consumer import Batch
-from signalbox.records import Draft, Record
+from signalbox.protocol.errors import Fatal, Unavailable
+from signalbox.protocol.records import Draft, Record
 from signalbox.telemetry import Readiness
 
 HERE = Partition("agent_messages", 0)

@@ -11,13 +11,13 @@ from prometheus_client import REGISTRY
 from orchestrator.directory import Directory
 from orchestrator.seats import Seats
 from orchestrator.trust import Trust
-from signalbox.errors import Refusal, Unavailable
-from signalbox.names import AGENT_GRANTS, AgentId, RecordType
-from signalbox.reasons import Reason
-from signalbox.records import Record
+from signalbox.control.models import AgentGranted, AgentInput, AgentOutput, AgentRegistered
+from signalbox.protocol.errors import Refusal, Unavailable
+from signalbox.protocol.names import AGENT_GRANTS, AgentId, RecordType
+from signalbox.protocol.reasons import Reason
+from signalbox.protocol.records import Record
 from signalbox.telemetry import Readiness
 from signalbox.trust import SigningKey, TrustSettings
-from signalbox_contracts.control import AgentGranted, AgentInput, AgentOutput, AgentRegistered
 from signing import registration
 
 LOOPBACK = r"https?://(127\.0\.0\.1|localhost)(:\d+)?(/.*)?"

@@ -12,19 +12,19 @@ from memory_registry import MemoryRegistry
 from orchestrator.consume.ladder import References
 from orchestrator.consume.stage import Stage
 from orchestrator.outcomes import Rejections
-from signalbox import reasons
-from signalbox.contracts.catalog import Catalog
-from signalbox.control import ControlRecords
-from signalbox.dead_letters import DeadLetter
-from signalbox.envelope import correlation_id_of
-from signalbox.errors import Refusal
+from signalbox.catalog import Catalog
+from signalbox.control.models import RouteDecided
+from signalbox.gate.control_records import ControlRecords
 from signalbox.kafka import Partition
-from signalbox.lesser_letters import completed, leaves_out
-from signalbox.names import Headers, LeadId
-from signalbox.reasons import Reason
-from signalbox.records import Draft, Record
+from signalbox.protocol import reasons
+from signalbox.protocol.dead_letters import DeadLetter
+from signalbox.protocol.envelope import correlation_id_of
+from signalbox.protocol.errors import Refusal
+from signalbox.protocol.lesser_dead_letters import completed, leaves_out
+from signalbox.protocol.names import Headers, LeadId
+from signalbox.protocol.reasons import Reason
+from signalbox.protocol.records import Draft, Record
 from signalbox.telemetry import Readiness
-from signalbox_contracts.control import RouteDecided
 
 SOURCE, LETTERS, AUDIT = "agent_messages", "agent_messages_dlt", "governance_audit"
 LARGEST = 100_000

@@ -11,11 +11,11 @@ import pytest
 from orchestrator.outcomes import Outcome, Route, Routes
 from orchestrator.router import Choice
 from orchestrator.workflow_usage import WorkflowUsages, names_its_letter
-from signalbox.envelope import Envelope, replay_id
-from signalbox.governance import Accepted
-from signalbox.names import AgentId, CorrelationId, MessageId
-from signalbox.records import Record, written
-from signalbox.replay import REPLAY_OF
+from signalbox.gate import Accepted
+from signalbox.protocol.envelope import Envelope, replay_id
+from signalbox.protocol.names import AgentId, CorrelationId, MessageId
+from signalbox.protocol.records import Record, written
+from signalbox.protocol.replay_marks import REPLAY_OF
 
 PING = AgentId("ping")
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)

@@ -8,7 +8,7 @@ from handling import message_with, offline_work
 from send_email.handler import Scheduling
 from send_email.settings import MailSettings
 from send_email.store import ScheduleStore
-from signalbox.agent import Refuse
+from signalbox_agent import Refuse
 from signalbox_contracts.sdr import CampaignDrafted, CampaignType, Email, Lead
 
 ADA = "ada@fjord.example"

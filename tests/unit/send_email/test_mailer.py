@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from fastapi import FastAPI
 
@@ -22,7 +22,7 @@ from send_email.policy import Policy
 from send_email.settings import MailSettings
 from send_email.smtp import Relay, SmtpHandover
 from send_email.store import ScheduleStore
-from signalbox.errors import Unavailable
+from signalbox.protocol.errors import Unavailable
 
 Scheduled = Callable[..., Schedule]
 NO_CAPS = Policy(per_hour=10_000, per_day=10_000, per_month=10_000)
@@ -284,7 +284,7 @@ async def test_the_listing_shows_how_far_the_mails_of_a_lead_are(
     scheduled(0, 72)
     app = FastAPI()
     app.include_router(listing_routes(store))
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://test") as client:
         mails = (await client.get("/mails", params={"lead": "lead-1"})).json()
         assert [mail["status"] for mail in mails] == ["scheduled", "scheduled"]
         assert "ada@" not in str(mails)

@@ -12,7 +12,7 @@ from email.policy import SMTPUTF8
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 import structlog
 import uvicorn
@@ -22,14 +22,9 @@ from send_email.agent import make_agent, make_store, utc_now
 from send_email.mails import Mail, Schedule
 from send_email.settings import MailSettings
 from send_email.store import ScheduleStore
-from signalbox.agent import create_app
-from signalbox.agent.parts import Parts
-from signalbox.agent.settings import AgentSettings
-from signalbox.agent.store import StateStore
-from signalbox.cli.app import main
-from signalbox.errors import ConfigurationError
 from signalbox.models import Model, ModelSettings
-from signalbox.names import AgentId
+from signalbox.protocol.errors import ConfigurationError
+from signalbox.protocol.names import AgentId
 from signalbox.trust import (
     OPERATOR,
     ORCHESTRATOR,
@@ -39,6 +34,11 @@ from signalbox.trust import (
     TrustSettings,
     token_for,
 )
+from signalbox_agent import create_app
+from signalbox_agent.parts import Parts
+from signalbox_agent.settings import AgentSettings
+from signalbox_agent.store import StateStore
+from signalbox_cli.app import main
 
 WORDS = ("Locked", "0900", "Acme Bank", "crm-your-account")
 VICTIM = "victim@fjord.example"
@@ -86,7 +86,7 @@ class Service:
 
     def post(self, path: str, **headers: str) -> int:
         asked = {"address": VICTIM} if "recipients" in path else {"ident": "c0"}
-        return httpx.post(self.url + path, json=asked, headers=headers).status_code
+        return httpx2.post(self.url + path, json=asked, headers=headers).status_code
 
 
 @pytest.fixture
@@ -240,7 +240,7 @@ def test_suppressed_addresses_and_domains_are_listed_and_hold(service: Service) 
     service.mails(1)
     shown = service.json("campaigns", "show", "c0")
     assert {mail["status"] for mail in shown["mails"]} == {"suppressed"}
-    assert "asked us" not in httpx.get(f"{service.url}/mails").text  # an operator's words are for operators
+    assert "asked us" not in httpx2.get(f"{service.url}/mails").text  # an operator's words are for operators
     (listed,) = service.json("campaigns", "suppressions")
     assert (listed["pattern"], listed["why"]) == ("@fjord.example", "asked us")
     assert service.run("campaigns", "unsuppress", "@fjord.example")[0] == 0
@@ -250,7 +250,7 @@ def test_suppressed_addresses_and_domains_are_listed_and_hold(service: Service) 
 def test_nothing_that_is_shown_names_the_person(service: Service) -> None:
     service.lead(0)
     said = service.run("campaigns", "list")[1] + service.run("campaigns", "show", "c0")[1]
-    said += httpx.get(f"{service.url}/mails").text
+    said += httpx2.get(f"{service.url}/mails").text
     assert "held" in said
     assert "unconfirmed" in said
     for word in ("victim", "fjord", "Locked", "0900"):
@@ -291,7 +291,7 @@ def test_a_token_that_the_operator_did_not_sign_for_this_request_does_nothing(
     trust = TrustSettings()
     key = trust.operators_key() if issuer == OPERATOR else trust.orchestrators_key()
     token = token_for(RequestParts(**asked), AgentId("send_email"), key, issuer)
-    answer = httpx.post(
+    answer = httpx2.post(
         service.url + path, content=b'{"ident": "c0"}', headers={"authorization": f"Bearer {token}"}
     )
     assert answer.status_code == 401
@@ -299,11 +299,11 @@ def test_a_token_that_the_operator_did_not_sign_for_this_request_does_nothing(
 
 def test_a_large_body_is_refused_before_it_is_read(service: Service) -> None:
     for body in (b"{" + b" " * 100_000, iter([b"{}"])):  # the second does not tell its length
-        assert httpx.post(f"{service.url}/campaigns/cancel", content=body).status_code == 413
+        assert httpx2.post(f"{service.url}/campaigns/cancel", content=body).status_code == 413
 
 
 def test_the_suppressions_are_not_told_without_the_token(service: Service) -> None:
-    assert httpx.get(f"{service.url}/recipients/suppressions").status_code == 401
+    assert httpx2.get(f"{service.url}/recipients/suppressions").status_code == 401
 
 
 def test_a_key_that_is_not_the_operators_is_refused(
@@ -329,7 +329,7 @@ class TestConfirmation:
         service.lead(0)
         link = self.link(service)
         for method in ("GET", "GET"):
-            page = httpx.request(method, link)
+            page = httpx2.request(method, link)
             assert (page.status_code, page.text.count("<form"), page.text.count("<button")) == (200, 1, 1)
             assert VICTIM not in page.text
             assert page.headers["referrer-policy"] == "no-referrer"
@@ -338,18 +338,18 @@ class TestConfirmation:
             "sent",
             "held",
         ]
-        assert httpx.post(link).status_code == 200
-        assert httpx.post(link).status_code == 200
-        assert httpx.get(link).text.count("<form") == 0
+        assert httpx2.post(link).status_code == 200
+        assert httpx2.post(link).status_code == 200
+        assert httpx2.get(link).text.count("<form") == 0
         assert [word for mail in service.mails(2) for word in words_of(mail)] == list(WORDS)
 
     @pytest.mark.parametrize("change", ["x", "c0.", "c1.forged", ".", "%00", "c0"])
     def test_a_link_that_we_did_not_write_confirms_nobody(self, service: Service, change: str) -> None:
         service.lead(0)
         base, _, token = self.link(service).rpartition("/")
-        assert httpx.post(f"{base}/{change}").status_code == 404
-        assert httpx.post(f"{base}/c1.{token.partition('.')[2]}").status_code == 404
-        assert httpx.post(f"{base}/{token[:-1]}").status_code == 404
+        assert httpx2.post(f"{base}/{change}").status_code == 404
+        assert httpx2.post(f"{base}/c1.{token.partition('.')[2]}").status_code == 404
+        assert httpx2.post(f"{base}/{token[:-1]}").status_code == 404
         assert [one["mails"] for one in service.json("campaigns", "list")] == [{"sent": 1, "held": 1}]
 
     def test_a_link_is_too_old_when_its_drafts_have_expired(self, service: Service) -> None:
@@ -357,7 +357,7 @@ class TestConfirmation:
         link = self.link(service)
         with service.store.writing() as transaction:
             transaction.connection.exec_driver_sql("UPDATE mail_plans SET held_until = 1")
-        assert httpx.post(link).status_code == 410
+        assert httpx2.post(link).status_code == 410
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ from send_email.planning import planned
 from send_email.reading import READERS, Reading, check_reading
 from send_email.settings import MailSettings
 from send_email.smtp import SmtpHandover
-from signalbox.agent import Refuse
-from signalbox.errors import ConfigurationError
+from signalbox.protocol.errors import ConfigurationError
+from signalbox_agent import Refuse
 from signalbox_contracts.sdr import CampaignDrafted, CampaignType, Email, Lead
 
 DATE = datetime(2030, 5, 6, 7, 8, 9, tzinfo=UTC)

@@ -13,9 +13,9 @@ from send_email.handler import Scheduling
 from send_email.mails import Mail, Schedule
 from send_email.settings import MailSettings
 from send_email.store import ScheduleStore
-from signalbox.agent import Refuse
-from signalbox.agent.contracts import OwnContracts
-from signalbox.errors import Unavailable
+from signalbox.protocol.errors import Unavailable
+from signalbox_agent import Refuse
+from signalbox_agent.contracts import OwnContracts
 from signalbox_contracts.sdr import CampaignDrafted, CampaignScheduled, CampaignType, Email, Lead
 
 START = datetime(2030, 5, 6, 7, 8, 9, tzinfo=UTC)

@@ -12,7 +12,7 @@ from send_email.composing import Sender
 from send_email.handover import Deferred, Delivered, Outcome, Refused, Stopped, Unanswered
 from send_email.mails import Mail
 from send_email.smtp import Relay, SmtpHandover
-from signalbox.errors import ConfigurationError
+from signalbox.protocol.errors import ConfigurationError
 
 MakeMail = Callable[..., Mail]
 

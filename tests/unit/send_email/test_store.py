@@ -14,7 +14,7 @@ from send_email.mails import Mail, Schedule, Status
 from send_email.policy import Policy
 from send_email.recipients import Recipient
 from send_email.store import ScheduleStore
-from signalbox.errors import ConfigurationError, SignalboxError, Unavailable
+from signalbox.protocol.errors import ConfigurationError, SignalboxError, Unavailable
 
 START = datetime(2030, 5, 6, 7, 8, 9, tzinfo=UTC)
 NO_CAPS = Policy(per_hour=10_000, per_day=10_000, per_month=10_000)

@@ -5,12 +5,12 @@ from typing import Final
 
 import pytest
 
-from signalbox.agent.http import parse_request, request_headers
-from signalbox.envelope import Envelope, completed
-from signalbox.errors import Refusal
-from signalbox.names import Headers, LeadId, RecordType
-from signalbox.reasons import Reason
-from signalbox.records import Record
+from signalbox.protocol.agent_http import parse_request, request_headers
+from signalbox.protocol.envelope import Envelope, completed
+from signalbox.protocol.errors import Refusal
+from signalbox.protocol.names import Headers, LeadId, RecordType
+from signalbox.protocol.reasons import Reason
+from signalbox.protocol.records import Record
 
 LEAD, CAPTURED = LeadId("lead-1"), RecordType("sdr.LeadCaptured")
 GOOD: Final = {

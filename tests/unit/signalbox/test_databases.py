@@ -7,8 +7,8 @@ import pytest
 import sqlalchemy as sql
 
 from postgres_server import PostgresServer, text_of, why_not
-from signalbox.databases import Database, Unstorable
-from signalbox.errors import ConfigurationError, Unavailable
+from signalbox.process.databases import Database, Unstorable
+from signalbox.protocol.errors import ConfigurationError, Unavailable
 
 PASSWORD = "geheim"
 TABLES = sql.MetaData()

@@ -2,7 +2,7 @@
 
 import random
 
-from signalbox.own_failures import OwnFailures
+from signalbox.process.own_failures import OwnFailures
 
 
 def test_a_message_that_fails_while_others_succeed_is_told_after_eight_tries() -> None:

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from signalbox.printable import visible, visible_json
+from signalbox.protocol.printable import visible, visible_json
 
 STEERING = [
     "\x1b[31m",

@@ -9,13 +9,14 @@ from pydantic_settings import SettingsConfigDict
 
 from lead_capture.settings import LeadCaptureSettings
 from send_email.settings import MailSettings
-from signalbox.agent.settings import AgentSettings
-from signalbox.errors import ConfigurationError
-from signalbox.kafka import KafkaSettings, RegistrySettings
+from signalbox.kafka import KafkaSettings
 from signalbox.models.settings import ModelSettings
-from signalbox.settings import Settings, secret_variables, variable_of
-from signalbox.tools.settings import ToolSettings
+from signalbox.process.settings import Settings, secret_variables, variable_of
+from signalbox.protocol.errors import ConfigurationError
+from signalbox.registry.client import RegistrySettings
 from signalbox.trust import TrustSettings
+from signalbox_agent.settings import AgentSettings
+from signalbox_agent.tools.settings import ToolSettings
 
 VALUE = "hunter2-in-the-clear"
 

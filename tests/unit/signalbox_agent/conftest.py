@@ -6,24 +6,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from fastapi import FastAPI
 from pydantic import BaseModel
 
+from committed_contracts import schema_text
 from in_memory import MemoryPublisher, MemoryRegistry
-from signalbox.agent import Agent, AgentDefinition, Background, Message, Work, bound, create_app
-from signalbox.agent.http import request_headers
-from signalbox.agent.parts import Parts
-from signalbox.agent.settings import AgentSettings
-from signalbox.agent.store import StateStore
 from signalbox.avro import decode, encode, parse, unframe
-from signalbox.envelope import Envelope, correlation_id_of
 from signalbox.models import Model, ModelSettings
-from signalbox.names import AGENT_MESSAGES, LeadId, MessageId, RecordType, SchemaId
-from signalbox.records import Draft
+from signalbox.protocol.agent_definition import AgentDefinition
+from signalbox.protocol.agent_http import request_headers
+from signalbox.protocol.envelope import Envelope, correlation_id_of
+from signalbox.protocol.names import AGENT_MESSAGES, LeadId, MessageId, RecordType, SchemaId
+from signalbox.protocol.records import Draft
 from signalbox.telemetry import Readiness
-from signalbox_contracts import schema_text
+from signalbox_agent import Agent, Background, Message, Work, bound, create_app
+from signalbox_agent.parts import Parts
+from signalbox_agent.settings import AgentSettings
+from signalbox_agent.store import StateStore
 from signing import AGENTS_KEY, SignedAs, door
 
 SIGNED = "signed"
@@ -90,7 +91,7 @@ class Bench:
     handled: list[Message[Any]] = field(default_factory=list)
     stops: int = 0
     app: FastAPI | None = None
-    client: httpx.AsyncClient | None = None
+    client: httpx2.AsyncClient | None = None
 
     @property
     def call_log(self) -> Path:
@@ -162,17 +163,17 @@ class Bench:
     async def running(self, *, ready: bool = True) -> AsyncIterator["Bench"]:
         """Run the service; wait until it is ready, unless told otherwise."""
         app = create_app(self.agent(), self.parts)
-        transport = httpx.ASGITransport(app)
+        transport = httpx2.ASGITransport(app)
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(app.router.lifespan_context(app))
             self.client = await stack.enter_async_context(
-                httpx.AsyncClient(transport=transport, base_url="http://agent")
+                httpx2.AsyncClient(transport=transport, base_url="http://agent")
             )
             if ready:
                 await self.until_ready()
             yield self
 
-    async def get(self, path: str) -> httpx.Response:
+    async def get(self, path: str) -> httpx2.Response:
         assert self.client is not None
         return await self.client.get(path)
 
@@ -190,7 +191,7 @@ class Bench:
 
     async def post(
         self, body: bytes, headers: dict[str, str], token: str | None = SIGNED, **more: Any
-    ) -> httpx.Response:
+    ) -> httpx2.Response:
         """Post with a token for this request, or with ``token`` as it is; None for none."""
         assert self.client is not None
         if token == SIGNED:
@@ -199,13 +200,13 @@ class Bench:
             headers = headers | {"authorization": f"Bearer {token}"}
         return await self.client.post("/messages", content=body, headers=headers, **more)
 
-    async def ask(self, text: str = "tea", message_id: str = "m-1", **more: Any) -> httpx.Response:
+    async def ask(self, text: str = "tea", message_id: str = "m-1", **more: Any) -> httpx2.Response:
         """Post a question as the dispatcher does."""
         return await self.post(self.question(text), self.headers(message_id, **more))
 
     async def ask_json(
         self, content: Any, headers: dict[str, str] | None = None, **more: Any
-    ) -> httpx.Response:
+    ) -> httpx2.Response:
         body = content if isinstance(content, bytes) else json.dumps(content).encode()
         return await self.post(body, {"content-type": "application/json", **(headers or {})}, **more)
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from signalbox.agent.store import StateStore
-from signalbox.envelope import Envelope
+from signalbox.protocol.envelope import Envelope
+from signalbox_agent.store import StateStore
 
 
 class Killed(BaseException):
@@ -79,7 +79,7 @@ async def test_killed_after_the_answers_are_published_and_before_the_caller_know
     bench: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("signalbox.agent.routes._content", dies)
+        patch.setattr("signalbox_agent.routes._content", dies)
         await killed(bench)
     await comes_again(bench)
     assert len(bench.handled) == 1

@@ -3,9 +3,10 @@ from typing import Any
 
 import pytest
 
-import signalbox.agent
-from signalbox.agent import Agent, AgentDefinition, bound
-from signalbox.errors import ConfigurationError
+import signalbox_agent
+from signalbox.protocol.agent_definition import AgentDefinition
+from signalbox.protocol.errors import ConfigurationError
+from signalbox_agent import Agent, bound
 
 YAML = """
 id: lead_scoring
@@ -91,7 +92,7 @@ def test_a_contract_that_is_no_record_is_reported(text: str, reply: Any) -> None
 
 
 def test_the_package_exports_these_names_and_no_others() -> None:
-    assert signalbox.agent.__all__ == [
+    assert signalbox_agent.__all__ == [
         "Agent", "AgentDefinition", "Background", "Bound", "Handler", "InputType", "Message", "OutputType",
         "Refuse", "TaskModel", "Work", "bound", "create_app", "serve",
     ]  # fmt: skip

@@ -1,14 +1,14 @@
 from datetime import UTC, datetime
 
-import httpx
+import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signalbox.agent.http import decoded, encoded, messages_url, parse_request, request_headers
-from signalbox.envelope import Envelope
-from signalbox.errors import Refusal
-from signalbox.names import AgentId, CorrelationId, LeadId, MessageId, RecordType
+from signalbox.protocol.agent_http import decoded, encoded, messages_url, parse_request, request_headers
+from signalbox.protocol.envelope import Envelope
+from signalbox.protocol.errors import Refusal
+from signalbox.protocol.names import AgentId, CorrelationId, LeadId, MessageId, RecordType
 
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=60)
 
@@ -32,7 +32,7 @@ def envelope(name: str) -> Envelope:
 @given(TEXT, TEXT)
 def test_an_envelope_survives_the_way_over_http(name: str, lead_id: str) -> None:
     headers = request_headers(envelope(name), LeadId(lead_id))
-    request = httpx.Request("POST", "http://agent/messages", headers=headers)
+    request = httpx2.Request("POST", "http://agent/messages", headers=headers)
     assert all(value.isascii() for value in headers.values())
     assert parse_request(request.headers) == (envelope(name), lead_id)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from signalbox.agent import Message, Work
+from signalbox_agent import Message, Work
 
 
 def stricter(schema: str) -> str:

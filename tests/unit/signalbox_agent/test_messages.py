@@ -5,16 +5,16 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from pydantic import BaseModel
 
-from signalbox.agent import Message, Refuse, Work
-from signalbox.agent.store import Identity, StateStore
-from signalbox.envelope import Envelope, answer_id
-from signalbox.errors import ConfigurationError, Fatal, Unavailable, Unwritable
-from signalbox.names import AgentId, LeadId, MessageId, RecordType
+from signalbox.protocol.envelope import Envelope, answer_id
+from signalbox.protocol.errors import ConfigurationError, Fatal, Unavailable, Unwritable
+from signalbox.protocol.names import AgentId, LeadId, MessageId, RecordType
 from signalbox.trust import ORCHESTRATOR, SigningKey, token_for
+from signalbox_agent import Message, Refuse, Work
+from signalbox_agent.store import Identity, StateStore
 from signing import AGENTS_KEY, ORCHESTRATORS_KEY, SignedAs, parts_of
 
 
@@ -241,7 +241,7 @@ async def test_a_token_that_is_not_the_orchestrators_for_this_agent_and_minute_i
 async def test_a_token_is_worth_nothing_for_another_body_or_other_headers(bench: Any) -> None:
     async with bench.running():
         url = "http://agent/messages"
-        honest = httpx.Request("POST", url, content=bench.question(), headers=bench.headers())
+        honest = httpx2.Request("POST", url, content=bench.question(), headers=bench.headers())
         token = token_for(parts_of(honest), AgentId("answering"), ORCHESTRATORS_KEY, ORCHESTRATOR)
         bearer = {"authorization": f"Bearer {token}"}
         problem(await bench.post(bench.question("gin"), bench.headers() | bearer, token=None), 401)
@@ -288,7 +288,7 @@ async def test_bytes_that_are_no_such_record_are_refused(bench: Any, body: bytes
 async def test_an_id_that_the_registry_does_not_know_is_asked_twice_and_refused(
     bench: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("signalbox.agent.contracts._ASK_AGAIN_AFTER_S", 0)
+    monkeypatch.setattr("signalbox_agent.contracts._ASK_AGAIN_AFTER_S", 0)
     async with bench.running():
         bench.registry.calls.clear()
         assert (
@@ -500,7 +500,7 @@ async def test_a_fault_in_reading_a_request_is_logged_and_shown_as_a_problem(
     def broken(*_: Any) -> None:
         raise RuntimeError("password=hunter2")
 
-    monkeypatch.setattr("signalbox.agent.routes.delivery_of", broken)
+    monkeypatch.setattr("signalbox_agent.routes.delivery_of", broken)
     async with bench.running():
         assert "hunter2" not in str(problem(await bench.ask(), 500))
     assert "hunter2" in capsys.readouterr().out

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from pydantic import BaseModel
 
@@ -22,11 +22,11 @@ from in_memory import MemoryPublisher, MemoryRegistry
 from process_logs import process_logs
 from send_email.settings import MailSettings
 from send_email.store import ScheduleStore
-from signalbox.agent import Agent, Message, Refuse, Work, create_app
-from signalbox.agent.parts import Parts
-from signalbox.agent.settings import AgentSettings
-from signalbox.agent.store import StateStore
 from signalbox.models import Model, ModelSettings
+from signalbox_agent import Agent, Message, Refuse, Work, create_app
+from signalbox_agent.parts import Parts
+from signalbox_agent.settings import AgentSettings
+from signalbox_agent.store import StateStore
 from signalbox_contracts.sdr import (
     CampaignDrafted,
     CampaignType,
@@ -83,7 +83,7 @@ def logged() -> Iterator[Callable[[], list[dict[str, Any]]]]:
         yield lines
 
 
-async def posted(agent: Agent, record: BaseModel, folder: Path) -> httpx.Response:
+async def posted(agent: Agent, record: BaseModel, folder: Path) -> httpx2.Response:
     """Run the agent's service with ports in memory, and post ``record`` when it is ready."""
     settings = AgentSettings(data_dir=folder)
     parts = Parts(
@@ -100,7 +100,7 @@ async def posted(agent: Agent, record: BaseModel, folder: Path) -> httpx.Respons
     headers = {"content-type": "application/json"}
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://agent") as client,
+        httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://agent") as client,
         asyncio.timeout(10),
     ):
         while (await client.get("/readyz")).status_code != 200:

@@ -11,7 +11,7 @@ import sqlalchemy as sql
 from pydantic import BaseModel
 
 from postgres_server import text_of
-from signalbox.agent import Message, Work
+from signalbox_agent import Message, Work
 
 
 @pytest.fixture

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from signalbox.agent.settings import own_address
+from committed_contracts import schema_text
 from signalbox.avro import decode, parse, unframe
-from signalbox.envelope import Envelope
-from signalbox.errors import Unavailable, Unwritable
-from signalbox.names import AGENT_REGISTRY, AgentId
-from signalbox.records import Record
+from signalbox.protocol.envelope import Envelope
+from signalbox.protocol.errors import Unavailable, Unwritable
+from signalbox.protocol.names import AGENT_REGISTRY, AgentId
+from signalbox.protocol.records import Record
 from signalbox.trust.announcements import opened
-from signalbox_contracts import schema_text
+from signalbox_agent.settings import own_address
 from signing import AGENTS_KEY
 
 AGENT = AgentId("answering")

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sql
 
-from signalbox.agent.store import Answer, Identity, StateStore
-from signalbox.errors import Unavailable
-from signalbox.names import AgentId, CorrelationId, LeadId, MessageId, RecordType
+from signalbox.protocol.errors import Unavailable
+from signalbox.protocol.names import AgentId, CorrelationId, LeadId, MessageId, RecordType
+from signalbox_agent.store import Answer, Identity, StateStore
 
 AGENT = AgentId("answering")
 INPUT = Identity(CorrelationId("w-1"), MessageId("m-1"), RecordType("demo.Question"), LeadId("lead-1"))

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from signalbox.avro import decode, encode, parse, unframe
 from signalbox.avro.resolution import mismatches
-from signalbox.errors import Refusal
-from signalbox.names import SchemaId
-from signalbox.reasons import Reason
+from signalbox.protocol.errors import Refusal
+from signalbox.protocol.names import SchemaId
+from signalbox.protocol.reasons import Reason
 
 MILLISECOND = timedelta(milliseconds=1)
 TEXT = st.text(max_size=8)

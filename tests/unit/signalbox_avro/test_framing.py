@@ -1,9 +1,9 @@
 import pytest
 
 from signalbox.avro import frame, unframe
-from signalbox.errors import Refusal
-from signalbox.names import SchemaId
-from signalbox.reasons import Reason
+from signalbox.protocol.errors import Refusal
+from signalbox.protocol.names import SchemaId
+from signalbox.protocol.reasons import Reason
 
 
 def test_a_frame_is_a_zero_byte_and_the_id_in_four_bytes() -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from signalbox.avro import ParsedSchema, decode
 from signalbox.avro.resolution import mismatches
-from signalbox.errors import Refusal
-from signalbox.reasons import Reason
+from signalbox.protocol.errors import Refusal
+from signalbox.protocol.reasons import Reason
 
 Schema = Callable[..., ParsedSchema]
 FIXED = {"type": "fixed", "name": "F", "size": 2}

@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from signalbox.avro import parse
-from signalbox.errors import Refusal
-from signalbox.reasons import Reason
+from signalbox.protocol.errors import Refusal
+from signalbox.protocol.reasons import Reason
 
 
 def record(*fields: dict[str, Any], name: str = "R") -> dict[str, Any]:

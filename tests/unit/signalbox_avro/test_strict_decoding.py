@@ -11,9 +11,9 @@ import fastavro
 import pytest
 
 from signalbox.avro import Limits, ParsedSchema, decode, encode, unframe
-from signalbox.errors import Refusal
-from signalbox.names import SchemaId
-from signalbox.reasons import Reason
+from signalbox.protocol.errors import Refusal
+from signalbox.protocol.names import SchemaId
+from signalbox.protocol.reasons import Reason
 
 Schema = Callable[..., ParsedSchema]
 

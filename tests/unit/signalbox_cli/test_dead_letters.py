@@ -5,10 +5,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from signalbox.cli.dead_letter_selection import moment
-from signalbox.lesser_letters import lesser_letters
-from signalbox.reasons import Reason
-from signalbox.records import Draft
+from signalbox.protocol.lesser_dead_letters import lesser_letters
+from signalbox.protocol.reasons import Reason
+from signalbox.protocol.records import Draft
+from signalbox_cli.dead_letter_selection import moment
 
 LETTER = {
     "topic": "agent_messages_dlt",
@@ -302,7 +302,7 @@ def test_what_somebody_else_closed_while_it_was_edited_is_not_sent(signalbox, br
         assert signalbox("dead-letters", "discard", at, "--reason", "no use").status == 0
         return text
 
-    monkeypatch.setattr("signalbox.cli.replaying.in_editor", slow_editor)
+    monkeypatch.setattr("signalbox_cli.replaying.in_editor", slow_editor)
     outcome = signalbox("dead-letters", "replay", at, "--edit", "--json")
     assert (outcome.status, outcomes_of(outcome)) == (1, {at: "closed"})
     assert audited(broker) == ["control.MessageDiscarded"]

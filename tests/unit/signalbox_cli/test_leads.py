@@ -1,6 +1,6 @@
 import json
 
-from signalbox.cli.console_client import console, lead_capture
+from signalbox_cli.console_client import console, lead_capture
 
 CSV = "name,email\nZoë,zoe@widgets.example\n"
 

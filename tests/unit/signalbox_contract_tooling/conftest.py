@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from signalbox.contracts.catalog import Catalog
+from signalbox.catalog import Catalog
 
 CATALOG = """
 version: 1

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from signalbox.contracts.acls import Principals, acls, confluent_commands, kafka_acls_commands
-from signalbox.contracts.catalog import Catalog
-from signalbox.errors import ConfigurationError
+from signalbox.catalog import Catalog
+from signalbox.protocol.errors import ConfigurationError
+from signalbox_operations.contracts.acls import Principals, acls, confluent_commands, kafka_acls_commands
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from signalbox.contracts.catalog import Catalog
-from signalbox.errors import ConfigurationError
-from signalbox.names import RecordType
+from signalbox.catalog import Catalog
+from signalbox.protocol.errors import ConfigurationError
+from signalbox.protocol.names import RecordType
 
 from .conftest import CATALOG
 

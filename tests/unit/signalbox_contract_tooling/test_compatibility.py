@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from signalbox.contracts.catalog import Catalog
-from signalbox.contracts.compatibility import judge
-from signalbox.contracts.verdict import Severity, Verdict, Version
-from signalbox.names import RecordType
+from signalbox.catalog import Catalog
+from signalbox.protocol.names import RecordType
+from signalbox_operations.contracts.compatibility import judge
+from signalbox_operations.contracts.verdict import Severity, Verdict, Version
 
 from .conftest import CATALOG
 

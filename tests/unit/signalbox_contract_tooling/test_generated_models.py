@@ -14,13 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from signalbox.agent.own_contract import OwnContract
 from signalbox.avro import ParsedSchema, decode, encode, parse, unframe
-from signalbox.contracts.catalog import Catalog
-from signalbox.contracts.generation import generate
-from signalbox.contracts.lint import lint
-from signalbox.governance.rules import Rules
-from signalbox.names import RecordType, SchemaId
+from signalbox.catalog import Catalog
+from signalbox.gate.rules import Rules
+from signalbox.protocol.names import RecordType, SchemaId
+from signalbox_agent.own_contract import OwnContract
+from signalbox_operations.contracts.generation import generate
+from signalbox_operations.contracts.lint import lint
 
 from .conftest import CATALOG
 

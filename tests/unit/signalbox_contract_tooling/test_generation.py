@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from signalbox.cli.contracts import app
-from signalbox.contracts.catalog import Catalog
-from signalbox.contracts.generation import generate, package_directory, stale, write
-from signalbox.contracts.sources import Sources
-from signalbox.errors import ConfigurationError
-from signalbox.names import RecordType
+from signalbox.catalog import Catalog
+from signalbox.protocol.errors import ConfigurationError
+from signalbox.protocol.names import RecordType
+from signalbox_cli.contracts import app
+from signalbox_operations.contracts.generation import generate, packages, stale, write
+from signalbox_operations.contracts.sources import Sources
 
 Contracts = Callable[..., Catalog]
 PLACED = RecordType("shop.Placed")
@@ -50,7 +50,7 @@ def test_a_file_that_is_changed_missing_or_left_over_is_stale(
     files = generate(catalog)
     write(files, catalog)
     assert stale(files, catalog) == {}
-    package = package_directory(catalog)
+    [package] = packages(catalog)
     (package / "shop.py").write_text("# edited\n", encoding="utf-8")
     (package / "schemas" / "shop.Placed.avsc").unlink()
     (package / "schemas" / "shop.Gone.avsc").write_text("{}", encoding="utf-8")

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from signalbox.avro import parse
-from signalbox.contracts.catalog import Catalog
-from signalbox.contracts.lint import CATALOG_RULES, SOURCE_RULES, lint
-from signalbox.contracts.sources import Sources
-from signalbox.names import RecordType
+from signalbox.catalog import Catalog
+from signalbox.protocol.names import RecordType
+from signalbox_operations.contracts.lint import CATALOG_RULES, SOURCE_RULES, lint
+from signalbox_operations.contracts.sources import Sources
 
 from .conftest import CATALOG
 

@@ -9,18 +9,25 @@ from typing import Any
 
 import pytest
 
+from committed_contracts import schema_text
 from signalbox.avro import encode, parse
-from signalbox.contracts.accepted import AcceptedMessage, accepted
-from signalbox.contracts.catalog import CatalogRecord
-from signalbox.contracts.deregistration import Held, holding
-from signalbox.contracts.fleet import Fleet, Parties, RunningAgent, announced
-from signalbox.contracts.replay import replay
-from signalbox.errors import Refusal
-from signalbox.names import AGENT_MESSAGES, AGENT_REGISTRY, AGENT_ROUTES, AgentId, RecordType, SchemaId
-from signalbox.reasons import Reason
-from signalbox.records import Record
+from signalbox.catalog import CatalogRecord
+from signalbox.protocol.errors import Refusal
+from signalbox.protocol.names import (
+    AGENT_MESSAGES,
+    AGENT_REGISTRY,
+    AGENT_ROUTES,
+    AgentId,
+    RecordType,
+    SchemaId,
+)
+from signalbox.protocol.reasons import Reason
+from signalbox.protocol.records import Record
 from signalbox.trust import TrustSettings, agent_of, sealed
-from signalbox_contracts import schema_text
+from signalbox_operations.contracts.accepted import AcceptedMessage, accepted
+from signalbox_operations.contracts.deregistration import Held, holding
+from signalbox_operations.contracts.fleet import Fleet, Parties, RunningAgent, announced
+from signalbox_operations.contracts.replay import replay
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 SCORED = RecordType("shop.Scored")

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from signalbox.contracts.catalog import Catalog
-from signalbox.contracts.lint import lint
-from signalbox.contracts.skeleton import NewContract, create
-from signalbox.errors import ConfigurationError
-from signalbox.names import RecordType
+from signalbox.catalog import Catalog
+from signalbox.protocol.errors import ConfigurationError
+from signalbox.protocol.names import RecordType
+from signalbox_operations.contracts.lint import lint
+from signalbox_operations.contracts.skeleton import NewContract, create
 
 from .conftest import CATALOG
 

@@ -6,10 +6,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
-import signalbox_contracts
+import committed_contracts
 from memory_registry import SDR, MemoryRegistry
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -29,7 +29,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     moved = Clock()
     for module in ("schemas", "contracts"):
-        monkeypatch.setattr(f"signalbox.governance.{module}.time", moved)
+        monkeypatch.setattr(f"signalbox.gate.{module}.time", moved)
     return moved
 
 
@@ -38,7 +38,7 @@ def registry() -> MemoryRegistry:
     """A fake registry that has the contracts of the demonstration."""
     made = MemoryRegistry()
     for record_type in SDR:
-        made.register(record_type, signalbox_contracts.schema_text(record_type))
+        made.register(record_type, committed_contracts.schema_text(record_type))
     return made
 
 
@@ -60,8 +60,8 @@ def registry_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     try:
         _wait_until_it_answers(url)
         for record_type in SDR:
-            body = {"schema": signalbox_contracts.schema_text(record_type)}
-            httpx.post(f"{url}/subjects/{record_type}/versions", json=body).raise_for_status()
+            body = {"schema": committed_contracts.schema_text(record_type)}
+            httpx2.post(f"{url}/subjects/{record_type}/versions", json=body).raise_for_status()
         yield url
     finally:
         process.terminate()
@@ -72,8 +72,8 @@ def _wait_until_it_answers(url: str) -> None:
     deadline = time.monotonic() + 20
     while True:
         try:
-            httpx.get(f"{url}/subjects").raise_for_status()
-        except httpx.HTTPError:
+            httpx2.get(f"{url}/subjects").raise_for_status()
+        except httpx2.HTTPError:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.05)

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from memory_registry import MemoryRegistry
-from signalbox.errors import Unavailable
-from signalbox.governance import Contracts, SchemaVersion, adoption
-from signalbox.names import RecordType, Subject
+from signalbox.gate import Contracts, adoption
+from signalbox.protocol.errors import Unavailable
+from signalbox.protocol.names import RecordType, Subject
+from signalbox.registry.port import SchemaVersion
 
 from .conftest import Clock
 

@@ -5,18 +5,18 @@ from typing import Any
 
 import pytest
 
-import signalbox_contracts
+import committed_contracts
 from gate_fuzz import DATA_BY_TYPE, lead
 from memory_registry import MemoryRegistry, headers, impatient_gate, record, sdr_admission
 from signalbox.avro import Limits, encode, parse
-from signalbox.envelope import correlation_id_of, intake_id
-from signalbox.errors import Unavailable
-from signalbox.governance import Accepted, Contracts, Gate, Rejected
-from signalbox.governance.gate import CHECKS
-from signalbox.governance.schemas import WriterSchemas
-from signalbox.names import INCOMING_LEADS, LeadId, SchemaId
-from signalbox.reasons import Reason
-from signalbox.records import Record
+from signalbox.gate import Accepted, Contracts, Gate, Rejected
+from signalbox.gate.gate import CHECKS
+from signalbox.gate.schemas import WriterSchemas
+from signalbox.protocol.envelope import correlation_id_of, intake_id
+from signalbox.protocol.errors import Unavailable
+from signalbox.protocol.names import INCOMING_LEADS, LeadId, SchemaId
+from signalbox.protocol.reasons import Reason
+from signalbox.protocol.records import Record
 
 from .conftest import Clock
 
@@ -25,7 +25,7 @@ DATA = DATA_BY_TYPE
 
 
 def framed(registry: MemoryRegistry, record_type: str, datum: dict[str, Any] | None = None) -> bytes:
-    text = signalbox_contracts.schema_text(record_type)
+    text = committed_contracts.schema_text(record_type)
     return encode(
         registry.register(record_type, text), parse(text), DATA[record_type] if datum is None else datum
     )
@@ -142,7 +142,7 @@ async def test_an_unknown_id_is_asked_again_after_a_while_and_not_before(
 
 
 async def test_a_schema_that_is_registered_later_is_known_after_a_while() -> None:
-    text, registry = signalbox_contracts.schema_text(SCORED), MemoryRegistry()
+    text, registry = committed_contracts.schema_text(SCORED), MemoryRegistry()
     gate = impatient_gate(registry)
     early = record(encode(SchemaId(1), parse(text), DATA[SCORED]), headers(SCORED))
     assert await rejection(gate, early) == (Reason.UNKNOWN_SCHEMA, "")
@@ -162,7 +162,7 @@ async def test_a_schema_that_many_records_need_at_once_is_asked_for_once(
 async def test_schemas_are_remembered_within_bounds_and_the_oldest_goes_first(
     registry: MemoryRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("signalbox.governance.schemas._KNOWN", 2)
+    monkeypatch.setattr("signalbox.gate.schemas._KNOWN", 2)
     schemas = WriterSchemas(registry, Limits())
     for schema_id in (1, 2, 3):
         await schemas.get(SchemaId(schema_id))
@@ -220,7 +220,7 @@ async def test_a_record_type_is_admitted_by_topic(gate: Gate, registry: MemoryRe
 
 
 async def test_a_registration_that_comes_later_admits(gate: Gate, registry: MemoryRegistry) -> None:
-    text = signalbox_contracts.schema_text(SCORED)
+    text = committed_contracts.schema_text(SCORED)
     fresh = MemoryRegistry()
     schema_id = fresh.register("other.Subject", text)
     late = impatient_gate(fresh)
@@ -234,7 +234,7 @@ async def test_a_deleted_version_still_admits_what_was_written_with_it(
     gate: Gate, registry: MemoryRegistry
 ) -> None:
     message = record(framed(registry, SCORED), headers(SCORED))
-    newer = json.loads(signalbox_contracts.schema_text(SCORED))
+    newer = json.loads(committed_contracts.schema_text(SCORED))
     newer["fields"].append({"name": "more", "type": ["null", "string"], "default": None})
     registry.register(SCORED, newer)
     registry.soft_delete(SCORED, 1)
@@ -246,7 +246,7 @@ async def test_a_deleted_version_still_admits_what_was_written_with_it(
 async def test_a_contract_that_holds_now_reads_what_an_older_writer_wrote(
     gate: Gate, registry: MemoryRegistry, good: Record
 ) -> None:
-    newer = json.loads(signalbox_contracts.schema_text(SCORED))
+    newer = json.loads(committed_contracts.schema_text(SCORED))
     newer["fields"][1]["confluent:rules"] = [{"name": "at_least_90", "expr": "this >= 90"}]
     assert isinstance(await gate.check(good), Accepted)
     registry.register(SCORED, newer)

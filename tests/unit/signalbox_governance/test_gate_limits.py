@@ -6,20 +6,20 @@ from typing import Any
 
 import pytest
 
-import signalbox_contracts
+import committed_contracts
 from gate_fuzz import DATA_BY_TYPE
 from memory_registry import MemoryRegistry, headers, impatient_gate, record
 from signalbox.avro import Limits, encode, frame, parse
-from signalbox.governance import Accepted, Rejected
-from signalbox.reasons import Reason
-from signalbox.records import Record
+from signalbox.gate import Accepted, Rejected
+from signalbox.protocol.reasons import Reason
+from signalbox.protocol.records import Record
 
 SCORED = "sdr.LeadScored"
 MEMORY = 64 * 1024 * 1024
 
 
 def scored(registry: MemoryRegistry, points: list[str], rationale: str) -> Record:
-    text = signalbox_contracts.schema_text(SCORED)
+    text = committed_contracts.schema_text(SCORED)
     datum = {**DATA_BY_TYPE[SCORED], "talking_points": points, "rationale": rationale}
     unlimited = Limits(max_items=10**9, max_values=10**9)
     return record(encode(registry.register(SCORED, text), parse(text), datum, unlimited), headers(SCORED))

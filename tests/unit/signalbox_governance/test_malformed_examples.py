@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from malformed_examples import MalformedExample, load
 from memory_registry import sdr_admission
-from signalbox.governance import Contracts, Gate, Limits, Rejected
-from signalbox.governance.malformed import MalformedExample, load
-from signalbox.governance.schemas import WriterSchemas
-from signalbox.kafka.registry import Registry, RegistrySettings
-from signalbox.reasons import Reason
-from signalbox.records import Record
+from signalbox.gate import Contracts, Gate, Limits, Rejected
+from signalbox.gate.schemas import WriterSchemas
+from signalbox.protocol.reasons import Reason
+from signalbox.protocol.records import Record
+from signalbox.registry.client import Registry, RegistrySettings
 
 EXAMPLES = load(Path(__file__).resolve().parents[3] / "examples" / "malformed")
 GATE_REASONS = set(list(Reason)[:9])

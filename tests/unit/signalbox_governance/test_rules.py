@@ -11,10 +11,10 @@ from confluent_kafka.schema_registry.common.avro import validate_message
 from confluent_kafka.schema_registry.rules.cel.cel_validator import CelValidator
 
 from signalbox.avro import parse
-from signalbox.errors import ConfigurationError, Refusal
-from signalbox.governance import Condition, Rules, redacted
-from signalbox.governance.cel import counted_states
-from signalbox.reasons import Reason
+from signalbox.gate import Condition, Rules, redacted
+from signalbox.gate.cel import counted_states
+from signalbox.protocol.errors import ConfigurationError, Refusal
+from signalbox.protocol.reasons import Reason
 
 
 def field(name: str, kind: Any, *expressions: str, **more: Any) -> dict[str, Any]:

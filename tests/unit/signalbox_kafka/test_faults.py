@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, Producer
 
-from signalbox.errors import ConfigurationError, Fatal, Refusal, Unavailable, Unwritable
 from signalbox.kafka.faults import converted, record_of, refused, split
 from signalbox.kafka.producer import enqueue
-from signalbox.printable import quoted
-from signalbox.reasons import Reason
-from signalbox.records import Draft
+from signalbox.protocol.errors import ConfigurationError, Fatal, Refusal, Unavailable, Unwritable
+from signalbox.protocol.printable import quoted
+from signalbox.protocol.reasons import Reason
+from signalbox.protocol.records import Draft
 
 
 class Message:

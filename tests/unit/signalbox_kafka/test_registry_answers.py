@@ -11,13 +11,13 @@ import pytest
 from http_answers import Asked, answering, page, said, told
 from memory_registry import headers, record, sdr_admission
 from signalbox.avro import Limits
-from signalbox.contracts.registry_api import RegistryApi
-from signalbox.errors import ConfigurationError, NotAnAnswer, Unavailable
-from signalbox.governance import Accepted, Contracts, Gate, Rejected
-from signalbox.governance.schemas import WriterSchemas
-from signalbox.kafka import Registry, RegistrySettings
-from signalbox.names import RecordType, SchemaId, Subject
-from signalbox.reasons import Reason
+from signalbox.gate import Accepted, Contracts, Gate, Rejected
+from signalbox.gate.schemas import WriterSchemas
+from signalbox.protocol.errors import ConfigurationError, NotAnAnswer, Unavailable
+from signalbox.protocol.names import RecordType, SchemaId, Subject
+from signalbox.protocol.reasons import Reason
+from signalbox.registry.client import Registry, RegistrySettings
+from signalbox_operations.contracts.registry_api import RegistryApi
 
 S = Subject("sdr.LeadScored")
 SEVEN = SchemaId(7)

@@ -8,9 +8,9 @@ import pytest
 from confluent_kafka import KafkaError
 
 from kafka_stack.certificates import Authority
-from signalbox.errors import ConfigurationError, Unavailable
 from signalbox.kafka import KafkaSettings
 from signalbox.kafka.credentials import CredentialWatch
+from signalbox.protocol.errors import ConfigurationError, Unavailable
 
 SCRAM = {
     "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",

@@ -8,8 +8,8 @@ import pytest
 from fastapi import Response
 from pydantic import BaseModel, Field
 
-from signalbox.errors import NotAnAnswer, Unavailable
 from signalbox.models import Completion, Model, ModelRefused, ModelSettings
+from signalbox.protocol.errors import NotAnAnswer, Unavailable
 
 
 class Verdict(BaseModel):

@@ -7,8 +7,8 @@ from typing import Any, Literal
 import pytest
 from pydantic import BaseModel, Field
 
-from signalbox.errors import ConfigurationError, Unavailable
 from signalbox.models import Completion, Model, ModelRefused, ModelSettings
+from signalbox.protocol.errors import ConfigurationError, Unavailable
 
 
 class Verdict(BaseModel):

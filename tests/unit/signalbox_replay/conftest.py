@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from signalbox.dead_letters import DeadLetter, dead_letter
-from signalbox.envelope import Envelope, correlation_id_of
-from signalbox.errors import Refusal
-from signalbox.names import Headers, LeadId, MessageId, RecordType
-from signalbox.reasons import Reason, Stage
-from signalbox.records import Record
+from signalbox.protocol.dead_letters import DeadLetter, dead_letter
+from signalbox.protocol.envelope import Envelope, correlation_id_of
+from signalbox.protocol.errors import Refusal
+from signalbox.protocol.names import Headers, LeadId, MessageId, RecordType
+from signalbox.protocol.reasons import Reason, Stage
+from signalbox.protocol.records import Record
 
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.append(str(ROOT / "tests" / "fuzz"))

@@ -2,8 +2,8 @@ import sys
 
 import pytest
 
-from signalbox.errors import ConfigurationError, SignalboxError
-from signalbox.replay.editing import in_editor
+from signalbox.protocol.errors import ConfigurationError, SignalboxError
+from signalbox_operations.replay.editing import in_editor
 
 
 @pytest.fixture

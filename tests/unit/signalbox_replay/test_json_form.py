@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import signalbox_contracts
+import committed_contracts
 from signalbox.avro import decode, encode, parse, unframe
-from signalbox.errors import Refusal
-from signalbox.names import SchemaId
-from signalbox.replay.editing import editable
-from signalbox.replay.json_form import from_json, skeleton
-from signalbox.replay.json_text import as_json
+from signalbox.protocol.errors import Refusal
+from signalbox.protocol.names import SchemaId
+from signalbox_operations.replay.editing import editable
+from signalbox_operations.replay.json_form import from_json, skeleton
+from signalbox_operations.replay.json_text import as_json
 
 EVERYTHING = parse(
     json.dumps(
@@ -132,7 +132,7 @@ def test_a_field_that_is_required_and_not_there_is_named():
 
 
 def test_a_record_that_can_not_be_read_is_edited_from_its_contracts_empty_form():
-    schema = parse(signalbox_contracts.schema_text("sdr.LeadScored"))
+    schema = parse(committed_contracts.schema_text("sdr.LeadScored"))
     form = editable(None, "unknown schema", (2, SchemaId(7), schema))
     shown = json.loads(form.text)
     assert shown == skeleton(schema.root)

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from signalbox.dead_letters import DeadLetter
-from signalbox.lesser_letters import completed, leaves_out, lesser_letters
-from signalbox.reasons import Reason
-from signalbox.records import Draft, Record
-from signalbox.replay import ReplayOptions
-from signalbox.replay.obstacles import obstacle
+from signalbox.protocol.dead_letters import DeadLetter
+from signalbox.protocol.lesser_dead_letters import completed, leaves_out, lesser_letters
+from signalbox.protocol.reasons import Reason
+from signalbox.protocol.records import Draft, Record
+from signalbox_operations.replay import ReplayOptions
+from signalbox_operations.replay.obstacles import obstacle
 
 Letter = Callable[..., DeadLetter]
 

@@ -2,11 +2,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from signalbox.envelope import Envelope, correlation_id_of, replay_id
-from signalbox.names import LeadId, RecordType
-from signalbox.reasons import Reason
-from signalbox.replay import ReplayOptions
-from signalbox.replay.renewal import GUARDS, renewed, retyped
+from signalbox.protocol.envelope import Envelope, correlation_id_of, replay_id
+from signalbox.protocol.names import LeadId, RecordType
+from signalbox.protocol.reasons import Reason
+from signalbox_operations.replay import ReplayOptions
+from signalbox_operations.replay.renewal import GUARDS, renewed, retyped
 
 SCORED = RecordType("sdr.LeadScored")
 NOTHING = ReplayOptions()

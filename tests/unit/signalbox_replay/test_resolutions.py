@@ -1,11 +1,11 @@
 import pytest
 
 from memory_registry import MemoryRegistry
-from signalbox.control import ControlRecords
-from signalbox.records import Draft, Record
-from signalbox.replay.audit import Audit
-from signalbox.replay.renewal import ReplayOptions, renewed
-from signalbox.replay.resolutions import resolutions_of
+from signalbox.gate.control_records import ControlRecords
+from signalbox.protocol.records import Draft, Record
+from signalbox_operations.replay.audit import Audit
+from signalbox_operations.replay.renewal import ReplayOptions, renewed
+from signalbox_operations.replay.resolutions import resolutions_of
 
 
 @pytest.fixture

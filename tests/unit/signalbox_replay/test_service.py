@@ -9,15 +9,16 @@ from typing import Any
 
 import pytest
 
-import signalbox_contracts
+import committed_contracts
 from memory_broker import SCORED, MemoryBroker, broker_behind_dead_letters
-from signalbox.control import ControlRecords
-from signalbox.dead_letters import DeadLetter, Position
-from signalbox.envelope import correlation_id_of
-from signalbox.errors import Refusal, Unavailable
-from signalbox.governance import Accepted, Rejected
-from signalbox.lesser_letters import leaves_out, lesser_letters
-from signalbox.names import (
+from signalbox.control.models import MessageDiscarded, MessageReplayed
+from signalbox.gate import Accepted, Rejected
+from signalbox.gate.control_records import ControlRecords
+from signalbox.protocol.dead_letters import DeadLetter, Position
+from signalbox.protocol.envelope import correlation_id_of
+from signalbox.protocol.errors import Refusal, Unavailable
+from signalbox.protocol.lesser_dead_letters import leaves_out, lesser_letters
+from signalbox.protocol.names import (
     AGENT_MESSAGES,
     AGENT_REGISTRY,
     AGENT_ROUTES,
@@ -27,13 +28,17 @@ from signalbox.names import (
     LeadId,
     RecordType,
 )
-from signalbox.reasons import Reason
-from signalbox.records import Draft, Record
-from signalbox.replay import DeadLetterService, PreparedReplay, ReplayOptions, open_dead_letter_service
-from signalbox.replay.admission import KnownAdmission, announced_types
-from signalbox.replay.renewal import replay_id_of
+from signalbox.protocol.reasons import Reason
+from signalbox.protocol.records import Draft, Record
 from signalbox.trust import TrustSettings, sealed
-from signalbox_contracts.control import MessageDiscarded, MessageReplayed
+from signalbox_operations.replay import (
+    DeadLetterService,
+    PreparedReplay,
+    ReplayOptions,
+    open_dead_letter_service,
+)
+from signalbox_operations.replay.admission import KnownAdmission, announced_types
+from signalbox_operations.replay.renewal import replay_id_of
 
 NOTHING = ReplayOptions()
 CAPTURED, SCHEDULED = RecordType("sdr.LeadCaptured"), RecordType("sdr.CampaignScheduled")
@@ -290,7 +295,7 @@ async def test_a_letter_of_which_nothing_says_what_it_should_be_is_not_edited(
 async def test_a_letter_is_edited_against_the_version_that_is_named(
     service: DeadLetterService, broker: MemoryBroker
 ) -> None:
-    newer = json.loads(signalbox_contracts.schema_text(SCORED))
+    newer = json.loads(committed_contracts.schema_text(SCORED))
     newer["fields"].append({"name": "more", "type": ["null", "string"], "default": None})
     second = broker.registry.register(SCORED, newer)
     letter = broker.refused()

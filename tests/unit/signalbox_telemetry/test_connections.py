@@ -3,7 +3,7 @@ import time
 from contextlib import suppress
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 GOOD = b"GET /ok HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -129,7 +129,7 @@ async def test_half_sent_requests_are_all_gone_soon_and_a_good_one_is_answered_m
 ) -> None:
     async with serve(HTTP_HEADERS_S=2, HTTP_BODY_GRACE_S=2, HTTP_CONNECTIONS=100) as port:
         held = [await opened(port, half) for _ in range(300)]
-        async with httpx.AsyncClient() as client:
+        async with httpx2.AsyncClient() as client:
             began = time.monotonic()
             assert (await client.get(f"http://127.0.0.1:{port}/ok")).status_code == 200
             assert time.monotonic() - began < 5
@@ -194,7 +194,7 @@ async def test_a_hang_up_is_at_most_one_line_and_a_thousand_are_few(
         for _ in range(300):
             _, writer = await opened(port, b"nonsense\r\n\r\n")
             writer.close()
-        async with httpx.AsyncClient() as client:
+        async with httpx2.AsyncClient() as client:
             assert (await client.get(f"http://127.0.0.1:{port}/ok")).status_code == 200
     written = capsys.readouterr().out + caplog.text
     assert "Traceback" not in written
@@ -203,7 +203,7 @@ async def test_a_hang_up_is_at_most_one_line_and_a_thousand_are_few(
 
 
 async def test_forwarding_headers_are_not_believed_by_the_server_itself(serve: Any) -> None:
-    async with serve() as port, httpx.AsyncClient() as client:
+    async with serve() as port, httpx2.AsyncClient() as client:
         answer = await client.get(f"http://127.0.0.1:{port}/ok", headers={"X-Forwarded-For": "203.0.113.9"})
         assert answer.json() == {"client": "127.0.0.1"}
 
@@ -217,5 +217,5 @@ async def test_requests_that_come_together_and_large_answers_are_served(serve: A
         writer.write(GOOD)
         assert b"200 OK" in await reader.readuntil(b"}")
         writer.close()
-        async with httpx.AsyncClient() as client:
+        async with httpx2.AsyncClient() as client:
             assert len((await client.get(f"http://127.0.0.1:{port}/large")).content) == 50_000_000

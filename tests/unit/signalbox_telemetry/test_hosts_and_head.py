@@ -1,14 +1,14 @@
-import httpx
+import httpx2
 import pytest
 from fastapi import FastAPI
 from fastapi.responses import PlainTextResponse
 
-from signalbox.agent.settings import own_names
-from signalbox.errors import ConfigurationError
+from signalbox.protocol.errors import ConfigurationError
 from signalbox.telemetry import Readiness, Server, operations_routes
+from signalbox_agent.settings import own_names
 
 
-def answering(monkeypatch: pytest.MonkeyPatch, allowed: str = "") -> httpx.AsyncClient:
+def answering(monkeypatch: pytest.MonkeyPatch, allowed: str = "") -> httpx2.AsyncClient:
     app = FastAPI()
     app.include_router(operations_routes(Readiness()))
 
@@ -22,7 +22,7 @@ def answering(monkeypatch: pytest.MonkeyPatch, allowed: str = "") -> httpx.Async
 
     monkeypatch.setenv("ALLOWED_HOSTS", allowed)
     served = Server(app, "lead_capture", 8000).app
-    return httpx.AsyncClient(transport=httpx.ASGITransport(served), base_url="http://127.0.0.1")
+    return httpx2.AsyncClient(transport=httpx2.ASGITransport(served), base_url="http://127.0.0.1")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from signalbox.texts import foreign_links
+from signalbox_agent.texts import foreign_links
 
 OURS = ("larkspan.example",)
 FOREIGN = [

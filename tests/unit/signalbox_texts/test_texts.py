@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-import signalbox.texts
-from signalbox.texts import (
+import signalbox_agent.texts
+from signalbox_agent.texts import (
     MailText,
     as_data,
     body_text,
@@ -120,7 +120,7 @@ def test_a_subject_is_one_line_whatever_the_model_wrote() -> None:
 
 
 def test_the_package_exports_these_names_and_no_others() -> None:
-    assert signalbox.texts.__all__ == [
+    assert signalbox_agent.texts.__all__ == [
         "MOST_MAILS",
         "MailText",
         "Unfit",

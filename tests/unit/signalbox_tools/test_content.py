@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-import signalbox.tools
-from signalbox.tools import ContentLibrary, Finding, NotAvailable, ToolSettings
+import signalbox_agent.tools
+from signalbox_agent.tools import ContentLibrary, Finding, NotAvailable, ToolSettings
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ async def test_an_empty_folder_and_a_missing_one_are_not_available(tmp_path: Pat
 
 
 def test_the_package_exports_these_names_and_no_others() -> None:
-    assert signalbox.tools.__all__ == [
+    assert signalbox_agent.tools.__all__ == [
         "CompanyResearch", "ContentLibrary", "Directory", "Finding", "Findings", "NotAvailable",
         "ToolSettings", "Website",
     ]  # fmt: skip

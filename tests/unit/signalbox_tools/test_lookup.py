@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from starlette.responses import JSONResponse, Response
 
-from signalbox.tools import Directory, Finding, NotAvailable, ToolSettings
+from signalbox_agent.tools import Directory, Finding, NotAvailable, ToolSettings
 
 CSV = (
     "\ufeffAccount Name,Website,Industry,Annual Revenue\n"

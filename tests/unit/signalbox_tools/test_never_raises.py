@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from signalbox.tools import (
+from signalbox_agent.tools import (
     CompanyResearch,
     ContentLibrary,
     Directory,
@@ -36,9 +36,9 @@ def raising(error: Exception) -> Any:
 async def test_an_error_that_nobody_thought_of_is_not_available(
     site: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    monkeypatch.setattr("signalbox.tools.website.page_text", raising(error))
-    monkeypatch.setattr("signalbox.tools.lookup.told", raising(error))
-    monkeypatch.setattr("signalbox.tools.content._search", raising(error))
+    monkeypatch.setattr("signalbox_agent.tools.website.page_text", raising(error))
+    monkeypatch.setattr("signalbox_agent.tools.lookup.told", raising(error))
+    monkeypatch.setattr("signalbox_agent.tools.content._search", raising(error))
     (tmp_path / "crm.csv").write_text("company,domain\nAcme,acme.example\n")
     settings = ToolSettings(
         website_fetch="on", website_allow=site.place, crm_file=tmp_path / "crm.csv", content_dir=tmp_path

@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from signalbox.tools.pages import page_text
+from signalbox_agent.tools.pages import page_text
 
 ODD = [
     b"",

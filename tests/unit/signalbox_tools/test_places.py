@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from signalbox.tools import Directory, NotAvailable, ToolSettings, Website
-from signalbox.tools.global_addresses import is_public
-from signalbox.tools.name_lookups import NameLookups
+from signalbox_agent.tools import Directory, NotAvailable, ToolSettings, Website
+from signalbox_agent.tools.global_addresses import is_public
+from signalbox_agent.tools.name_lookups import NameLookups
 
 PUBLIC = [
     "93.184.215.14",
@@ -191,7 +191,7 @@ async def test_a_name_that_is_none_is_not_available(host: str) -> None:
 async def test_a_slow_name_server_of_an_endpoint_does_not_reach_the_default_executor(
     resolver: Resolver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("signalbox.tools.lookup.NAMES", NameLookups(deadline_s=0.05))
+    monkeypatch.setattr("signalbox_agent.tools.lookup.NAMES", NameLookups(deadline_s=0.05))
     directory = Directory.crm(ToolSettings(crm_url="https://crm.slow.com/v1"))
     found = [await directory.find(email="x@acme.example") for _ in range(12)]
     assert all(isinstance(one, NotAvailable) for one in found)

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from starlette.responses import RedirectResponse, Response
 
-from signalbox.tools import Finding, NotAvailable, ToolSettings, Website
+from signalbox_agent.tools import Finding, NotAvailable, ToolSettings, Website
 
 
 def website(allow: str = "") -> Website:

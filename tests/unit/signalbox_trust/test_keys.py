@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from joserfc.jwk import ECKey, OKPKey
 
-from signalbox.errors import ConfigurationError
-from signalbox.names import AgentId
+from signalbox.protocol.errors import ConfigurationError
+from signalbox.protocol.names import AgentId
 from signalbox.trust import SigningKey, TrustedKeys, TrustSettings, public_keys
 from signalbox.trust.key_files import agents_public_keys
 from signalbox.trust.keys import claims_of

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from signalbox.errors import ConfigurationError
-from signalbox.names import AgentId
-from signalbox.records import Record
+from signalbox.control.models import AgentGranted, AgentInput, AgentOutput, AgentRegistered
+from signalbox.protocol.errors import ConfigurationError
+from signalbox.protocol.names import AgentId
+from signalbox.protocol.records import Record
 from signalbox.trust import (
     SIGNATURE,
     Fault,
@@ -21,7 +22,6 @@ from signalbox.trust import (
     sealed,
 )
 from signalbox.trust.announcements import Seal
-from signalbox_contracts.control import AgentGranted, AgentInput, AgentOutput, AgentRegistered
 from signing import registration
 
 NOW_MS = 1_800_000_000_000

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from signalbox.names import AgentId
+from signalbox.protocol.names import AgentId
 from signalbox.trust import OPERATOR, ORCHESTRATOR, Doorkeeper, RequestParts, SigningKey, token_for
 from signalbox.trust.requests import NO_TOKEN, NOT_NOW, NOT_TRUSTED, OTHER_AGENT, OTHER_REQUEST
 

@@ -9,6 +9,7 @@ from string import Template
 from typing import Final
 
 from compose_stack.images import folder_of, repository
+from local_stack.distributions import distributions
 from local_stack.services import APPLICATIONS, Service
 
 _TEMPLATE: Final = Path("infra/compose/Dockerfile.template")
@@ -17,7 +18,7 @@ _TEMPLATE: Final = Path("infra/compose/Dockerfile.template")
 def dockerfiles(root: Path) -> dict[Path, str]:
     """Return what the Dockerfile of each service has to be."""
     template = Template((root / _TEMPLATE).read_text())
-    return {root / folder_of(one.kind) / "Dockerfile": _filled(template, one) for one in APPLICATIONS}
+    return {root / folder_of(one.kind) / "Dockerfile": _filled(template, one, root) for one in APPLICATIONS}
 
 
 def stale(root: Path) -> list[Path]:
@@ -39,15 +40,26 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _filled(template: Template, service: Service) -> str:
+def _filled(template: Template, service: Service, root: Path) -> str:
+    folder = folder_of(service.kind)
+    parts = distributions(root, folder)
+    libraries = [part for part in parts if part != folder]
     return template.substitute(
+        projects="\n".join(f"COPY {part}/pyproject.toml {part}/" for part in libraries),
+        needs=" ".join(_with_extras(part, parts[part]) for part in libraries),
+        libraries="\n".join(f"COPY {part} {part}" for part in libraries),
+        wheels=" ".join(f"./{part}" for part in libraries),
         service=service.kind,
         title=service.kind.replace("_", " ").title(),
-        folder=folder_of(service.kind),
+        folder=folder,
         image=repository(service.kind),
         variable=service.kind.upper(),
         port=service.default_port,
     )
+
+
+def _with_extras(part: str, extras: frozenset[str]) -> str:
+    return f"'{part}[{','.join(sorted(extras))}]'" if extras else part
 
 
 if __name__ == "__main__":

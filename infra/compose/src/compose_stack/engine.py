@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from signalbox.errors import ConfigurationError, SignalboxError
+from signalbox.protocol.errors import ConfigurationError, SignalboxError
 
 _ASK_DEADLINE_S: Final = 30
 _NOT_THERE: Final = {

@@ -7,7 +7,7 @@ from typing import Final
 from compose_stack.secrets import LEAD_API_KEYS
 from local_stack.foundation import STACK_VARIABLE
 from local_stack.services import APPLICATIONS, BROKER, FOUNDATION, REGISTRY
-from signalbox.cli.status import StackProcess
+from local_stack.state import StackProcess
 
 KIND: Final = "compose"
 NAMES: Final = tuple(service.name for service in (*FOUNDATION, *APPLICATIONS))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from signalbox.errors import SignalboxError
+from signalbox.protocol.errors import SignalboxError
 
 _SIGNALBOX: Final = str(Path(sys.executable).with_name("signalbox"))
 _DEADLINE_S: Final = 120

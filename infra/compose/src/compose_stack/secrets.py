@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from local_stack.grants import GRANTS_FILE, grants_of
-from signalbox.contracts.catalog import Catalog
-from signalbox.errors import ConfigurationError
+from signalbox.catalog import Catalog
+from signalbox.protocol.errors import ConfigurationError
 
 _FROM_ENVIRONMENT: Final = {"LLM_API_KEY": "llm_api_key", "SMTP_URL": "smtp_url"}
 _MADE: Final = ("grafana_password",)

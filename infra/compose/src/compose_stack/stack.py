@@ -20,8 +20,8 @@ from local_stack.ports import ensure_free
 from local_stack.progress import Progress
 from local_stack.running import StackError
 from local_stack.services import APPLICATIONS, BROKER, REGISTRY, Address
+from local_stack.state import STACK_FILE, StackProcess, read_stack, write_stack
 from local_stack.stores import ENVIRONMENT_FILE, write_environment_file
-from signalbox.cli.status import STACK_FILE, StackProcess, read_stack, write_stack
 
 _AGENTS: Final = {
     service.name: f"http://{service.name}:{service.default_port}"

@@ -7,7 +7,7 @@ from typing import Final
 from compose_stack.project import Project, inspected
 from local_stack.progress import Progress
 from local_stack.running import StackError
-from signalbox.cli.status import StackProcess, probe_all
+from local_stack.state import StackProcess, probe_all
 
 _DEADLINE_S: Final = 240.0
 _POLL_S: Final = 1.0

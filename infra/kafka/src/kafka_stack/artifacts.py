@@ -9,7 +9,7 @@ from typing import Final
 from kafka_stack.java import find_maven
 from local_stack.lock import exclusive
 from local_stack.progress import Progress
-from signalbox.errors import ConfigurationError
+from signalbox.protocol.errors import ConfigurationError
 
 _FETCH_DEADLINE_S: Final = 900
 _ERROR_LINES: Final = 5

@@ -11,7 +11,7 @@ from typing import Final
 from kafka_stack.artifacts import Artifacts
 from local_stack.foundation import Launch
 from local_stack.services import Address
-from signalbox.errors import ConfigurationError
+from signalbox.protocol.errors import ConfigurationError
 
 _JVM: Final = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC")
 _FORMAT_DEADLINE_S: Final = 60

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from signalbox.private_files import write_private
+from signalbox.process.private_files import write_private
 
 _VALID: Final = timedelta(days=365)
 _SKEW: Final = timedelta(hours=1)

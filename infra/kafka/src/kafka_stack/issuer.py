@@ -11,7 +11,7 @@ from typing import Final
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
-from signalbox.private_files import write_private
+from signalbox.process.private_files import write_private
 
 AUDIENCE: Final = "signalbox-kafka"
 ISSUER: Final = "signalbox-stack"

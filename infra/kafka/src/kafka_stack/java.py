@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
-from signalbox.errors import ConfigurationError
+from signalbox.protocol.errors import ConfigurationError
 
 OLDEST_JAVA: Final = 17
 

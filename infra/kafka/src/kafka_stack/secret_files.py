@@ -3,7 +3,7 @@
 import secrets
 from pathlib import Path
 
-from signalbox.private_files import write_private
+from signalbox.process.private_files import write_private
 
 
 def password_file(path: Path) -> Path:

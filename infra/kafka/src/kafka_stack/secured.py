@@ -20,7 +20,7 @@ from local_stack.foundation import Launch
 from local_stack.governance import apply_acls
 from local_stack.ports import free_ports
 from local_stack.services import BROKER, REGISTRY, Address, Service
-from signalbox.contracts.catalog import Catalog
+from signalbox.catalog import Catalog
 from signalbox.kafka import KafkaSettings
 
 _SECRETS: Final = "secrets"

@@ -10,8 +10,8 @@ from typing import Final, Protocol, runtime_checkable
 from local_stack.foundation import STACK_VARIABLE
 from local_stack.progress import Progress
 from local_stack.stack import Stack
-from signalbox.cli.status import StackProcess, pid_of, read_stack
-from signalbox.errors import ConfigurationError
+from local_stack.state import StackProcess, pid_of, read_stack
+from signalbox.protocol.errors import ConfigurationError
 
 COMPOSE: Final = "compose"
 

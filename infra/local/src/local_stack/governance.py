@@ -8,7 +8,7 @@ from typing import Final
 
 from local_stack.foundation import PYTHON_VARIABLE
 from local_stack.services import BROKER, REGISTRY
-from signalbox.errors import SignalboxError
+from signalbox.protocol.errors import SignalboxError
 
 _DEADLINE_S: Final = 60
 

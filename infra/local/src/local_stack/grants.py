@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from local_stack.services import APPLICATIONS, ORCHESTRATOR, Address, Service
-from signalbox.contracts.catalog import Catalog
-from signalbox.names import AgentId
+from signalbox.catalog import Catalog
+from signalbox.protocol.names import AgentId
 from signalbox.trust.key_files import agents_key, holders_key
 
 AGENTS: Final = tuple(

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from local_stack.services import BROKER, ORCHESTRATOR, SERVICES, Service
-from signalbox.errors import ConfigurationError
+from signalbox.protocol.errors import ConfigurationError
 
 COUNT_VARIABLES: Final = {BROKER: "BROKERS", ORCHESTRATOR: "ORCHESTRATORS"}
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from signalbox.errors import ConfigurationError
+from signalbox.protocol.errors import ConfigurationError
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Final
 
 from local_stack.instances import service_named
 from local_stack.services import SERVICES, Address, Service
-from signalbox.errors import ConfigurationError
+from signalbox.protocol.errors import ConfigurationError
 
 # Below the range that the system hands out to outgoing connections, so that none of those takes a port
 # between the moment in which it was found free and the moment in which a process listens on it.

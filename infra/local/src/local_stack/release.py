@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal, Protocol
 
 from local_stack.progress import Progress
-from signalbox.errors import SignalboxError
+from signalbox.protocol.errors import SignalboxError
 
 Contracts = Mapping[str, Mapping[str, int | None]]
 """The versions of what a service ``reads`` and ``writes``, by record type; None is not registered."""

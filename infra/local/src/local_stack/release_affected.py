@@ -6,14 +6,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from local_stack.release_sources import Sources
+from local_stack.release_sources import CONTRACTS, Sources
 from local_stack.services import APPLICATIONS
-from signalbox.contracts.built import built
-from signalbox.contracts.catalog import Catalog
-from signalbox.errors import ConfigurationError
+from signalbox.catalog import Catalog
+from signalbox.protocol.errors import ConfigurationError
+from signalbox_operations.contracts.built import built
 
 _EVERYBODYS: Final = (
-    "libs/signalbox/",
     "constraints.txt",
     "pyproject.toml",  # how tests are run
     "tests/conftest.py",
@@ -49,7 +48,8 @@ def affected(sources: Sources, files: Iterable[str]) -> dict[str, list[str]]:
 
 
 def _concerns(file: str, service: str, sources: Sources, contracts: frozenset[str]) -> bool:
-    own = (f"{sources.folder(service)}/", f"{sources.tests(service)}/")
+    parts = [part for part in sources.distributions(service) if part != CONTRACTS]
+    own = (*(f"{part}/" for part in parts), f"{sources.tests(service)}/")
     path = PurePosixPath(file)
     if path.is_relative_to(_CONTRACT_SOURCES) and path.suffix == ".avsc":
         # The generated models and schemas follow from these, and CI holds them against each other.

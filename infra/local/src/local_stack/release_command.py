@@ -17,7 +17,7 @@ from local_stack.release_containers import ComposeTarget, Containers, Kubernetes
 from local_stack.release_environments import ProcessTarget
 from local_stack.release_sources import Sources
 from local_stack.stack import Stack
-from signalbox.errors import ConfigurationError
+from signalbox.protocol.errors import ConfigurationError
 
 KUBERNETES: Final = "k8s"
 

@@ -12,7 +12,7 @@ import yaml
 
 from local_stack.release import Contracts
 from local_stack.release_sources import Sources
-from signalbox.errors import ConfigurationError, SignalboxError
+from signalbox.protocol.errors import ConfigurationError, SignalboxError
 
 CONTRACTS_LABEL: Final = "signalbox.contracts"
 _STATEFUL: Final = frozenset({"orchestrator"})

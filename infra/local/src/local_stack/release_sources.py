@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from local_stack.distributions import distributions
 from local_stack.services import APPLICATIONS, ORCHESTRATOR
-from signalbox.errors import ConfigurationError
+from signalbox.protocol.errors import ConfigurationError
 
-SHARED: Final = ("contracts", "libs/signalbox")
-"""Distributions that every service is installed with."""
+CONTRACTS: Final = "contracts"
 PINS: Final = "constraints.txt"
 
 _DIGITS: Final = 8
@@ -43,11 +43,12 @@ class Sources:
 
     def distributions(self, service: str) -> tuple[str, ...]:
         """Return the folders that a service is installed from."""
-        return (*SHARED, self.folder(service))
+        return tuple(distributions(self.root, self.folder(service)))
 
     def python_path(self, service: str) -> str:
         """Return the ``PYTHONPATH`` by which commands see a service as this checkout has it."""
-        return os.pathsep.join(str(self.root / folder / "src") for folder in self.distributions(service))
+        folders = dict.fromkeys([CONTRACTS, *self.distributions(service)])
+        return os.pathsep.join(str(self.root / folder / "src") for folder in folders)
 
     def version(self, service: str) -> str:
         """Return a version that no other content has: the project's, the commit, and what differs from it.

@@ -14,8 +14,8 @@ from local_stack.instances import kind_of
 from local_stack.logs import log_path, tail
 from local_stack.progress import Progress
 from local_stack.services import BROKER, REGISTRY, Address, Service
-from signalbox.cli.status import STACK_FILE, StackProcess, probe_all, read_stack, write_stack
-from signalbox.errors import ConfigurationError, SignalboxError
+from local_stack.state import STACK_FILE, StackProcess, probe_all, read_stack, write_stack
+from signalbox.protocol.errors import ConfigurationError, SignalboxError
 
 _START_DEADLINE_S: Final = 120.0
 _STOP_PATIENCE_S: Final = 20.0

@@ -23,9 +23,9 @@ from local_stack.progress import Progress
 from local_stack.running import Running, StackError
 from local_stack.services import BROKER, ORCHESTRATOR, REGISTRY, Address, Service
 from local_stack.starting import DEPLOYER, OPERATOR, Starting
+from local_stack.state import StackProcess, read_stack
 from local_stack.stores import ENVIRONMENT_FILE
-from signalbox.cli.status import StackProcess, read_stack
-from signalbox.errors import ConfigurationError, SignalboxError
+from signalbox.protocol.errors import ConfigurationError, SignalboxError
 
 _LOCK_PATIENCE_S: Final = 120.0
 _FREE_PORT_ATTEMPTS: Final = 3

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from local_stack.progress import Progress
-from signalbox.errors import ConfigurationError
+from signalbox.protocol.errors import ConfigurationError
 
 ENVIRONMENT_FILE: Final = "env"
 

@@ -6,9 +6,9 @@ from prometheus_client import Counter, Gauge
 
 from orchestrator.consume.ladder import Instead, Ladder, References
 from orchestrator.consume.offset_ledger import Ledger, Prefix
-from signalbox.errors import Unavailable, Unwritable
 from signalbox.kafka import GroupConsumer, Partition, TransactionalProducer
-from signalbox.records import Record
+from signalbox.protocol.errors import Unavailable, Unwritable
+from signalbox.protocol.records import Record
 
 IN_FLIGHT = Gauge("signalbox_in_flight", "Records read and not committed", ["stage"])
 _COMMITS = Counter("signalbox_commits", "Commits of a finished prefix", ["stage"])

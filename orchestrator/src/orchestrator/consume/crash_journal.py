@@ -17,10 +17,10 @@ from typing import Any, Final, TypeVar
 
 from prometheus_client import Counter
 
-from signalbox.errors import ConfigurationError, Refusal
-from signalbox.private_files import write_private
-from signalbox.reasons import Reason
-from signalbox.records import Draft, Record
+from signalbox.process.private_files import write_private
+from signalbox.protocol.errors import ConfigurationError, Refusal
+from signalbox.protocol.reasons import Reason
+from signalbox.protocol.records import Draft, Record
 from signalbox.telemetry import logger
 
 T = TypeVar("T")

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from prometheus_client import Counter
 
 from orchestrator.consume.offset_ledger import Decision
-from signalbox.errors import Fatal
-from signalbox.records import Draft, Record
+from signalbox.protocol.errors import Fatal
+from signalbox.protocol.records import Draft, Record
 from signalbox.telemetry import Readiness, logger
 
 Decide = Callable[[Record], Awaitable[Sequence[Draft]]]

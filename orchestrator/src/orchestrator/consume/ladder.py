@@ -7,11 +7,11 @@ from typing import Final
 
 from prometheus_client import Counter, Gauge
 
-from signalbox.dead_letters import is_letter, source_of
-from signalbox.envelope import time_text
-from signalbox.errors import Unwritable
-from signalbox.lesser_letters import LEFT_OUT, lesser_letters
-from signalbox.records import Draft, Record
+from signalbox.protocol.dead_letters import is_letter, source_of
+from signalbox.protocol.envelope import time_text
+from signalbox.protocol.errors import Unwritable
+from signalbox.protocol.lesser_dead_letters import LEFT_OUT, lesser_letters
+from signalbox.protocol.records import Draft, Record
 from signalbox.telemetry import Readiness, logger
 from signalbox.telemetry.repeated import Repeated
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from signalbox.kafka import Partition
-from signalbox.records import Draft, Record
+from signalbox.protocol.records import Draft, Record
 
 Decision = asyncio.Task[Sequence[Draft]]
 

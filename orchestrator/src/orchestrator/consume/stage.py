@@ -12,11 +12,11 @@ from orchestrator.consume.deciding import Decide, Deciding
 from orchestrator.consume.ladder import Instead, References, nothing_instead
 from orchestrator.consume.offset_ledger import Ledger, Prefix
 from orchestrator.consume.room import Room
-from signalbox.errors import Fatal, Unavailable
 from signalbox.kafka import GroupConsumer, Partition, TransactionalProducer, TransactionLost
 from signalbox.kafka.consumer import Batch
-from signalbox.records import Record
-from signalbox.retry import retry_while_unavailable
+from signalbox.process.retry import retry_while_unavailable
+from signalbox.protocol.errors import Fatal, Unavailable
+from signalbox.protocol.records import Record
 from signalbox.telemetry import Readiness, logger
 
 ReadBack = Callable[[frozenset[Partition]], Awaitable[None]]

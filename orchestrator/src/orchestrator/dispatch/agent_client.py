@@ -7,24 +7,31 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final, TypeAlias
 
-import httpx
+import httpx2
 from prometheus_client import Histogram
 
-from signalbox.agent.http import messages_url, request_headers
-from signalbox.envelope import Envelope, text
-from signalbox.names import AgentId, LeadId
-from signalbox.printable import printable
-from signalbox.records import Record
+from signalbox.protocol.agent_http import messages_url, request_headers
+from signalbox.protocol.envelope import Envelope, text
+from signalbox.protocol.names import AgentId, LeadId
+from signalbox.protocol.printable import printable
+from signalbox.protocol.records import Record
 from signalbox.trust import RequestParts, RequestSigner
 
 _CALLS = Histogram("signalbox_agent_call_seconds", "Calls of agents", ["agent", "status"])
 _AWAY_STATUS: Final = frozenset({401, 403, 404, 429, 502, 503})
 """Not the message's fault: busy, starting, behind a proxy, another service's port, or other credentials."""
 _UNPROCESSABLE: Final = 422
-_NO_CONNECTION: Final = (httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ConnectError)
-_BROKEN: Final = (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)
+_NO_CONNECTION: Final = (httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ConnectError)
+_BROKEN: Final = (httpx2.ReadError, httpx2.WriteError, httpx2.RemoteProtocolError)
 # The last four: an address or header that the client can't even send; it raises some of them in a group.
-_UNREACHABLE: Final = (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, OverflowError, ExceptionGroup)
+_UNREACHABLE: Final = (
+    httpx2.HTTPError,
+    httpx2.InvalidURL,
+    OSError,
+    ValueError,
+    OverflowError,
+    ExceptionGroup,
+)
 _CONNECT_S: Final = 3.0
 _PLAIN: Final = {"accept-encoding": "identity"}
 _DETAIL_LIMIT: Final = 1000
@@ -78,7 +85,7 @@ class AgentClient:
     """Posts messages to one agent; ``deadline_s`` is for a whole call, from the connection to the answer."""
 
     def __init__(
-        self, agent: AgentId, http: httpx.AsyncClient, signer: RequestSigner, deadline_s: float
+        self, agent: AgentId, http: httpx2.AsyncClient, signer: RequestSigner, deadline_s: float
     ) -> None:
         self._agent = agent
         self._http = http
@@ -106,7 +113,7 @@ class AgentClient:
                 answer, body = await _answer(self._http, self._request(original, endpoint))
         except _NO_CONNECTION as error:
             return Away(f"{type(error).__name__}: {error}"), "away"
-        except (httpx.TimeoutException, TimeoutError) as error:
+        except (httpx2.TimeoutException, TimeoutError) as error:
             return Failed(f"no answer in time ({type(error).__name__})", late=True), "timeout"
         except _BROKEN as error:
             return Broken(f"{type(error).__name__}: {error}"), "broken"
@@ -114,7 +121,7 @@ class AgentClient:
             return Away(f"{type(error).__name__}: {error}"), "away"
         return self._settled(answer, body), str(answer.status_code)
 
-    def _request(self, original: Record, endpoint: str) -> httpx.Request:
+    def _request(self, original: Record, endpoint: str) -> httpx2.Request:
         lead_id = LeadId(text(original.key, "key"))
         headers = {**_PLAIN, **request_headers(Envelope.parse(original.headers), lead_id)}
         body = original.value or b""
@@ -125,7 +132,7 @@ class AgentClient:
         request.headers["authorization"] = self._signer.authorization(self._agent, parts)
         return request
 
-    def _settled(self, answer: httpx.Response, body: str) -> Outcome:
+    def _settled(self, answer: httpx2.Response, body: str) -> Outcome:
         if answer.is_success:
             return Done()
         detail = printable(f"HTTP {answer.status_code}: {body[:_DETAIL_LIMIT]}")
@@ -136,7 +143,20 @@ class AgentClient:
         return Failed(detail)
 
 
-async def answers(http: httpx.AsyncClient, endpoint: str, path: str) -> bool:
+def connections(timeout_s: float, at_once: int) -> httpx2.AsyncClient:
+    """Return the connections to one agent.
+
+    One small pool per agent: an agent that hangs takes no connection from another, and the pool, which looks
+    at every connection for every request, stays quick. Waiting for one's turn has no deadline.
+    """
+    return httpx2.AsyncClient(
+        timeout=httpx2.Timeout(timeout_s, connect=_CONNECT_S, pool=None),
+        limits=httpx2.Limits(max_connections=at_once),
+        follow_redirects=False,
+    )
+
+
+async def answers(http: httpx2.AsyncClient, endpoint: str, path: str) -> bool:
     """Say whether ``path`` at ``endpoint`` answers 2xx, within three seconds as a whole."""
     try:
         async with asyncio.timeout(_CONNECT_S):
@@ -147,7 +167,7 @@ async def answers(http: httpx.AsyncClient, endpoint: str, path: str) -> bool:
     return answer.is_success
 
 
-async def _answer(http: httpx.AsyncClient, request: httpx.Request) -> tuple[httpx.Response, str]:
+async def _answer(http: httpx2.AsyncClient, request: httpx2.Request) -> tuple[httpx2.Response, str]:
     # As it came: what a few bytes unpack to is bounded by nothing.
     answer = await http.send(request, stream=True)
     try:

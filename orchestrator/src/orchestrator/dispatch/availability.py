@@ -9,8 +9,8 @@ from prometheus_client import Gauge
 
 from orchestrator.dispatch.agent_client import Away, Broken, Failed
 from orchestrator.dispatch.circuit_breaker import Circuit, CircuitBreaker
-from signalbox.envelope import time_text
-from signalbox.names import AgentId
+from signalbox.protocol.envelope import time_text
+from signalbox.protocol.names import AgentId
 from signalbox.telemetry import Readiness, logger
 
 _log = logger(__name__)

@@ -11,7 +11,7 @@ from orchestrator.dispatch.agent_client import AgentClient, Away, Broken, Done, 
 from orchestrator.dispatch.availability import AgentAvailability
 from orchestrator.dispatch.circuit_breaker import CircuitBreaker, Standing
 from orchestrator.dispatch.turns import Turns
-from signalbox.records import Record
+from signalbox.protocol.records import Record
 
 _LONGEST_PAUSE_S: Final = 120.0
 """The longest wait that an agent can ask for by ``Retry-After``, in seconds."""

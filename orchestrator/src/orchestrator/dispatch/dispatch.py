@@ -13,15 +13,15 @@ from orchestrator.outcomes import ROUTE_AGENT, Rejections, Routes, original_of
 from orchestrator.router import Unroutable
 from orchestrator.selection import Selection
 from orchestrator.workflow_usage import WorkflowUsage, at_least, used_with
-from signalbox.control import ControlRecords
-from signalbox.errors import Refusal
-from signalbox.governance import Accepted, Gate, Rejected
-from signalbox.names import AgentId, MessageId
-from signalbox.reasons import Reason, Stage
-from signalbox.records import Draft, Record
-from signalbox.retry import retry_while_unavailable
+from signalbox.control.models import RouteDecided
+from signalbox.gate import Accepted, Gate, Rejected
+from signalbox.gate.control_records import ControlRecords
+from signalbox.process.retry import retry_while_unavailable
+from signalbox.protocol.errors import Refusal
+from signalbox.protocol.names import AgentId, MessageId
+from signalbox.protocol.reasons import Reason, Stage
+from signalbox.protocol.records import Draft, Record
 from signalbox.telemetry import Readiness, logger
-from signalbox_contracts.control import RouteDecided
 
 _log = logger(__name__)
 _DISPATCHED = Counter("signalbox_dispatched", "Messages that an agent settled", ["agent", "outcome"])

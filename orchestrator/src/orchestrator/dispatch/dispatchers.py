@@ -8,7 +8,7 @@ from typing import Final
 
 from orchestrator.consume.stage import Stage
 from orchestrator.directory import Directory
-from signalbox.names import AgentId
+from signalbox.protocol.names import AgentId
 from signalbox.telemetry import logger
 
 _log = logger(__name__)

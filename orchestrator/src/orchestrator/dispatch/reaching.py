@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-import httpx
+import httpx2
 
 from orchestrator.directory import Directory
 from orchestrator.dispatch.agent_client import answers
-from signalbox.errors import ConfigurationError
-from signalbox.names import AgentId
-from signalbox.private_files import write_private
+from signalbox.process.private_files import write_private
+from signalbox.protocol.errors import ConfigurationError
+from signalbox.protocol.names import AgentId
 from signalbox.telemetry import logger
 
 _log = logger(__name__)
@@ -31,7 +31,7 @@ class Reaching:
         ConfigurationError: ``folder`` can't be written.
     """
 
-    def __init__(self, directory: Directory, http: httpx.AsyncClient, folder: Path) -> None:
+    def __init__(self, directory: Directory, http: httpx2.AsyncClient, folder: Path) -> None:
         self._directory = directory
         self._http = http
         self._file = folder / "agents.json"

@@ -6,9 +6,9 @@ from functools import partial
 from active_outreach.draft import Draft, DraftedMail
 from active_outreach.offline import draft_stand_in
 from active_outreach.settings import SenderSettings
-from signalbox.agent import Message, Work
-from signalbox.texts import as_data, body_text, instructions, problem_with, subject_line
-from signalbox.tools import CompanyResearch, Findings
+from signalbox_agent import Message, Work
+from signalbox_agent.texts import as_data, body_text, instructions, problem_with, subject_line
+from signalbox_agent.tools import CompanyResearch, Findings
 from signalbox_contracts.sdr import CampaignDrafted, CampaignType, Email, Lead, LeadScored
 
 

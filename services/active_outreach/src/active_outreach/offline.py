@@ -5,7 +5,7 @@ from typing import Final
 
 from active_outreach.draft import Draft, DraftedMail
 from active_outreach.settings import SenderSettings
-from signalbox.texts import letter, name_of, plain, quotable
+from signalbox_agent.texts import letter, name_of, plain, quotable
 from signalbox_contracts.sdr import LeadScored
 
 _LETTERS: Final = {"first": 0, "second": 72, "third": 168}

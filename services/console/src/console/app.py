@@ -22,10 +22,11 @@ from console.registrations import TrustedRegistrations
 from console.requests import EmptyParametersAreAbsent
 from console.settings import ConsoleSettings
 from console.waiting import StallDetector
-from signalbox.governance.registry import SchemaRegistry
-from signalbox.kafka import KafkaSettings, Reader, Registry, RegistrySettings
-from signalbox.process import begin
-from signalbox.retry import retry_while_unavailable
+from signalbox.kafka import KafkaSettings, Reader
+from signalbox.process.retry import retry_while_unavailable
+from signalbox.process.running import begin
+from signalbox.registry.client import Registry, RegistrySettings
+from signalbox.registry.port import SchemaRegistry
 from signalbox.telemetry import Readiness, Server, operations_routes
 from signalbox.trust import TrustSettings
 

@@ -4,11 +4,12 @@ import asyncio
 import json
 from collections.abc import Iterator
 
-import signalbox_contracts
 from console.answers import Agent, Contract, ContractVersion
 from console.queries import Queries
-from signalbox.governance.registry import SchemaRegistry, SchemaVersion
-from signalbox.names import Subject
+from signalbox.control import record_types as control_types
+from signalbox.protocol.names import Subject
+from signalbox.registry.port import SchemaRegistry, SchemaVersion
+from signalbox_contracts import record_types as domain_types
 
 
 class RegisteredContracts:
@@ -25,7 +26,7 @@ class RegisteredContracts:
             Unavailable: the registry can't be reached.
         """
         agents = await asyncio.to_thread(self._queries.agents)
-        names = {*signalbox_contracts.record_types(), *(name for agent in agents for name in _types(agent))}
+        names = {*control_types(), *domain_types(), *(name for agent in agents for name in _types(agent))}
         return list(await asyncio.gather(*[self._contract(name) for name in sorted(names)]))
 
     async def _contract(self, record_type: str) -> Contract:

@@ -6,11 +6,11 @@ from typing import Any, Final
 
 from console.facts import DECIDED, Decoded, wanted
 from signalbox.avro import Limits, ParsedSchema, decode, parse, unframe
-from signalbox.errors import NotAnAnswer, Refusal
-from signalbox.governance.registry import SchemaRegistry
 from signalbox.kafka import MAX_MESSAGE_BYTES
-from signalbox.names import SchemaId, Subject
-from signalbox.records import Record
+from signalbox.protocol.errors import NotAnAnswer, Refusal
+from signalbox.protocol.names import SchemaId, Subject
+from signalbox.protocol.records import Record
+from signalbox.registry.port import SchemaRegistry
 
 LIMITS: Final = Limits(max_bytes=MAX_MESSAGE_BYTES)
 """A decision carries a whole message, and so may be larger than one."""

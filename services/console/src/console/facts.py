@@ -10,10 +10,10 @@ from datetime import datetime
 from typing import Any, Final, TypeAlias
 
 from signalbox.avro import ParsedSchema
-from signalbox.envelope import correlation_id_of, intake_id, replay_id, text
-from signalbox.errors import Refusal
-from signalbox.governance.rules import redacted
-from signalbox.names import (
+from signalbox.gate.rules import redacted
+from signalbox.protocol.envelope import correlation_id_of, intake_id, replay_id, text
+from signalbox.protocol.errors import Refusal
+from signalbox.protocol.names import (
     AGENT_GRANTS,
     AGENT_MESSAGES,
     AGENT_REGISTRY,
@@ -25,7 +25,7 @@ from signalbox.names import (
     RecordType,
     dead_letter_topic,
 )
-from signalbox.records import Record
+from signalbox.protocol.records import Record
 
 CAPTURED: Final = RecordType("sdr.LeadCaptured")
 """The record that starts a workflow; intake copies it to ``agent_messages`` with hop 0."""

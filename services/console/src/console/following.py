@@ -8,8 +8,8 @@ from typing import Final, Protocol
 from console.decoding import Schemas
 from console.projection import Projection
 from console.registrations import TrustedRegistrations
-from signalbox.records import Record
-from signalbox.retry import retry_while_unavailable
+from signalbox.process.retry import retry_while_unavailable
+from signalbox.protocol.records import Record
 from signalbox.telemetry import Readiness
 
 TOPICS: Final = "topics"

@@ -10,8 +10,8 @@ from functools import cached_property
 from typing import Any, Final
 
 from console.facts import INTAKE_LETTERS, DeadLetter, Decision, Message
-from signalbox.names import AGENT_MESSAGES
-from signalbox.reasons import Stage
+from signalbox.protocol.names import AGENT_MESSAGES
+from signalbox.protocol.reasons import Stage
 
 
 class Status(StrEnum):

@@ -8,7 +8,7 @@ from prometheus_client.registry import Collector
 
 from console.journey import Status
 from console.queries import Queries
-from signalbox.errors import Unavailable
+from signalbox.protocol.errors import Unavailable
 
 _COUNTS: Final = {
     "unattributed": "Messages whose workflow belongs to no captured lead",

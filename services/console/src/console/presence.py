@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-import httpx
+import httpx2
 
 from console.waiting import Absence
 from signalbox.telemetry import logger
@@ -23,7 +23,7 @@ class Presence:
 
     async def follow(self) -> None:
         """Ask forever."""
-        async with httpx.AsyncClient(timeout=_TIMEOUT_S) as http:
+        async with httpx2.AsyncClient(timeout=_TIMEOUT_S) as http:
             while True:
                 self._dispatch = _joined([await _asked(http, url) for url in self._urls])
                 await asyncio.sleep(_EVERY_S)
@@ -40,11 +40,11 @@ class Presence:
         return self._dispatch.get(agent)
 
 
-async def _asked(http: httpx.AsyncClient, url: str) -> Mapping[str, dict[str, Any]]:
+async def _asked(http: httpx2.AsyncClient, url: str) -> Mapping[str, dict[str, Any]]:
     try:
         answer = await http.get(f"{url.rstrip('/')}/agents")
         return {one["id"]: one["dispatch"] for one in answer.raise_for_status().json() if one.get("dispatch")}
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError) as error:
+    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, KeyError, TypeError) as error:
         _log.debug("orchestrator does not tell", url=url, why=str(error))
         return {}
 

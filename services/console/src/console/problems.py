@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from console.queries import UnknownCursor
-from signalbox.errors import Unavailable
+from signalbox.protocol.errors import Unavailable
 
 _MEDIA_TYPE = "application/problem+json"
 

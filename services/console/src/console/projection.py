@@ -21,9 +21,9 @@ from console.facts import (
     Resolution,
     fact_of,
 )
-from signalbox.envelope import correlation_id_of
-from signalbox.names import LeadId
-from signalbox.records import Record
+from signalbox.protocol.envelope import correlation_id_of
+from signalbox.protocol.names import LeadId
+from signalbox.protocol.records import Record
 
 Decode: TypeAlias = Callable[[Record], Decoded | None]
 """Decodes what the projection wants of a record; None when there is nothing, or it can't be decoded."""

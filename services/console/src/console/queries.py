@@ -27,9 +27,9 @@ from console.answers import (
 from console.facts import CAPTURED, INTAKE_LETTERS, MESSAGE_LETTERS
 from console.journey import Journey, Letter, Status
 from console.waiting import StallDetector
-from signalbox.envelope import correlation_id_of
-from signalbox.names import AGENT_MESSAGES, Headers, LeadId
-from signalbox.reasons import Stage
+from signalbox.protocol.envelope import correlation_id_of
+from signalbox.protocol.names import AGENT_MESSAGES, Headers, LeadId
+from signalbox.protocol.reasons import Stage
 
 
 class UnknownCursor(Exception):

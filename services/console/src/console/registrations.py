@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from console.facts import Decoded
-from signalbox import names
-from signalbox.errors import ConfigurationError
-from signalbox.names import AgentId
-from signalbox.records import Record
+from signalbox.control.models import AgentGranted, AgentRegistered
+from signalbox.protocol import names
+from signalbox.protocol.errors import ConfigurationError
+from signalbox.protocol.names import AgentId
+from signalbox.protocol.records import Record
 from signalbox.telemetry import logger
 from signalbox.trust import Fault, Grant, Registrations, TrustSettings, Untrusted, agent_of
-from signalbox_contracts.control import AgentGranted, AgentRegistered
 
 _log = logger(__name__)
 

@@ -22,9 +22,9 @@ from console.facts import (
     Resolution,
 )
 from console.journey import Journey, Letter
-from signalbox.envelope import correlation_id_of
-from signalbox.errors import Unavailable
-from signalbox.names import INCOMING_LEADS, Headers, LeadId
+from signalbox.protocol.envelope import correlation_id_of
+from signalbox.protocol.errors import Unavailable
+from signalbox.protocol.names import INCOMING_LEADS, Headers, LeadId
 
 _BUSY_S: Final = 2.0
 

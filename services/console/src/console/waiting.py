@@ -8,7 +8,7 @@ from typing import Final, Protocol
 from console.answers import Waiting, time_of
 from console.facts import Decision, Message
 from console.journey import Journey, Status
-from signalbox.names import AGENT_MESSAGES, AGENT_ROUTES
+from signalbox.protocol.names import AGENT_MESSAGES, AGENT_ROUTES
 
 DEFAULT_STALLED_AFTER_S: Final = 900.0
 

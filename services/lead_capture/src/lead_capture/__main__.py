@@ -1,7 +1,7 @@
 """``python -m lead_capture``: serve until SIGTERM."""
 
 from lead_capture.composition import bootstrap
-from signalbox.process import begin
+from signalbox.process.running import begin
 from signalbox.telemetry import Server
 
 

@@ -18,7 +18,7 @@ from lead_capture.form import FormPages
 from lead_capture.lead import InvalidLead, Problem, Submission, is_lead_id, read_submission
 from lead_capture.metrics import CAPTURED, REJECTED
 from lead_capture.store import LeadStore
-from signalbox.names import LeadId
+from signalbox.protocol.names import LeadId
 
 _OURS: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[45][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _JSON: Final = frozenset({"application/json", ""})

@@ -16,7 +16,7 @@ from lead_capture.form_texts import charset_of, decoded, fields_of
 from lead_capture.lead import InvalidLead, Problem
 from lead_capture.leads_csv import UnreadableCsv
 from lead_capture.problems import BodyTooLarge
-from signalbox.errors import Unavailable
+from signalbox.protocol.errors import Unavailable
 
 CSV_LIMIT: Final = 5 * 1024 * 1024
 """The longest CSV file, in bytes."""

@@ -13,8 +13,8 @@ from pydantic import SecretStr
 from starlette.exceptions import HTTPException
 
 from lead_capture.forwarding import Address, Proxies, address_of, passed_on
-from signalbox.errors import ConfigurationError
-from signalbox.settings import revealed
+from signalbox.process.settings import revealed
+from signalbox.protocol.errors import ConfigurationError
 from signalbox.telemetry import logger
 
 _LOG: Final = logger(__name__)

@@ -15,8 +15,8 @@ from lead_capture.leads_csv import LeadTable, Row
 from lead_capture.rates import Rates
 from lead_capture.store import LeadStore, Outcome
 from lead_capture.store_watch import StoreWatch
-from signalbox.envelope import derived_id
-from signalbox.names import LeadId
+from signalbox.protocol.envelope import derived_id
+from signalbox.protocol.names import LeadId
 
 _BATCH: Final = 500
 _MOST_ERRORS: Final = 1000

@@ -9,7 +9,8 @@ from lead_capture.publisher import KafkaPublisher
 from lead_capture.settings import LeadCaptureSettings
 from lead_capture.sql_store import SqlLeadStore
 from lead_capture.store import LeadStore
-from signalbox.kafka import KafkaSettings, Producer, Registry, RegistrySettings
+from signalbox.kafka import KafkaSettings, Producer
+from signalbox.registry.client import Registry, RegistrySettings
 
 _MONGODB: Final = ("mongodb://", "mongodb+srv://")
 

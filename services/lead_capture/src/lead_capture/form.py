@@ -18,7 +18,7 @@ from lead_capture.charges import TooManyLeads
 from lead_capture.lead import InvalidLead, Problem, read_submission
 from lead_capture.metrics import CAPTURED, REJECTED
 from lead_capture.problems import shown
-from signalbox.errors import Unavailable
+from signalbox.protocol.errors import Unavailable
 
 _TOKEN: Final = "form_token"
 _NOT_OF_THE_LEAD: Final = frozenset({_TOKEN, "lead_id"})

@@ -7,7 +7,7 @@ from typing import Final
 
 from starlette.datastructures import Headers
 
-from signalbox.errors import ConfigurationError
+from signalbox.protocol.errors import ConfigurationError
 
 Address = IPv4Address | IPv6Address
 

@@ -13,13 +13,13 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Annotated, Any, Final, NoReturn
 from urllib.parse import urlsplit
 
-import httpx
+import httpx2
 import idna
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from signalbox.addresses import mailbox
-from signalbox.names import LeadId
+from signalbox.protocol.names import LeadId
 
 _LEAD_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:~-]{0,99}")
 _LINE_BREAKS: Final = "\n\r\u2028\u2029"
@@ -104,9 +104,9 @@ def _website(value: str) -> str:
     if "@" in parts.netloc:
         _wrong("is a web address with a user name in it: leave it out")
     try:
-        httpx.URL(value)
+        httpx2.URL(value)
         _check_host(parts.hostname or "")
-    except (httpx.InvalidURL, ValueError) as error:
+    except (httpx2.InvalidURL, ValueError) as error:
         _wrong(f"is not a web address: {error}")
     return value
 

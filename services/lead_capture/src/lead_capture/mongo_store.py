@@ -26,8 +26,8 @@ from lead_capture.charges import Charge, Limited
 from lead_capture.lead import CapturedLead, LeadDetails
 from lead_capture.mongo_counters import MongoCounters
 from lead_capture.store import LEASE, OutboxState, Outcome
-from signalbox.errors import ConfigurationError, Unavailable
-from signalbox.names import LeadId
+from signalbox.protocol.errors import ConfigurationError, Unavailable
+from signalbox.protocol.names import LeadId
 
 _Document = dict[str, Any]
 

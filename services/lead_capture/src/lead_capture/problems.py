@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from lead_capture.charges import TooManyLeads
 from lead_capture.lead import InvalidLead, Problem
 from lead_capture.leads_csv import UnreadableCsv
-from signalbox.errors import Unavailable
+from signalbox.protocol.errors import Unavailable
 
 _RETRY_AFTER_S: Final = 5
 _MOST_ERRORS: Final = 50

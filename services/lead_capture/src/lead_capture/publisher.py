@@ -5,12 +5,12 @@ from typing import Final
 
 from lead_capture.lead import CapturedLead
 from signalbox.avro import ParsedSchema, encode, parse
-from signalbox.envelope import Envelope, correlation_id_of, derived_id
-from signalbox.errors import ConfigurationError, Fatal, Refusal, Unavailable, Unwritable
-from signalbox.governance.registry import SchemaRegistry
 from signalbox.kafka import Producer
-from signalbox.names import INCOMING_LEADS, MessageId, RecordType, SchemaId, Subject
-from signalbox.records import Draft
+from signalbox.protocol.envelope import Envelope, correlation_id_of, derived_id
+from signalbox.protocol.errors import ConfigurationError, Fatal, Refusal, Unavailable, Unwritable
+from signalbox.protocol.names import INCOMING_LEADS, MessageId, RecordType, SchemaId, Subject
+from signalbox.protocol.records import Draft
+from signalbox.registry.port import SchemaRegistry
 from signalbox_contracts import schema_text, sdr
 
 SOURCE: Final = "lead_capture"

@@ -9,8 +9,8 @@ from typing import Final, Protocol
 from lead_capture.lead import CapturedLead
 from lead_capture.metrics import PUBLISHED, WAITING
 from lead_capture.store import LeadStore
-from signalbox.errors import SignalboxError, Unwritable
-from signalbox.names import LeadId
+from signalbox.protocol.errors import SignalboxError, Unwritable
+from signalbox.protocol.names import LeadId
 from signalbox.telemetry import Readiness, logger
 
 PART: Final = "outbox"

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, HttpUrl, SecretStr
 
 from lead_capture.store import LEASE
-from signalbox.settings import Settings, revealed
+from signalbox.process.settings import Settings, revealed
 
 
 class LeadCaptureSettings(Settings):

@@ -17,9 +17,9 @@ from lead_capture.charges import Charge, Limited
 from lead_capture.lead import CapturedLead, LeadDetails
 from lead_capture.sql_tables import ADDED_LATER, LEADS, METADATA, PROBES
 from lead_capture.store import LEASE, OutboxState, Outcome
-from signalbox.databases import make_tables
-from signalbox.errors import ConfigurationError, Unavailable
-from signalbox.names import LeadId
+from signalbox.process.databases import make_tables
+from signalbox.protocol.errors import ConfigurationError, Unavailable
+from signalbox.protocol.names import LeadId
 
 _TRIES: Final = 5
 _WAITING: Final = LEADS.c.published_ms.is_(None)

@@ -18,7 +18,7 @@ from typing import Final, Protocol
 
 from lead_capture.charges import Charge, Limited
 from lead_capture.lead import CapturedLead
-from signalbox.names import LeadId
+from signalbox.protocol.names import LeadId
 
 LEASE: Final = timedelta(seconds=40)
 """Longer than the producer tries to deliver (30 s), so that a lease ends when its holder has given up."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Final, TypeVar
 
 from lead_capture.store import LeadStore
-from signalbox.errors import SignalboxError, Unavailable
+from signalbox.protocol.errors import SignalboxError, Unavailable
 from signalbox.telemetry import Readiness, logger
 
 PART: Final = "lead store"

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from lead_ingestion.handler import Ingestion
-from signalbox.agent import Agent, AgentDefinition, bound
-from signalbox.tools import CompanyResearch, Directory, ToolSettings, Website
+from signalbox.protocol.agent_definition import AgentDefinition
+from signalbox_agent import Agent, bound
+from signalbox_agent.tools import CompanyResearch, Directory, ToolSettings, Website
 from signalbox_contracts import schema_text
 from signalbox_contracts.sdr import LeadCaptured, LeadProfiled
 

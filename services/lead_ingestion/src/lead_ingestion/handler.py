@@ -5,9 +5,9 @@ from functools import partial
 
 from lead_ingestion.offline import research_stand_in
 from lead_ingestion.report import Research
-from signalbox.agent import Message, Work
-from signalbox.texts import as_data, instructions
-from signalbox.tools import CompanyResearch, Findings
+from signalbox_agent import Message, Work
+from signalbox_agent.texts import as_data, instructions
+from signalbox_agent.tools import CompanyResearch, Findings
 from signalbox_contracts.sdr import Lead, LeadCaptured, LeadProfiled, Report, Source
 
 

@@ -5,8 +5,8 @@ from typing import Final
 
 from lead_ingestion.phrasebook import company_size, said
 from lead_ingestion.report import Research
-from signalbox.texts import name_of, plain
-from signalbox.tools import Findings
+from signalbox_agent.texts import name_of, plain
+from signalbox_agent.tools import Findings
 from signalbox_contracts.sdr import Lead
 
 _READ_LIMIT: Final = 6_000

@@ -1,7 +1,7 @@
 """``python -m lead_scoring`` runs the agent's service."""
 
 from lead_scoring.agent import make_agent
-from signalbox.agent import serve
+from signalbox_agent import serve
 
 if __name__ == "__main__":
     serve(make_agent())

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from lead_scoring.handler import score
-from signalbox.agent import Agent, AgentDefinition, bound
+from signalbox.protocol.agent_definition import AgentDefinition
+from signalbox_agent import Agent, bound
 from signalbox_contracts import schema_text
 from signalbox_contracts.sdr import LeadProfiled, LeadScored
 

@@ -5,8 +5,8 @@ from functools import partial
 
 from lead_scoring.judgement import Judgement
 from lead_scoring.offline import judgement_stand_in
-from signalbox.agent import Message, Work
-from signalbox.texts import as_data, instructions
+from signalbox_agent import Message, Work
+from signalbox_agent.texts import as_data, instructions
 from signalbox_contracts.sdr import Lead, LeadProfiled, LeadScored, NextStep
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from lead_scoring.judgement import Judgement, Step
 from lead_scoring.points import DISQUALIFIERS, ENGAGE_FROM, NURTURE_FROM, RULES, START, Case, Rule
-from signalbox.texts import name_of, plain
+from signalbox_agent.texts import name_of, plain
 from signalbox_contracts.sdr import Lead, Report
 
 _POINT_LIMIT = 160

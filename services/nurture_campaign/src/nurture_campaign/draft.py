@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, Field
 
-from signalbox.texts import MailText
+from signalbox_agent.texts import MailText
 
 
 class DraftedMail(MailText):

@@ -8,9 +8,9 @@ from nurture_campaign.draft import Draft, DraftedMail
 from nurture_campaign.library import Article, Library
 from nurture_campaign.offline import draft_stand_in
 from nurture_campaign.settings import SenderSettings
-from signalbox.agent import Message, Work
-from signalbox.texts import as_data, body_text, instructions, problem_with, subject_line
-from signalbox.tools import CompanyResearch, Findings
+from signalbox_agent import Message, Work
+from signalbox_agent.texts import as_data, body_text, instructions, problem_with, subject_line
+from signalbox_agent.tools import CompanyResearch, Findings
 from signalbox_contracts.sdr import CampaignDrafted, CampaignType, Email, Lead, LeadScored
 
 _ARTICLES: Final = 4

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from signalbox.tools import ContentLibrary, Finding, NotAvailable, ToolSettings
+from signalbox_agent.tools import ContentLibrary, Finding, NotAvailable, ToolSettings
 
 OWN_CONTENT: Final = Path(__file__).with_name("content")
 _FRONT_MATTER: Final = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)

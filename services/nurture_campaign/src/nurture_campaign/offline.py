@@ -6,7 +6,7 @@ from typing import Final
 from nurture_campaign.draft import Draft, DraftedMail
 from nurture_campaign.library import Article
 from nurture_campaign.settings import SenderSettings
-from signalbox.texts import foreign_links, hosts_of, letter, name_of, plain, quotable
+from signalbox_agent.texts import foreign_links, hosts_of, letter, name_of, plain, quotable
 from signalbox_contracts.sdr import LeadScored
 
 _HOURS_A_WEEK: Final = 168

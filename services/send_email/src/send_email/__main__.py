@@ -2,8 +2,8 @@
 
 from send_email.agent import make_agent, make_store
 from send_email.settings import MailSettings
-from signalbox.agent import serve
-from signalbox.process import begin
+from signalbox.process.running import begin
+from signalbox_agent import serve
 
 
 def main() -> None:

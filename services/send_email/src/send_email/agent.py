@@ -18,7 +18,8 @@ from send_email.outbox import Outbox
 from send_email.settings import MailSettings
 from send_email.smtp import Relay, SmtpHandover
 from send_email.store import ScheduleStore
-from signalbox.agent import Agent, AgentDefinition, bound
+from signalbox.protocol.agent_definition import AgentDefinition
+from signalbox_agent import Agent, bound
 from signalbox_contracts import schema_text
 from signalbox_contracts.sdr import CampaignDrafted, CampaignScheduled
 

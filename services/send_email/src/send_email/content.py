@@ -7,8 +7,8 @@ import os
 from collections.abc import Collection
 from typing import Final
 
-from signalbox.agent import Refuse
-from signalbox.texts import MOST_MAILS, hosts_of, twins, unfit
+from signalbox_agent import Refuse
+from signalbox_agent.texts import MOST_MAILS, hosts_of, twins, unfit
 from signalbox_contracts.sdr import CampaignDrafted
 
 SITE: Final = "https://larkspan.example/"

@@ -10,7 +10,7 @@ from sqlalchemy import delete, select
 
 from send_email.queries import insert_unless_there
 from send_email.tables import DEFERRALS
-from signalbox.databases import Database
+from signalbox.process.databases import Database
 
 
 class Deferrals:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from send_email.planning import planned, scheduled_record
 from send_email.store import ScheduleStore
-from signalbox.agent import Message, Work
+from signalbox_agent import Message, Work
 from signalbox_contracts.sdr import CampaignDrafted, CampaignScheduled
 
 

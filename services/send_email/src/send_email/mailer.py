@@ -24,7 +24,7 @@ from send_email.handover import Deferred, Delivered, Handover, Outcome, Refused,
 from send_email.mails import Claim, Status
 from send_email.opening import Opening
 from send_email.store import ScheduleStore
-from signalbox.errors import Unavailable
+from signalbox.protocol.errors import Unavailable
 from signalbox.telemetry import Readiness, hide_from_logs, logger
 
 _T = TypeVar("_T")

@@ -14,8 +14,8 @@ from send_email.consent import Consent
 from send_email.mails import CampaignState
 from send_email.operator_access import OperatorRoute
 from send_email.recipients import Recipient
-from signalbox.agent.problems import Problem
 from signalbox.telemetry import hide_from_logs
+from signalbox_agent.problems import Problem
 
 _Text = Annotated[str, Field(min_length=1, max_length=512)]
 

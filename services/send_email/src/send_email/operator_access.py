@@ -7,9 +7,9 @@ from typing import Any, Final
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from signalbox.agent.problems import Problem
-from signalbox.agent.routes import parts_of
 from signalbox.trust import OPERATOR
+from signalbox_agent.problems import Problem
+from signalbox_agent.routes import parts_of
 
 _BODY_LIMIT: Final = 64 * 1024
 

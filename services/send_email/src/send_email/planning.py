@@ -7,9 +7,9 @@ from send_email.composing import recipient_of
 from send_email.content import refuse_unfit
 from send_email.mails import Mail, Schedule, Status
 from send_email.refusing import refuse_misread
-from signalbox.agent import Refuse
-from signalbox.envelope import derived_id
-from signalbox.names import CorrelationId, LeadId
+from signalbox.protocol.envelope import derived_id
+from signalbox.protocol.names import CorrelationId, LeadId
+from signalbox_agent import Refuse
 from signalbox_contracts.sdr import CampaignDrafted, CampaignScheduled, CampaignType, ScheduledEmail
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from send_email.composing import Sender, verified
 from send_email.mails import Mail
-from signalbox.agent import Refuse
+from signalbox_agent import Refuse
 
 _ANYBODY: Final = Sender("", "anybody@example.org")
 """Stands for our address, which was tried when the settings were read."""

@@ -8,7 +8,7 @@ from sqlalchemy import Row
 
 from send_email.mails import Kind, Mail, Progress, Schedule, Status
 from send_email.recipients import Recipient
-from signalbox.envelope import derived_id
+from signalbox.protocol.envelope import derived_id
 
 
 def seconds_of(moment: datetime) -> float:

@@ -11,7 +11,7 @@ from aiosmtplib import SMTP
 from send_email.handover import Deferred, Delivered, Outcome, Refused, Stopped, Unanswered
 from send_email.headers import one_line
 from send_email.replies import Stage, judged
-from signalbox.errors import causes
+from signalbox.protocol.errors import causes
 
 _GO_ON: Final = 354
 _DONE: Final = range(200, 300)

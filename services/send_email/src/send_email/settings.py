@@ -12,8 +12,8 @@ from send_email.content import default_link_allow
 from send_email.headers import shown_name
 from send_email.mails import Mail
 from send_email.policy import Policy
-from signalbox.errors import ConfigurationError
-from signalbox.settings import Settings
+from signalbox.process.settings import Settings
+from signalbox.protocol.errors import ConfigurationError
 
 _START_TLS: Final = {"auto": None, "required": True, "off": False}
 

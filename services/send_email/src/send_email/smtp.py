@@ -17,7 +17,7 @@ from send_email.composing import Sender, recipient_of, verified
 from send_email.handover import Delivered, Outcome, Refused
 from send_email.mails import Mail
 from send_email.session import Session
-from signalbox.errors import ConfigurationError
+from signalbox.protocol.errors import ConfigurationError
 
 
 @dataclass(frozen=True, slots=True)

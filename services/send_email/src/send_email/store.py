@@ -28,8 +28,8 @@ from send_email.rows import (
 )
 from send_email.tables import CAMPAIGNS, MAILS, METADATA, PLANS, RECIPIENTS
 from send_email.verdicts import Go, Transaction
-from signalbox.databases import Database
-from signalbox.errors import SignalboxError
+from signalbox.process.databases import Database
+from signalbox.protocol.errors import SignalboxError
 
 _A_LOOK: Final = 100
 """How many held mails, and mails without a plan, are looked at in one round."""

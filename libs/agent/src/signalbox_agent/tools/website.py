@@ -1,0 +1,101 @@
+"""A company's page, fetched with care: the address comes from outside."""
+
+import asyncio
+import re
+from http import HTTPStatus
+from typing import Final
+
+import httpx2
+
+from signalbox_agent.tools.findings import Finding, NotAvailable, found_or_not
+from signalbox_agent.tools.pages import page_text
+from signalbox_agent.tools.places import Place, PlaceRefused, checked_place
+from signalbox_agent.tools.settings import ToolSettings
+
+KIND: Final = "website"
+BYTE_LIMIT: Final = 256 * 1024
+_TIMEOUT_S: Final = 5.0
+_MOST_REDIRECTS: Final = 3
+_ADDRESS_LIMIT: Final = 2_000
+_WHY_LIMIT: Final = 300
+_CHARSET: Final = re.compile(r"""(?i);\s*charset\s*=\s*["']?([a-z0-9_.:-]{1,40})""")
+_READABLE: Final = frozenset({"text/html", "text/plain", "application/xhtml+xml"})
+_HEADERS: Final = {
+    "user-agent": "signalbox (+https://signalbox.example)",
+    "accept": "text/html, text/plain;q=0.9",
+    # A small compressed page can unfold to gigabytes; pages come as they are, or not at all.
+    "accept-encoding": "identity",
+}
+
+
+class Website:
+    """Fetches one page of a company as plain text, of at most 256 KiB, in at most 5 s.
+
+    Only http and https, only public addresses: see :mod:`signalbox_agent.tools.places`.
+    """
+
+    def __init__(self, settings: ToolSettings) -> None:
+        self._on = settings.website_fetch == "on"
+        self._allowed = settings.allowed_places
+
+    async def fetch(self, address: str | None) -> Finding | NotAvailable:
+        """Return the page's text, or why there is none."""
+        where = address or ""
+        if not address:
+            return NotAvailable(KIND, where, "no website is known")
+        if len(address) > _ADDRESS_LIMIT:
+            return NotAvailable(KIND, where[:_ADDRESS_LIMIT], "the address is too long")
+        if not self._on:
+            return NotAvailable(KIND, where, "fetching is switched off; WEBSITE_FETCH=on switches it on")
+        return await found_or_not(KIND, where, self._in_time(address))
+
+    async def _in_time(self, where: str) -> Finding | NotAvailable:
+        try:
+            async with asyncio.timeout(_TIMEOUT_S):
+                return await self._fetch(where)
+        except PlaceRefused as error:
+            return NotAvailable(KIND, where, str(error))
+        except TimeoutError:
+            return NotAvailable(KIND, where, f"no answer within {_TIMEOUT_S:g} s")
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
+            return NotAvailable(
+                KIND, where, f"can't be reached: {type(error).__name__}: {error}"[:_WHY_LIMIT]
+            )
+
+    async def _fetch(self, address: str) -> Finding | NotAvailable:
+        # The environment's proxies are ignored: they would connect to another address than the one checked.
+        async with httpx2.AsyncClient(trust_env=False, timeout=_TIMEOUT_S, headers=_HEADERS) as client:
+            url = address
+            for _ in range(_MOST_REDIRECTS + 1):
+                place = await checked_place(url, self._allowed)
+                async with client.stream("GET", place.url, **place.request()) as response:
+                    if not response.has_redirect_location:
+                        return await _finding(url, place, response)
+                    url = str(httpx2.URL(url).join(response.headers["location"][:_ADDRESS_LIMIT]))
+        return NotAvailable(KIND, address, f"more than {_MOST_REDIRECTS} redirects")
+
+
+async def _finding(url: str, place: Place, response: httpx2.Response) -> Finding | NotAvailable:
+    if response.status_code != HTTPStatus.OK:
+        return NotAvailable(KIND, url, f"the site answered {response.status_code}")
+    content_type = response.headers.get("content-type", "")
+    media_type = content_type.partition(";")[0].strip().lower()
+    if media_type not in _READABLE:
+        return NotAvailable(KIND, url, f"the page is {media_type[:80] or 'of no type'}, not text")
+    if response.headers.get("content-encoding", "identity").lower() != "identity":
+        return NotAvailable(KIND, url, "the page is compressed, which was not asked for")
+    body = await _first_bytes(response)
+    charset = _CHARSET.search(content_type[:_WHY_LIMIT])
+    page = await asyncio.to_thread(page_text, body, charset and charset[1], html=media_type != "text/plain")
+    if not page.text:
+        return NotAvailable(KIND, url, "the page has no text")
+    return Finding(KIND, url, page.text, title=page.title, facts={"host": place.host})
+
+
+async def _first_bytes(response: httpx2.Response) -> bytes:
+    body = bytearray()
+    async for chunk in response.aiter_raw():
+        body += chunk
+        if len(body) >= BYTE_LIMIT:
+            break
+    return bytes(body[:BYTE_LIMIT])

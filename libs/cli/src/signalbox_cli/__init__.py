@@ -1,0 +1,1 @@
+"""The command ``signalbox``: parsing and printing over `signalbox_operations`."""

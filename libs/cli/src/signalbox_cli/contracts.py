@@ -1,0 +1,28 @@
+"""``signalbox contracts``: the data owner's commands, in the order in which a change takes them."""
+
+from collections.abc import Callable
+from typing import Final
+
+import typer
+
+from signalbox_cli import contract_registration, contract_sources
+
+app = typer.Typer(
+    help="Evolve the contracts: new, lint, generate, check, plan, register.", no_args_is_help=True
+)
+
+_COMMANDS: Final[tuple[Callable[..., None], ...]] = (
+    contract_sources.new,
+    contract_sources.lint,
+    contract_sources.generate,
+    contract_sources.diff,
+    contract_registration.check,
+    contract_registration.plan,
+    contract_registration.register,
+    contract_registration.deregister,
+    contract_sources.docs,
+    contract_sources.asyncapi,
+)
+
+for _command in _COMMANDS:
+    app.command()(_command)

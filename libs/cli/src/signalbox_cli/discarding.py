@@ -1,0 +1,69 @@
+"""Discarding: what was asked for, step by step, from positions to outcomes."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from signalbox.protocol.dead_letters import DeadLetter, Position
+from signalbox_cli.closing_outcomes import Outcome, confirm, report, succeeded
+from signalbox_cli.dead_letter_verdict import warn_of_version
+from signalbox_operations.replay import DeadLetterService, open_dead_letter_service
+
+
+@dataclass(frozen=True, slots=True)
+class DiscardRequest:
+    """What the command line asks for."""
+
+    positions: Sequence[Position]
+    by_filter: bool
+    dry_run: bool
+    yes: bool
+    who: str
+    why: str
+    json: bool
+
+    @property
+    def many(self) -> bool:
+        """True when a person should have a second look."""
+        return self.by_filter or len(self.positions) > 1
+
+
+def run_discard(request: DiscardRequest) -> bool:
+    """Discard what is asked for and report it; True when all of it was done."""
+    outcomes = asyncio.run(_discarded(request)) if request.positions else []
+    report(outcomes, json=request.json)
+    return succeeded(outcomes, by_filter=request.by_filter)
+
+
+async def _discarded(request: DiscardRequest) -> list[Outcome]:
+    async with open_dead_letter_service(request.who, warn_of_version) as service:
+        outcomes, letters = await _looked_up(service, request)
+        if not request.dry_run:
+            if letters and request.many and not request.yes:
+                so_far = [outcomes[letter.position] for letter in letters]
+                confirm(len(letters), "discarded", lambda: report(so_far, json=False), json=request.json)
+            await service.discard(letters, request.why)
+            outcomes |= {one.position: Outcome(one.position, "discarded", one) for one in letters}
+        return [outcomes[at] for at in request.positions]
+
+
+async def _looked_up(
+    service: DeadLetterService, request: DiscardRequest
+) -> tuple[dict[Position, Outcome], list[DeadLetter]]:
+    found = await service.letters(request.positions)
+    letters = [letter for letter in found.values() if isinstance(letter, DeadLetter)]
+    resolutions = await service.resolutions(letters)
+    outcomes = {at: _outcome(at, found.get(at)) for at in request.positions}
+    for at, resolution in resolutions.items():
+        outcomes[at] = Outcome(at, "closed", outcomes[at].letter, f"not again: it was {resolution}")
+    return outcomes, [letter for letter in letters if letter.position not in resolutions]
+
+
+def _outcome(at: Position, found: DeadLetter | ValueError | None) -> Outcome:
+    match found:
+        case DeadLetter():
+            return Outcome(at, "would_discard", found)
+        case None:
+            return Outcome(at, "missing", detail="there is no dead letter")
+        case _:
+            return Outcome(at, "refused", detail=f"it is no dead letter: {found}")

@@ -1,0 +1,139 @@
+"""Foreign errors become ours here, and nowhere else: no ``pydantic_ai`` error travels further in."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from pydantic import ValidationError
+from pydantic_ai import exceptions as foreign
+
+from signalbox.models.unanswerable import Unanswerable, why_unanswerable
+from signalbox.protocol.errors import NotAnAnswer, SignalboxError, Unavailable, causes
+from signalbox.telemetry import logger
+
+_log = logger(__name__)
+_DETAIL_LIMIT = 500
+_NEVER_SENT: Final = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout"})
+_RATE_LIMITED: Final = 429
+_OPERATORS: Final = frozenset({401, 402, 403, 404, 405, 407})
+"""A key, an account, a model's name or an address that is wrong: the same for every message."""
+
+
+class ModelRefused(SignalboxError):
+    """The model was reached, but gave no answer that is valid, its retries included.
+
+    ``calls`` and the tokens say what the attempts cost. ``violated_check`` is true when the last answer
+    had the right type and was turned down by the caller's own check.
+    """
+
+    def __init__(
+        self, detail: str, *, calls: int, input_tokens: int, output_tokens: int, violated_check: bool = False
+    ) -> None:
+        super().__init__(f"the model gave no valid answer in {calls} calls: {detail}")
+        self.detail = detail
+        self.calls = calls
+        self.input_tokens = input_tokens
+        self.output_tokens = output_tokens
+        self.violated_check = violated_check
+
+
+class InvalidAnswer(Exception):
+    """No valid answer after all retries; the port adds what the attempts cost and raises ModelRefused."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+@contextmanager
+def request_errors(model: str) -> Iterator[None]:
+    """Convert whatever one request to ``model`` raises inside the block.
+
+    Raises:
+        NotAnAnswer: 5xx and time-outs, connections that broke, and whatever the client can't read.
+        Unanswerable: the server can't take this request, now or later.
+        Unavailable: 429 (with ``Retry-After``), no connection, and what an operator must mend.
+    """
+    try:
+        yield
+    except TimeoutError as error:
+        raise NotAnAnswer("model", f"{model}: no answer in time") from error
+    except Exception as error:
+        raise _converted(model, error) from error
+
+
+@contextmanager
+def model_errors(model: str) -> Iterator[None]:
+    """Convert what a whole conversation with ``model`` raises inside the block, its requests aside.
+
+    Raises:
+        InvalidAnswer: when the model answered, and the answer is of no use for this message.
+        Unanswerable: a content filter stopped the answer.
+        Unavailable: we ask in a way that this model does not take, which an operator must mend.
+    """
+    try:
+        yield
+    except foreign.ContentFilterError as error:
+        raise Unanswerable(f"a content filter stopped it: {_short(error)}") from error
+    except foreign.UnexpectedModelBehavior as error:
+        raise InvalidAnswer(_cause(error)) from error
+    except (foreign.UserError, foreign.AgentRunError) as error:
+        raise _misconfigured(model, error) from error
+
+
+def _converted(model: str, error: Exception) -> Exception:
+    chain = list(causes(error))
+    ours = next((one for one in chain if isinstance(one, NotAnAnswer | Unanswerable)), None)
+    if isinstance(ours, Unanswerable):
+        return ours
+    if ours is not None:
+        return NotAnAnswer("model", f"{model}: {ours.detail}", ours.retry_after)
+    if isinstance(error, foreign.ModelAPIError):
+        return _of_status(model, error, any(type(one).__name__ in _NEVER_SENT for one in chain))
+    if isinstance(error, foreign.UserError):
+        return _misconfigured(model, error)
+    # The client stumbled over what came: an IndexError of ours or theirs says nothing about the message.
+    return NotAnAnswer("model", f"{model}: {type(error).__name__}: {_short(error)}")
+
+
+def _of_status(model: str, error: foreign.ModelAPIError, never_sent: bool) -> Exception:
+    status, said = getattr(error, "status_code", None), f"{model}: {_short(error)}"
+    body = str(getattr(error, "body", None) or "")
+    if isinstance(error, foreign.ModelContextWindowExceededError):
+        return Unanswerable(f"it is too long for the model: {_short(error)}")
+    if status is not None and (why := why_unanswerable(status, f"{body} {error}")):
+        return Unanswerable(why)
+    if status in _OPERATORS:
+        # Waiting alone won't mend this, so it must be seen: a wrong key, model name or endpoint.
+        _log.error("model_request_rejected", model=model, status=status, detail=_short(error))
+        return Unavailable("model", said, error.retry_after)
+    if status == _RATE_LIMITED or never_sent:
+        return Unavailable("model", said, error.retry_after)
+    if isinstance(error, foreign.ModelRequestRejectedError):
+        # It may be this message alone, or every one: which of the two, others' answers tell.
+        _log.error("model_request_rejected", model=model, status=status, detail=_short(error))
+    return NotAnAnswer("model", said, error.retry_after)
+
+
+def _misconfigured(model: str, error: Exception) -> Unavailable:
+    _log.error("model_misconfigured", model=model, detail=_short(error))
+    return Unavailable("model", f"{model}: {_short(error)}")
+
+
+def _cause(error: BaseException) -> str:
+    """Return the innermost text: the outer one only says that the retries are used up."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return _faults_of(error) if isinstance(error, ValidationError) else _short(error)
+
+
+def _faults_of(error: ValidationError) -> str:
+    # Without the values: the text becomes a problem's detail and a dead letter's header, and an answer may
+    # quote the person whom it is about.
+    faults = error.errors(include_url=False, include_input=False, include_context=False)
+    said = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults]
+    return "; ".join(said)[:_DETAIL_LIMIT]
+
+
+def _short(error: BaseException) -> str:
+    return str(error)[:_DETAIL_LIMIT]

@@ -1,0 +1,62 @@
+"""A real model by its name: anything ``pydantic_ai`` can name, or any OpenAI-compatible endpoint."""
+
+from typing import Any, Final
+
+from pydantic_ai.exceptions import UserError
+from pydantic_ai.models import Model, infer_model
+from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.providers import Provider, infer_provider, infer_provider_class
+from pydantic_ai.providers.openai import OpenAIProvider
+
+from signalbox.models.chat_client import ChatClient
+from signalbox.models.settings import ModelSettings
+from signalbox.protocol.errors import ConfigurationError
+
+_CHAT_PREFIXES = ("openai-chat:", "openai:")
+_PLAIN_CHAT: Final = frozenset(
+    {"openai-chat", "alibaba", "azure", "deepseek", "fireworks", "litellm", "moonshotai", "nebius", "ollama"}
+    | {"ovhcloud", "sambanova", "together", "vercel", "vllm"}
+)
+"""Providers that speak chat completions and nothing of their own beside it: their answers are read by us."""
+
+
+def provider_model(name: str, settings: ModelSettings) -> Model:
+    """Make the client of the model ``name``; nothing is sent yet.
+
+    With ``LLM_BASE_URL`` it speaks OpenAI chat completions to that address (Ollama, vLLM, llama.cpp,
+    Azure); else the part before the colon names the provider, whose own key variable counts unless
+    ``LLM_API_KEY`` is set.
+
+    Raises:
+        ConfigurationError: when the name, its provider's package or its key is missing.
+    """
+    try:
+        if settings.base_url:
+            return _chat_model(name, settings)
+        return infer_model(name, provider_factory=lambda provider: _provider(provider, settings))
+    except (UserError, ValueError, ImportError) as error:
+        raise ConfigurationError(f"LLM_MODEL={name!r} can't be used: {error}") from error
+
+
+def _chat_model(name: str, settings: ModelSettings) -> Model:
+    bare = next((name.removeprefix(prefix) for prefix in _CHAT_PREFIXES if name.startswith(prefix)), name)
+    client = ChatClient(settings.timeout_s)
+    provider = OpenAIProvider(
+        base_url=settings.base_url, api_key=_key(settings) or "none", http_client=client
+    )
+    return OpenAIChatModel(bare, provider=provider)
+
+
+def _provider(provider: str, settings: ModelSettings) -> Provider[Any]:
+    key = _key(settings)
+    given: dict[str, Any] = {} if key is None else {"api_key": key}
+    if provider in _PLAIN_CHAT:
+        given["http_client"] = ChatClient(settings.timeout_s)
+    if not given:
+        return infer_provider(provider)
+    made: Provider[Any] = infer_provider_class(provider)(**given)
+    return made
+
+
+def _key(settings: ModelSettings) -> str | None:
+    return settings.api_key.get_secret_value() if settings.api_key else None

@@ -1,0 +1,1 @@
+"""What travels: records, headers, names, reasons, dead letters, an agent's definition."""

@@ -1,0 +1,116 @@
+"""Dead letters that say less: for a broker that does not take all of a record, and would never.
+
+What such a letter leaves out still lies where the record lay, until the topic's retention deletes it: the
+letter names the place, a digest to know the bytes again, and when they go.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final
+
+from signalbox.protocol.dead_letters import PREFIX, DeadLetter, foreign
+from signalbox.protocol.names import Headers
+from signalbox.protocol.printable import bounded
+from signalbox.protocol.records import Draft, Record
+
+LEFT_OUT: Final = "dl_by_reference"
+"""The header that names what a letter leaves out: ``headers``, ``key``, ``value``, joined by commas."""
+EXPIRES_AT: Final = "dl_expires_at"
+"""The header that says when the source's bytes go, RFC 3339; empty when the topic keeps them."""
+_DIGEST: Final = "dl_digest"
+_SIZE: Final = "dl_size"
+_DETAIL: Final = "dl_detail"
+
+_ATTRIBUTES: Final = frozenset(
+    {"ce_id", "ce_type", "ce_source", "ce_time", "ce_specversion", "ce_hop", "ce_correlationid"}
+)
+_IDENTITY: Final = frozenset({"ce_id", "ce_correlationid"})
+_TELLING_BYTES: Final = 512
+_KEY_BYTES: Final = 2048
+_TINY_BYTES: Final = 128
+_TINY_DETAIL: Final = 100
+
+
+def lesser_letters(letter: Draft, expires_at: str) -> list[Draft]:
+    """Return what to try in place of ``letter``, which is not taken: each has less in it than the one before.
+
+    First the headers stay behind that nothing needs, then the value too, then all but the reason, and what
+    says which message of which lead it is the letter of: without these its lead would stand still forever.
+    """
+    told = _own(letter.headers) + _reference(letter, expires_at)
+    attributes = tuple(
+        (name, value)
+        for name, value in foreign(letter.headers)
+        if name in _ATTRIBUTES and len(value or b"") <= _TELLING_BYTES
+    )
+    identity = tuple(
+        (name, value) for name, value in attributes if name in _IDENTITY and len(value or b"") <= _TINY_BYTES
+    )
+    tiny = tuple((name, _shortened(name, value)) for name, value in told)
+    return [
+        replace(letter, headers=attributes + told + _left_out("headers")),
+        _without_value(letter, attributes + told, _KEY_BYTES),
+        _without_value(letter, identity + tiny, _TINY_BYTES),
+    ]
+
+
+def leaves_out(letter: DeadLetter) -> frozenset[str]:
+    """Return what ``letter`` leaves out; nothing for a whole one, and for one that was :func:`completed`."""
+    said = (letter.record.header(LEFT_OUT) or b"").decode(errors="replace")
+    return frozenset(said.split(",")) - {""}
+
+
+def completed(letter: DeadLetter, source: Record | None) -> DeadLetter:
+    """Return ``letter`` with what it leaves out, if ``source`` is the record that it is the letter of."""
+    if source is None or not leaves_out(letter) or letter.record.header(_DIGEST) != _digest(source):
+        return letter
+    own = tuple(pair for pair in _own(letter.record.headers) if pair[0] != LEFT_OUT)
+    whole = replace(letter.record, key=source.key, value=source.value, headers=foreign(source.headers) + own)
+    return replace(letter, record=whole)
+
+
+def expiry(letter: DeadLetter) -> str:
+    """Say when what ``letter`` leaves out is gone."""
+    return (letter.record.header(EXPIRES_AT) or b"").decode(errors="replace") or "(its topic keeps it)"
+
+
+def _reference(letter: Draft, expires_at: str) -> Headers:
+    size = str(len(letter.value or b""))
+    return ((_DIGEST, _digest(letter)), (_SIZE, size.encode()), (EXPIRES_AT, expires_at.encode()))
+
+
+def _without_value(letter: Draft, headers: Headers, key_bytes: int) -> Draft:
+    key = letter.key if len(letter.key or b"") <= key_bytes else None
+    keys = () if key == letter.key else ("key",)
+    return replace(letter, key=key, value=None, headers=headers + _left_out("headers", *keys, "value"))
+
+
+def _left_out(*parts: str) -> Headers:
+    return ((LEFT_OUT, ",".join(parts).encode()),)
+
+
+def _shortened(name: str, value: bytes | None) -> bytes | None:
+    if name != _DETAIL or value is None:
+        return value
+    return bounded(value.decode(errors="replace"), _TINY_DETAIL).encode()
+
+
+def _own(headers: Headers) -> Headers:
+    return tuple(pair for pair in headers if pair[0].startswith(PREFIX))
+
+
+def _digest(record: Draft | Record) -> bytes:
+    digest = hashlib.sha256()
+    for part in _parts(record):
+        digest.update(b"-" if part is None else b"%d:" % len(part))
+        digest.update(part or b"")
+    return digest.hexdigest().encode()
+
+
+def _parts(record: Draft | Record) -> Iterable[bytes | None]:
+    yield record.key
+    yield record.value
+    for name, value in foreign(record.headers):
+        yield name.encode("utf-8", "surrogatepass")
+        yield value

@@ -1,0 +1,1 @@
+"""The Schema Registry: the port that the gate asks, and the one client behind it."""

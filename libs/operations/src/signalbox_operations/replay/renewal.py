@@ -1,0 +1,167 @@
+"""The message that a dead letter becomes: the same key, value and headers, under an id of its own."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+from signalbox.protocol.dead_letters import DeadLetter, Position
+from signalbox.protocol.envelope import (
+    CONTENT_TYPE,
+    SPEC_VERSION,
+    Envelope,
+    correlation_id_of,
+    replay_id,
+    text,
+)
+from signalbox.protocol.errors import Refusal
+from signalbox.protocol.names import (
+    AGENT_MESSAGES,
+    AGENT_ROUTES,
+    INCOMING_LEADS,
+    Headers,
+    LeadId,
+    MessageId,
+    RecordType,
+)
+from signalbox.protocol.reasons import Reason
+from signalbox.protocol.records import Draft
+from signalbox.protocol.replay_marks import REPLAY_OF
+
+GUARDS: Final = frozenset(
+    {Reason.HOP_LIMIT, Reason.VISIT_LIMIT, Reason.BUDGET_EXCEEDED, Reason.DEADLINE_EXCEEDED}
+)
+_SOURCE: Final = "dead-letters"
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayOptions:
+    """What an operator says about a dead letter's key and headers.
+
+    With ``key`` or ``headers`` given, required headers that are missing or malformed are completed too.
+    ``fresh`` starts hop, visits, tokens and the workflow's time afresh, as a guard's dead letter always does.
+    """
+
+    key: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    fresh: bool = False
+
+    @property
+    def completes(self) -> bool:
+        """True when the operator vouches for the headers."""
+        return self.key is not None or bool(self.headers)
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayMessage:
+    """The message to send, and the names of the headers that were completed for it."""
+
+    draft: Draft
+    completed: tuple[str, ...] = ()
+    fresh: bool = False
+
+
+def replay_id_of(at: Position) -> MessageId:
+    """Return the id that the replay of the dead letter at ``at`` has, whoever sends it."""
+    return replay_id(at.topic, at.partition, at.offset)
+
+
+def renewed(
+    letter: DeadLetter, options: ReplayOptions, record_type: RecordType | None, value: bytes | None
+) -> ReplayMessage:
+    """Make the message that brings ``letter`` back to the topic that it came from.
+
+    ``value`` is what to send: the original bytes, or those of an edited record; ``record_type`` is what its
+    schema says, None when that is not known. The result still has to pass the gate.
+    """
+    key = letter.original.key if options.key is None else options.key
+    headers = letter.original.headers
+    completed: tuple[str, ...] = ()
+    if options.completes:
+        wanted = {} if letter.topic == INCOMING_LEADS else _defaults(key, record_type)
+        headers, completed = _completed(headers, wanted)
+        headers = _set(headers, options.headers)
+    fresh = options.fresh or letter.reason in GUARDS
+    headers = _set(headers, _identity(letter) | (_afresh() if fresh else {}))
+    return ReplayMessage(Draft(letter.topic, key, value, headers), completed, fresh)
+
+
+def retyped(headers: Headers, record_type: RecordType) -> Headers:
+    """Let ``ce_type``, where there is one, say what an edited record is."""
+    return (
+        _set(headers, {"ce_type": record_type}) if any(name == "ce_type" for name, _ in headers) else headers
+    )
+
+
+def _identity(letter: DeadLetter) -> dict[str, str]:
+    own = {"ce_id": str(replay_id_of(letter.position))}
+    if letter.topic == AGENT_MESSAGES:
+        own[REPLAY_OF] = str(letter.position)
+    # A route's cause is the message that it decided on, and stays so.
+    return own if letter.topic == AGENT_ROUTES else own | {"ce_causationid": _cause(letter)}
+
+
+def _cause(letter: DeadLetter) -> str:
+    try:
+        return text(letter.original.header("ce_id"), "ce_id")
+    except Refusal:
+        return str(Position(letter.topic, letter.partition, letter.offset))
+
+
+def _afresh() -> dict[str, str]:
+    return {"ce_hop": "0", "ce_tokens": "0", "ce_visits": "", "ce_workflowtime": _now()}
+
+
+def _defaults(key: bytes | None, record_type: RecordType | None) -> dict[str, str]:
+    given = {
+        "ce_specversion": SPEC_VERSION,
+        "ce_id": "completed",  # the replay's own id comes in its place
+        "ce_source": _SOURCE,
+        "ce_time": _now(),
+        "content-type": CONTENT_TYPE,
+        "ce_hop": "0",
+        "ce_workflowtime": _now(),
+    }
+    if record_type:
+        given["ce_type"] = record_type
+    with suppress(Refusal):  # the gate will name the key
+        given["ce_correlationid"] = correlation_id_of(LeadId(text(key, "key")))
+    return given
+
+
+def _completed(headers: Headers, defaults: Mapping[str, str]) -> tuple[Headers, tuple[str, ...]]:
+    """Drop each malformed header, and give what is missing then; also say which were dropped or given."""
+    kept = tuple(pair for pair in headers if _well_formed(pair))
+    dropped = {name for name, _ in headers} - {name for name, _ in kept}
+    missing = {name: value for name, value in defaults.items() if all(name != have for have, _ in kept)}
+    told = sorted((dropped | set(missing)) - {"ce_id"})
+    return _set(kept, missing), tuple(told)
+
+
+def _well_formed(header: tuple[str, bytes | None]) -> bool:
+    try:
+        Envelope.parse((*_VALID, header))
+    except Refusal:
+        return False
+    return True
+
+
+_VALID: Final[Headers] = Envelope(
+    id=MessageId("-"),
+    source="-",
+    type=RecordType("-"),
+    time=datetime(2000, 1, 1, tzinfo=UTC),
+    correlation_id=correlation_id_of(LeadId("-")),
+).headers()
+"""Headers that parse: with one more behind them, that one alone decides whether they still do."""
+
+
+def _set(headers: Headers, values: Mapping[str, str]) -> Headers:
+    """Replace each header of ``values``, where it repeats too; the last one would count."""
+    others = tuple(pair for pair in headers if pair[0] not in values)
+    return others + tuple((name, value.encode("utf-8", "surrogatepass")) for name, value in values.items())
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
