@@ -27,7 +27,6 @@ import structlog
 from fuzz_command import run, show
 from http_answers import Asked, answering, said
 from memory_registry import headers, record, sdr_admission
-from orchestrator.router import Router
 from signalbox.avro import Limits, encode, parse
 from signalbox.gate import Accepted, Contracts, Gate
 from signalbox.gate.schemas import WriterSchemas
@@ -38,6 +37,7 @@ from signalbox.protocol.errors import Unavailable
 from signalbox.protocol.names import SchemaId
 from signalbox.protocol.records import Record
 from signalbox.registry.client import Registry, RegistrySettings
+from signalbox_decide.router import Router
 
 S = "sdr.LeadScored"
 JSON = "application/json"

@@ -30,22 +30,23 @@ from memory_registry import MemoryRegistry, impatient_gate
 from orchestrator.consume.deciding import Decide
 from orchestrator.consume.ladder import References
 from orchestrator.consume.stage import Stage
-from orchestrator.history import TAKEN_IN_FROM, DecisionHistory, IntakeHistory
-from orchestrator.intake import Intake
-from orchestrator.outcomes import Outcome, Rejections, Route, Routes, original_of
-from orchestrator.router import Choice
-from orchestrator.routing import Routing
-from orchestrator.workflow_usage import WorkflowUsages
 from signalbox.control.models import RouteDecided
 from signalbox.gate import Accepted
 from signalbox.gate.control_records import ControlRecords
-from signalbox.kafka import KafkaSettings, Partition
+from signalbox.kafka import Partition
 from signalbox.protocol import reasons
 from signalbox.protocol.dead_letters import DeadLetter
 from signalbox.protocol.lesser_dead_letters import completed, leaves_out
 from signalbox.protocol.names import AGENT_MESSAGES, AGENT_ROUTES, INCOMING_LEADS, AgentId
-from signalbox.protocol.records import Record
+from signalbox.protocol.records import Draft, Record
 from signalbox.telemetry import Readiness
+from signalbox_decide.decider import Decider
+from signalbox_decide.decisions import Routed
+from signalbox_decide.history import TAKEN_IN_FROM, DecisionHistory, IntakeHistory
+from signalbox_decide.intake import Intake
+from signalbox_decide.records import DecisionRecords, original_of
+from signalbox_decide.router import Choice
+from signalbox_decide.workflow_usage import WorkflowUsages
 
 SLOW_S: Final = 60.0
 """What one batch may take, of which nothing is ever more than a moment's work: a jam, and no slow machine."""
@@ -70,9 +71,8 @@ class Tally:
 class AlwaysRouted:
     """Stands for the selection: its model would be asked for every record that passes the gate."""
 
-    async def route(self, message: Accepted) -> Route:
-        choice = Choice(AgentId("echo"), "r" * 1000, "offline", 1, 7, 7, 1)
-        return Route(Outcome.ROUTED, choice)
+    async def route(self, message: Accepted) -> Routed:
+        return Routed(message, Choice(AgentId("echo"), "r" * 1000, "offline", 1, 7, 7, 1))
 
 
 @dataclass
@@ -87,9 +87,9 @@ class System:
     async def settles(self, records: Sequence[Record]) -> list[str]:
         """Run the batch through its stage; return what went wrong."""
         readiness = Readiness()
-        rejections = Rejections(self.control)
+        written = DecisionRecords(self.control)
         topic = records[0].topic
-        decide, stage = self._decisions(topic, rejections, readiness)
+        decide, stage = self._decisions(topic, written)
         running = Stage(
             topic,
             ScriptedConsumer(self.broker, records),  # type: ignore[arg-type]
@@ -98,7 +98,7 @@ class System:
             readiness,
             limit=AT_ONCE,
             fault_pause_s=0.01,
-            instead=lambda one, drafts, why: rejections.unwritable(one, stage, drafts, why),
+            instead=lambda one, drafts, why: written.unwritable(one, stage, drafts, why),
             references=References(readiness, lambda _: 3_600_000),
         )
         stopping = asyncio.Event()
@@ -117,21 +117,18 @@ class System:
         faults = [] if error is None else [f"the stage ended: {error!r}"]
         return [*faults, *(f"{why}" for why in readiness.impaired if "its decision fails" in why)]
 
-    def _decisions(
-        self, topic: str, rejections: Rejections, readiness: Readiness
-    ) -> tuple[Decide, reasons.Stage]:
-        settings = KafkaSettings()
-        if topic == INCOMING_LEADS:
-            intake = Intake(self.gate, IntakeHistory(settings), rejections, readiness)
-            return intake.decide, reasons.Stage.INTAKE
+    def _decisions(self, topic: str, written: DecisionRecords) -> tuple[Decide, reasons.Stage]:
+        intake = Intake(self.gate, IntakeHistory(lambda *_: ()))
         workflows = WorkflowUsages()
-        history = DecisionHistory(settings, workflows)
+        history = DecisionHistory(lambda *_: (), workflows)
         selection: Any = AlwaysRouted()
-        routes = Routes(self.control)
-        routing = Routing(
-            self.gate, history, workflows, selection, routes, rejections, readiness, lambda *_: None
-        )
-        return routing.decide, reasons.Stage.ROUTER
+        decider = Decider(self.gate, history, workflows, selection, lambda *_: None)
+        at_intake = topic == INCOMING_LEADS
+
+        async def decide(record: Record) -> Sequence[Draft]:
+            return written.of(await (intake if at_intake else decider).decide(record))
+
+        return decide, reasons.Stage.INTAKE if at_intake else reasons.Stage.ROUTER
 
     def _is_settled(self, records: Sequence[Record]) -> bool:
         ends = {Partition(one.topic, one.partition): one.offset + 1 for one in records}

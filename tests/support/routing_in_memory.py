@@ -10,16 +10,8 @@ from typing import Any, Final
 import committed_contracts
 from memory_broker import read_from
 from memory_registry import SDR, MemoryRegistry, impatient_gate
-from orchestrator.directory import Directory
 from orchestrator.dispatch.agent_client import Refused
 from orchestrator.dispatch.dispatch import Dispatch
-from orchestrator.guards import Guards
-from orchestrator.history import DecisionHistory
-from orchestrator.outcomes import ROUTE_AGENT, Rejections, Routes
-from orchestrator.router import Router
-from orchestrator.routing import Routing
-from orchestrator.selection import Selection
-from orchestrator.workflow_usage import WorkflowUsages
 from signalbox.avro import encode, parse
 from signalbox.catalog import Catalog
 from signalbox.control.models import (
@@ -30,7 +22,6 @@ from signalbox.control.models import (
     RouteDecided,
 )
 from signalbox.gate.control_records import ControlRecords
-from signalbox.kafka import KafkaSettings, Partition
 from signalbox.models import Completion, Model, ModelRefused, ModelSettings
 from signalbox.protocol.dead_letters import DeadLetter
 from signalbox.protocol.envelope import Envelope
@@ -46,6 +37,15 @@ from signalbox.protocol.names import (
 )
 from signalbox.protocol.records import Draft, Record, written
 from signalbox.telemetry import Readiness
+from signalbox_decide.decider import Decider
+from signalbox_decide.decisions import ROUTE_AGENT
+from signalbox_decide.directory import Directory
+from signalbox_decide.guards import Guards
+from signalbox_decide.history import DecisionHistory
+from signalbox_decide.records import DecisionRecords
+from signalbox_decide.router import Router
+from signalbox_decide.selection import Selection, Waiting
+from signalbox_decide.workflow_usage import WorkflowUsages
 
 ASKED: Final = RecordType("demo.Asked")
 ANSWERED: Final = RecordType("demo.Answered")
@@ -90,15 +90,10 @@ class MemoryTopics:
         for draft in drafts:
             self.records.append(replace(written(draft), offset=len(self.records), timestamp_ms=now_ms))
 
-    def read_to_end(
-        self,
-        _: KafkaSettings,
-        topics: Sequence[str],
-        *,
-        starting: Callable[[str], float],
-        partitions: Sequence[int] | None,
+    def recent(
+        self, topics: Sequence[str], since: float, partitions: Sequence[int] | None
     ) -> Iterator[Record]:
-        return read_from(self.records, topics, starting, partitions)
+        return read_from(self.records, topics, lambda _: since, partitions)
 
 
 class OneModel:
@@ -109,7 +104,7 @@ class OneModel:
         self.refuses = self.chooses_none = False
 
     async def complete(self, **asked: Any) -> Completion[Any]:
-        """Answer what :class:`orchestrator.router.Router` asks."""
+        """Answer what :class:`signalbox_decide.router.Router` asks."""
         if self.refuses:
             raise ModelRefused("it names no candidate", calls=3, input_tokens=9, output_tokens=9)
         if self.chooses_none:
@@ -144,31 +139,21 @@ class RoutingInMemory:
             Catalog.load(),
             GUARDS,
             Router(self.model),  # type: ignore[arg-type]
-            self.readiness,
-            no_candidate_wait_s=0,
+            Waiting(0),
         )
-        self.routes, self.rejections = Routes(self.control), Rejections(self.control)
-        self.routing = self._routing()
+        self.records = DecisionRecords(self.control)
+        self.decider = self._decider()
         self._offset = 0
 
-    def _routing(self) -> Routing:
+    def _decider(self) -> Decider:
         workflows = WorkflowUsages()
-        self.history = DecisionHistory(KafkaSettings(), workflows)
-        return Routing(
-            self.gate,
-            self.history,
-            workflows,
-            self.selection,
-            self.routes,
-            self.rejections,
-            self.readiness,
-            lambda *_: None,
-        )
+        self.history = DecisionHistory(self.topics.recent, workflows)
+        return Decider(self.gate, self.history, workflows, self.selection, lambda *_: None)
 
     async def restart(self) -> None:
         """Forget what is not on the topics, and read back what is there."""
-        self.routing = self._routing()
-        await self.history.read_back(frozenset({Partition(AGENT_MESSAGES, PARTITION)}))
+        self.decider = self._decider()
+        await self.history.read_back([PARTITION])
 
     async def announce(
         self, agent: str, *, takes: RecordType = ASKED, gives: RecordType = ANSWERED, terminal: bool = False
@@ -225,24 +210,14 @@ class RoutingInMemory:
 
     async def decides(self, record: Record) -> list[Draft]:
         """Decide on ``record``, and commit what that writes."""
-        drafts = list(await self.routing.decide(record))
+        drafts = self.records.of(await self.decider.decide(record))
         self.topics.commit(drafts)
         return drafts
 
     async def refused_by(self, agent: str, route: Draft) -> list[Draft]:
         """Dispatch ``route`` to ``agent``, which refuses its message."""
         calls: Any = RefusingAgent()
-        dispatch = Dispatch(
-            AgentId(agent),
-            calls,
-            self.directory,
-            self.gate,
-            self.selection,
-            self.control,
-            self.routes,
-            self.rejections,
-            self.readiness,
-        )
+        dispatch = Dispatch(AgentId(agent), calls, self.directory, self.decider, self.records, self.readiness)
         try:
             return list(await dispatch.decide(written(route)))
         finally:

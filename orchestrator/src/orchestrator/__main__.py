@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from typing import Final
 
 from orchestrator.bootstrap import PORT, SERVICE, Orchestrator, bootstrap
+from orchestrator.following import follow_registrations
 from orchestrator.places import look_at
 from orchestrator.settings import OrchestratorSettings
 from signalbox.process.retry import retry_while_unavailable
@@ -33,7 +34,9 @@ async def run(orchestrator: Orchestrator, server: Server) -> None:
                 parts.trust.follow(parts.kafka, parts.readiness, "orchestrator-grants", parts.directory.apply)
             ),
             group.create_task(
-                parts.directory.follow(parts.kafka, parts.readiness, "orchestrator-directory", parts.trust)
+                follow_registrations(
+                    parts.directory, parts.kafka, parts.readiness, "orchestrator-directory", parts.trust
+                )
             ),
             group.create_task(parts.reaching.follow()),
         ]

@@ -6,7 +6,6 @@ from contextlib import aclosing
 from functools import partial
 from typing import Final
 
-from orchestrator.announcements import Announcements
 from orchestrator.refusals import Refusals
 from signalbox.control.models import AgentGranted, AgentRegistered
 from signalbox.gate.control_records import ControlRecords
@@ -17,6 +16,7 @@ from signalbox.protocol.names import AGENT_GRANTS, AGENT_REGISTRY, AgentId
 from signalbox.protocol.records import Record
 from signalbox.telemetry import Readiness, logger
 from signalbox.trust import Fault, Grant, Registrations, TrustSettings, Untrusted, agent_of
+from signalbox_decide.announcements import Announcements
 
 _log = logger(__name__)
 _PAUSE_S: Final = 0.001

@@ -17,10 +17,10 @@ from lead_scoring.offline import judgement_stand_in
 from nurture_campaign.library import Article
 from nurture_campaign.offline import draft_stand_in as nurture_draft
 from nurture_campaign.settings import SenderSettings as NurtureSender
-from orchestrator.offline import best_match
 from signalbox.protocol.agent_definition import AgentDefinition
 from signalbox_agent.tools import Finding, Findings
 from signalbox_contracts.sdr import Lead, LeadScored, Report
+from signalbox_decide.offline import best_match
 
 _DATA: Final = re.compile(r'<data name="(\w+)">\n(.*?)\n</data>', re.DOTALL)
 _CANDIDATES: Final = re.compile(r"\AAgents:\n(.*?)\n\nMessage:\n(.*)\Z", re.DOTALL)

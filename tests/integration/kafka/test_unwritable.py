@@ -13,7 +13,6 @@ from confluent_kafka import Producer as Client
 from memory_registry import MemoryRegistry
 from orchestrator.consume.ladder import References
 from orchestrator.consume.stage import Stage
-from orchestrator.outcomes import Rejections
 from signalbox.gate.control_records import ControlRecords
 from signalbox.kafka import (
     GroupConsumer,
@@ -34,6 +33,8 @@ from signalbox.protocol.names import GOVERNANCE_AUDIT
 from signalbox.protocol.reasons import Reason
 from signalbox.protocol.records import Draft, Record
 from signalbox.telemetry import Readiness
+from signalbox_decide.decisions import Refused
+from signalbox_decide.records import DecisionRecords
 
 pytestmark = pytest.mark.real_kafka
 
@@ -46,7 +47,7 @@ class Place:
     kafka: KafkaSettings
     source: str
     audit: str
-    rejections: Rejections
+    decisions: DecisionRecords
 
     @property
     def letters(self) -> str:
@@ -86,7 +87,7 @@ class Place:
 
         async def refused(record: Record) -> Sequence[Draft]:
             why = Refusal(Reason.HEADER_INVALID, f"ce_id is {record.header('ce_id')!r}", "ce_id")
-            letter, audit = self.rejections.refused(record, reasons.Stage.GATE, why)
+            letter, audit = self.decisions.of(Refused(record, reasons.Stage.GATE, why))
             assert audit.topic == GOVERNANCE_AUDIT
             return [letter, Draft(self.audit, audit.key, audit.value, audit.headers)]
 
@@ -123,7 +124,7 @@ async def place(kafka: KafkaSettings) -> Place:
     control = ControlRecords(registry)
     await control.load()
     name = f"t-{uuid.uuid4().hex[:8]}"
-    return Place(kafka, name, f"{name}-audit", Rejections(control))
+    return Place(kafka, name, f"{name}-audit", DecisionRecords(control))
 
 
 def large(topic: str, size: int = LARGEST - 200) -> Draft:

@@ -21,14 +21,14 @@ from lead_scoring.judgement import Judgement
 from lead_scoring.offline import judgement_stand_in
 from nurture_campaign.draft import Draft as NurtureDraft
 from nurture_campaign.settings import SenderSettings as NurtureSender
-from orchestrator.offline import best_match
-from orchestrator.router import Router, Unroutable, _message_text
 from signalbox.models import Model, ModelSettings
 from signalbox.protocol.agent_definition import AgentDefinition
 from signalbox.protocol.errors import Unavailable
 from signalbox_agent.texts import as_data, problem_with
 from signalbox_agent.tools import Finding, Findings
 from signalbox_contracts.sdr import Lead, LeadScored, Report
+from signalbox_decide.offline import best_match
+from signalbox_decide.router import Router, Unroutable, _message_text
 
 LEAD = Lead(
     lead_id="one",

@@ -44,10 +44,8 @@ def accepted() -> MessageMaker:
 
 
 @pytest.fixture
-async def routing(monkeypatch: pytest.MonkeyPatch) -> RoutingInMemory:
+async def routing() -> RoutingInMemory:
     """Routing with all of its parts; what it wrote is read back after a restart."""
-    topics = MemoryTopics()
-    monkeypatch.setattr("orchestrator.history.read_to_end", topics.read_to_end)
-    made = RoutingInMemory(topics)
+    made = RoutingInMemory(MemoryTopics())
     await made.control.load()
     return made

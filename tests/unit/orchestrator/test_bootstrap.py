@@ -17,7 +17,7 @@ from limited_broker import LimitedBroker, LimitedProducer, Limits, ScriptedConsu
 from memory_registry import MemoryRegistry
 from operating import free_port
 from orchestrator.bootstrap import bootstrap
-from orchestrator.outcomes import ROUTE_AGENT
+from orchestrator.ports import Ports, real_ports
 from orchestrator.settings import OrchestratorSettings
 from routing_in_memory import ANSWERED, ASKED, CAMPAIGN, SCHEDULED, RoutingInMemory
 from serving import serving
@@ -36,6 +36,7 @@ from signalbox.protocol.names import (
 )
 from signalbox.protocol.reasons import Reason, Stage
 from signalbox.protocol.records import Record, written
+from signalbox_decide.decisions import ROUTE_AGENT
 
 ECHO = AgentId("echo")
 CAPTURED = RecordType("sdr.LeadCaptured")
@@ -88,8 +89,16 @@ class Joined:
     port: int = field(default_factory=free_port)
     records: Sequence[Record] = ()
 
-    def consumer(self, _: Any, __: str, topics: Sequence[str], *___: str) -> ScriptedConsumer:
-        return ScriptedConsumer(self.broker, [one for one in self.records if one.topic in topics])
+    def ports(self) -> Ports:
+        """Return the outside, all of it in memory but the model and the agents."""
+        made: dict[str, Any] = {
+            "consumer": lambda _, topic, __: ScriptedConsumer(
+                self.broker, [one for one in self.records if one.topic == topic]
+            ),
+            "transactions": lambda _: LimitedProducer(self.broker),
+            "registry": lambda: OwnRegistry(self.routing.registry),
+        }
+        return replace(real_ports(self.settings), recent=self.routing.topics.recent, **made)
 
     def lead(self) -> Record:
         message = self.routing.message(CAPTURED, DATA_BY_TYPE[CAPTURED])
@@ -100,7 +109,7 @@ class Joined:
         self.records = records
         stopping = asyncio.Event()
         async with AsyncExitStack() as closing, asyncio.timeout(20):
-            parts = bootstrap(self.settings, closing)
+            parts = bootstrap(self.settings, closing, self.ports())
             await parts.control.load()
             parts.directory.remember({ECHO: ""})
             gives = AgentOutput(record_type=ANSWERED, terminal=False)
@@ -126,16 +135,8 @@ class Joined:
 
 
 @pytest.fixture
-def joined(
-    routing: RoutingInMemory, settings: OrchestratorSettings, monkeypatch: pytest.MonkeyPatch
-) -> Joined:
-    made = Joined(routing, settings, LimitedBroker(limits_of(Catalog.load())))
-    monkeypatch.setattr("orchestrator.bootstrap.Registry", lambda _: OwnRegistry(routing.registry))
-    monkeypatch.setattr("orchestrator.bootstrap.GroupConsumer", made.consumer)
-    monkeypatch.setattr(
-        "orchestrator.bootstrap.TransactionalProducer", lambda *_: LimitedProducer(made.broker)
-    )
-    return made
+def joined(routing: RoutingInMemory, settings: OrchestratorSettings) -> Joined:
+    return Joined(routing, settings, LimitedBroker(limits_of(Catalog.load())))
 
 
 async def test_each_stage_refuses_in_its_own_name_what_it_gets(joined: Joined) -> None:

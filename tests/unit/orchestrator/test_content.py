@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from committed_contracts import schema_text
-from orchestrator.content import content_digest
 from signalbox.avro import ParsedSchema, decode, encode, parse, unframe
 from signalbox.protocol.names import SchemaId
+from signalbox_decide.content import content_digest
 
 CAPTURED = parse(schema_text("sdr.LeadCaptured"))
 LEAD = {

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from orchestrator.directory import Directory
-from orchestrator.seats import Seats
 from signalbox.control.models import AgentInput, AgentOutput, AgentRegistered
 from signalbox.protocol.errors import Refusal
 from signalbox.protocol.names import AgentId, RecordType
 from signalbox.protocol.reasons import Reason
 from signalbox.protocol.records import Record
 from signalbox.telemetry import Readiness
+from signalbox_decide.directory import Directory
+from signalbox_decide.seats import Seats
 
 ECHO = AgentId("echo")
 ANNOUNCEMENT = Record("agent_registry", 0, 1, b"echo", b"registration")
@@ -119,7 +119,7 @@ async def test_an_agent_that_says_again_what_it_said_is_no_change() -> None:
 
 async def test_a_flood_of_strangers_keeps_no_agent_of_the_catalog_and_none_that_is_there_out() -> None:
     codec, readiness = Decoded(registration()), Readiness()
-    directory = Directory(codec, LOOPBACK, Seats(8, [AgentId("known")]), readiness)  # type: ignore[arg-type]
+    directory = Directory(codec, LOOPBACK, Seats(8, [AgentId("known")]), readiness.degraded)  # type: ignore[arg-type]
 
     async def announce(agent: str) -> str | None:
         codec.said = registration(agent)

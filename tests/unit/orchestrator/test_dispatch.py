@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from orchestrator.dispatch.agent_client import Done, Failed, Refused
+from orchestrator.dispatch.agent_client import Done, Failed
+from orchestrator.dispatch.agent_client import Refused as AgentRefused
 from orchestrator.dispatch.delivery import Poisoned
-from orchestrator.dispatch.dispatch import Dispatch, RoutedMessage
+from orchestrator.dispatch.dispatch import Dispatch
 from routing_in_memory import TOKENS, RoutingInMemory, agent_of
 from signalbox.gate import Accepted
 from signalbox.protocol.envelope import Envelope
@@ -20,6 +21,8 @@ from signalbox.protocol.names import AGENT_ROUTES, AgentId
 from signalbox.protocol.reasons import Reason, Stage
 from signalbox.protocol.records import Record
 from signalbox.telemetry import Readiness
+from signalbox_decide.decisions import Refused
+from signalbox_decide.records import RoutedMessage
 
 ECHO = AgentId("echo")
 
@@ -55,6 +58,7 @@ class Given:
         self.accepted, self.outcome, self.rerouted = accepted, outcome, rerouted
         self.directory = FakeDirectory()
         self.left = self.another_takes_it = False
+        self.refused_by: tuple[AgentId, ...] = ()
         self.refusals: list[tuple[Stage, Reason, str]] = []
         self.rerouting: list[tuple[AgentId, str]] = []
 
@@ -69,33 +73,33 @@ class Given:
     def agent_left(self) -> None:
         self.left = True
 
-    async def check(self, _: Record) -> Accepted:
-        return self.accepted
-
-    def others(self, *_: object) -> bool:
+    async def is_for_another(self, *_: object) -> bool:
         return self.another_takes_it
 
-    async def reroute(self, _: Accepted, agent: AgentId, why: str) -> Any:
+    async def decide_again(self, record: Record, agent: AgentId, why: str, _: object) -> Any:
         self.rerouting.append((agent, why))
-        if isinstance(self.rerouted, Exception):
-            raise self.rerouted
+        if isinstance(self.rerouted, Refusal):
+            return Refused(record, Stage.DISPATCH, self.rerouted)
         return self.rerouted
 
-    def of(self, _: Accepted, route: Any) -> Any:
-        return route
+    async def routed(self, _: Record) -> RoutedMessage:
+        return RoutedMessage(self.accepted.record, self.accepted.envelope.id, self.refused_by)
 
-    def refused(self, _: Record, stage: Stage, refusal: Refusal, *, model_calls: int = 0) -> list[Any]:
-        self.refusals.append((stage, refusal.reason, refusal.detail))
+    def of(self, decision: Any) -> list[Any]:
+        if not isinstance(decision, Refused):
+            return [decision]
+        self.refusals.append((decision.stage, decision.refusal.reason, decision.refusal.detail))
         return ["dead letter"]
 
     def dispatch(self) -> Dispatch:
         fake: Any = self
         directory: Any = self.directory
-        return Dispatch(ECHO, fake, directory, fake, fake, fake, fake, fake, Readiness())
+        return Dispatch(ECHO, fake, directory, fake, fake, Readiness())
 
     async def settle(self, *refused_by: AgentId) -> list[Any]:
-        message = RoutedMessage(self.accepted.record, self.accepted.envelope.id, refused_by)
-        return await self.dispatch()._settled(message)
+        self.refused_by = refused_by
+        own = (("route_agent", ECHO.encode()),)
+        return list(await self.dispatch().decide(Record("agent_routes", 0, 0, b"lead-1", b"", own)))
 
 
 @pytest.mark.parametrize("header", [None, b"another", b""])
@@ -114,7 +118,7 @@ async def test_a_message_that_is_done_writes_nothing(accepted: Callable[..., Acc
 
 
 async def test_a_refused_message_is_routed_once_more(accepted: Callable[..., Accepted]) -> None:
-    given = Given(accepted(), Refused("not mine"), rerouted="second route")
+    given = Given(accepted(), AgentRefused("not mine"), rerouted="second route")
     assert await given.settle() == ["second route"]
     assert given.rerouting == [(ECHO, "not mine")]
 
@@ -122,7 +126,7 @@ async def test_a_refused_message_is_routed_once_more(accepted: Callable[..., Acc
 async def test_a_message_that_a_second_agent_refuses_is_dead_lettered(
     accepted: Callable[..., Accepted],
 ) -> None:
-    given = Given(accepted(), Refused("nor mine"))
+    given = Given(accepted(), AgentRefused("nor mine"))
     assert await given.settle(AgentId("first")) == ["dead letter"]
     [(stage, reason, detail)] = given.refusals
     assert (stage, reason) == (Stage.DISPATCH, Reason.AGENT_REFUSED)
@@ -133,7 +137,7 @@ async def test_a_message_that_a_second_agent_refuses_is_dead_lettered(
 async def test_a_refused_message_that_nobody_else_takes_is_dead_lettered(
     accepted: Callable[..., Accepted],
 ) -> None:
-    given = Given(accepted(), Refused("no"), rerouted=Refusal(Reason.AGENT_REFUSED, "no other takes it"))
+    given = Given(accepted(), AgentRefused("no"), rerouted=Refusal(Reason.AGENT_REFUSED, "no other takes it"))
     assert await given.settle() == ["dead letter"]
     assert given.refusals[0][1] is Reason.AGENT_REFUSED
 

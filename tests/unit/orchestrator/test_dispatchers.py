@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from announced import ENDPOINT, Codec
-from orchestrator.directory import Directory
 from orchestrator.dispatch.dispatchers import Dispatchers
 from signalbox.protocol.names import AgentId
 from signalbox.protocol.records import Record
+from signalbox_decide.directory import Directory
 
 
 class Stages:

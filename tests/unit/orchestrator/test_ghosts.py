@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from orchestrator.outcomes import Outcome
-from orchestrator.selection import Selection
 from signalbox.gate import Accepted
 from signalbox.protocol.errors import Refusal
 from signalbox.protocol.names import AgentId
 from signalbox.protocol.reasons import Reason
 from signalbox.telemetry import Readiness
+from signalbox_decide.records import Outcome
+from signalbox_decide.selection import Selection, Waiting
 
 WAIT_S = 0.2
 
@@ -81,7 +81,7 @@ def selection(directory: Agents, readiness: Readiness | None = None) -> Selectio
 
     first: Any = First()
     given: Any = directory
-    return Selection(given, first, first, first, readiness or Readiness(), no_candidate_wait_s=WAIT_S)
+    return Selection(given, first, first, first, Waiting(WAIT_S, (readiness or Readiness()).degraded))
 
 
 def candidates(route: Any) -> list[str]:

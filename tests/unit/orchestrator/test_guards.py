@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from orchestrator.guards import Guards
 from signalbox.gate import Accepted
 from signalbox.protocol.agent_definition import AgentDefinition
 from signalbox.protocol.errors import Refusal
 from signalbox.protocol.names import AgentId
 from signalbox.protocol.reasons import Reason
+from signalbox_decide.guards import Guards
 
 GUARDS = Guards(hops=12, visits=3, tokens=1000, age=timedelta(hours=24))
 

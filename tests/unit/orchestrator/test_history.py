@@ -5,7 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.history import (
+from signalbox.protocol.envelope import completed, correlation_id_of, replay_id
+from signalbox.protocol.names import CorrelationId, LeadId, MessageId, RecordType
+from signalbox.protocol.records import Record
+from signalbox_decide.history import (
     CONTENT,
     TAKEN_IN_FROM,
     Arrival,
@@ -13,11 +16,7 @@ from orchestrator.history import (
     IntakeHistory,
     captured_identities,
 )
-from orchestrator.seen_ids import BEFORE, Identity, SeenIds
-from signalbox.kafka import KafkaSettings
-from signalbox.protocol.envelope import completed, correlation_id_of, replay_id
-from signalbox.protocol.names import CorrelationId, LeadId, MessageId, RecordType
-from signalbox.protocol.records import Record
+from signalbox_decide.seen_ids import BEFORE, Identity, SeenIds
 
 LEAD = LeadId("lead-1")
 
@@ -48,7 +47,7 @@ def test_a_foreign_record_under_the_leads_correlation_id_does_not_make_it_count_
 
 def history_of(*copies: Record) -> IntakeHistory:
     """Make the history of an orchestrator that read these copies back."""
-    history, taken = IntakeHistory(KafkaSettings()), SeenIds()
+    history, taken = IntakeHistory(lambda *_: ()), SeenIds()
     for copy in copies:
         for one in captured_identities(copy):
             taken.setdefault(one, time.time(), BEFORE)

@@ -11,20 +11,18 @@ import pytest
 import committed_contracts
 from gate_fuzz import lead
 from memory_registry import MemoryRegistry, impatient_gate
-from orchestrator.history import CONTENT, TAKEN_IN_FROM, IntakeHistory, captured_identities
-from orchestrator.intake import Intake
-from orchestrator.outcomes import Rejections
-from orchestrator.seen_ids import BEFORE, SeenIds
 from routing_in_memory import MemoryTopics
 from signalbox.avro import encode, parse
 from signalbox.control.models import MessageRejected
 from signalbox.gate.control_records import ControlRecords
-from signalbox.kafka import KafkaSettings
 from signalbox.protocol.dead_letters import DeadLetter
 from signalbox.protocol.names import SchemaId
 from signalbox.protocol.reasons import Reason, Stage
 from signalbox.protocol.records import Draft, Record, written
-from signalbox.telemetry import Readiness
+from signalbox_decide.history import CONTENT, TAKEN_IN_FROM, IntakeHistory, captured_identities
+from signalbox_decide.intake import Intake
+from signalbox_decide.records import DecisionRecords
+from signalbox_decide.seen_ids import BEFORE, SeenIds
 
 TYPE = "sdr.LeadCaptured"
 
@@ -37,7 +35,7 @@ class Door:
         self.schema_id = self.registry.register(TYPE, committed_contracts.schema_text(TYPE))
         self.registry.register_committed("control.")
         self.control = ControlRecords(self.registry)
-        self.history = IntakeHistory(KafkaSettings())
+        self.history = IntakeHistory(MemoryTopics().recent)
         self.offset = 0
 
     async def opened(self) -> "Door":
@@ -54,16 +52,15 @@ class Door:
         return Record("incoming_leads", partition, offset, b"lead-1", value)
 
     async def decides(self, record: Record) -> Sequence[Draft]:
-        gate = impatient_gate(self.registry)
-        intake = Intake(gate, self.history, Rejections(self.control), Readiness())
-        return await intake.decide(record)
+        intake = Intake(impatient_gate(self.registry), self.history)
+        return DecisionRecords(self.control).of(await intake.decide(record))
 
     def restarts(self, *copies: Draft) -> None:
         taken = SeenIds()
         for copy in copies:
             for one in captured_identities(written(copy)):
                 taken.setdefault(one, 1e12, BEFORE)
-        self.history = IntakeHistory(KafkaSettings())
+        self.history = IntakeHistory(MemoryTopics().recent)
         self.history.remember(0, taken)
 
 
@@ -95,14 +92,11 @@ async def test_a_lead_at_the_same_offset_of_another_partition_is_a_redelivery_to
     assert await door.decides(door.lead_at(1, 7)) == []
 
 
-async def test_what_was_taken_in_is_read_back_from_the_topic_of_the_copies(
-    door: Door, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_was_taken_in_is_read_back_from_the_topic_of_the_copies(door: Door) -> None:
     topics = MemoryTopics()
-    monkeypatch.setattr("orchestrator.history.read_to_end", topics.read_to_end)
     topics.commit(await door.takes())
-    door.restarts()
-    await door.history.read_back(frozenset())
+    door.history = IntakeHistory(topics.recent)
+    await door.history.read_back()
     assert await door.takes() == []
     assert (await door.takes(name="Mallory"))[0].topic == "incoming_leads_dlt"
 

@@ -11,15 +11,14 @@ import pytest
 
 from committed_contracts import schema_text
 from orchestrator.consume.deciding import Deciding
-from orchestrator.history import DecisionHistory
-from orchestrator.routing import Routing
-from orchestrator.workflow_usage import WorkflowUsages
 from process_logs import process_logs
 from signalbox.avro import parse
 from signalbox.gate import Accepted
-from signalbox.kafka import KafkaSettings
 from signalbox.protocol.records import Record
 from signalbox.telemetry import Readiness
+from signalbox_decide.decider import Decider
+from signalbox_decide.history import DecisionHistory
+from signalbox_decide.workflow_usage import WorkflowUsages
 
 LEAD = {
     "lead_id": "lead-1",
@@ -59,9 +58,9 @@ async def test_a_decision_that_fails_on_a_message_quotes_nobody(
 
     parts: Any = Parts()
     workflows = WorkflowUsages()
-    history = DecisionHistory(KafkaSettings(), workflows)
-    routing = Routing(parts, history, workflows, parts, parts, parts, Readiness(), lambda *_: None)
-    deciding = Deciding("test", routing.decide, Readiness(), one_at_a_time_per_key=False, fault_pause_s=0)
+    history = DecisionHistory(lambda *_: (), workflows)
+    decider: Any = Decider(parts, history, workflows, parts, lambda *_: None)
+    deciding = Deciding("test", decider.decide, Readiness(), one_at_a_time_per_key=False, fault_pause_s=0)
     with process_logs() as lines:
         with pytest.raises(asyncio.CancelledError):
             await deciding.begin(message.record)

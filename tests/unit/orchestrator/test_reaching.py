@@ -11,11 +11,11 @@ from fastapi import FastAPI, Response
 
 from announced import Codec
 from operating import free_port
-from orchestrator.directory import Directory
 from orchestrator.dispatch.reaching import Reaching
 from serving import serving
 from signalbox.protocol.names import AgentId
 from signalbox.protocol.records import Record
+from signalbox_decide.directory import Directory
 
 ECHO = AgentId("echo")
 

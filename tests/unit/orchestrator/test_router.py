@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from orchestrator.offline import best_match
-from orchestrator.router import Router, _answer_type
 from signalbox.gate import Accepted
 from signalbox.models import Completion, model_for
 from signalbox.protocol.agent_definition import AgentDefinition
 from signalbox.protocol.names import AgentId
+from signalbox_decide.offline import best_match
+from signalbox_decide.router import Router, _answer_type
 
 
 def agent(name: str, description: str) -> AgentDefinition:

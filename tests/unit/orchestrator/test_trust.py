@@ -8,8 +8,6 @@ from typing import Any
 import pytest
 from prometheus_client import REGISTRY
 
-from orchestrator.directory import Directory
-from orchestrator.seats import Seats
 from orchestrator.trust import Trust
 from signalbox.control.models import AgentGranted, AgentInput, AgentOutput, AgentRegistered
 from signalbox.protocol.errors import Refusal, Unavailable
@@ -18,6 +16,8 @@ from signalbox.protocol.reasons import Reason
 from signalbox.protocol.records import Record
 from signalbox.telemetry import Readiness
 from signalbox.trust import SigningKey, TrustSettings
+from signalbox_decide.directory import Directory
+from signalbox_decide.seats import Seats
 from signing import registration
 
 LOOPBACK = r"https?://(127\.0\.0\.1|localhost)(:\d+)?(/.*)?"

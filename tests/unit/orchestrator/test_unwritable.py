@@ -11,7 +11,6 @@ from limited_broker import LimitedBroker, LimitedProducer, Limits, ScriptedConsu
 from memory_registry import MemoryRegistry
 from orchestrator.consume.ladder import References
 from orchestrator.consume.stage import Stage
-from orchestrator.outcomes import Rejections
 from signalbox.catalog import Catalog
 from signalbox.control.models import RouteDecided
 from signalbox.gate.control_records import ControlRecords
@@ -25,6 +24,8 @@ from signalbox.protocol.names import Headers, LeadId
 from signalbox.protocol.reasons import Reason
 from signalbox.protocol.records import Draft, Record
 from signalbox.telemetry import Readiness
+from signalbox_decide.decisions import Refused
+from signalbox_decide.records import DecisionRecords
 
 SOURCE, LETTERS, AUDIT = "agent_messages", "agent_messages_dlt", "governance_audit"
 LARGEST = 100_000
@@ -49,8 +50,8 @@ async def control() -> ControlRecords:
 
 
 @pytest.fixture
-def rejections(control: ControlRecords) -> Rejections:
-    return Rejections(control)
+def decisions(control: ControlRecords) -> DecisionRecords:
+    return DecisionRecords(control)
 
 
 @pytest.fixture
@@ -66,14 +67,14 @@ def broker() -> LimitedBroker:
 
 async def settle(
     broker: LimitedBroker,
-    rejections: Rejections,
+    decisions: DecisionRecords,
     *records: Record,
     decide: Callable[[Record], Awaitable[Sequence[Draft]]] | None = None,
     readiness: Readiness | None = None,
 ) -> None:
     async def refused(refused: Record) -> Sequence[Draft]:
         why = Refusal(Reason.HEADER_INVALID, f"ce_id is {refused.header('ce_id')!r}", "ce_id")
-        return rejections.refused(refused, reasons.Stage.GATE, why)
+        return decisions.of(Refused(refused, reasons.Stage.GATE, why))
 
     ready = readiness or Readiness()
     stage = Stage(
@@ -84,7 +85,7 @@ async def settle(
         ready,
         limit=100,
         fault_pause_s=0.01,
-        instead=lambda one, drafts, why: rejections.unwritable(one, reasons.Stage.ROUTER, drafts, why),
+        instead=lambda one, drafts, why: decisions.unwritable(one, reasons.Stage.ROUTER, drafts, why),
         references=References(ready, lambda _: 3_600_000),
     )
     stopping = asyncio.Event()
@@ -119,11 +120,11 @@ def letters(broker: LimitedBroker) -> list[DeadLetter]:
     ],
 )
 async def test_the_letter_of_a_record_that_was_just_small_enough_to_arrive_is_whole(
-    broker: LimitedBroker, rejections: Rejections, large: Callable[[], Record]
+    broker: LimitedBroker, decisions: DecisionRecords, large: Callable[[], Record]
 ) -> None:
     arrived = large()
     assert batch_bytes(arrived) <= LARGEST
-    await settle(broker, rejections, arrived, record(1))
+    await settle(broker, decisions, arrived, record(1))
     first, second = letters(broker)
     assert not leaves_out(first)
     assert (first.original.key, first.original.value) == (arrived.key, arrived.value)
@@ -133,22 +134,24 @@ async def test_the_letter_of_a_record_that_was_just_small_enough_to_arrive_is_wh
     assert broker.refusals == 0
 
 
-async def test_what_an_audit_event_quotes_is_bounded(broker: LimitedBroker, rejections: Rejections) -> None:
+async def test_what_an_audit_event_quotes_is_bounded(
+    broker: LimitedBroker, decisions: DecisionRecords
+) -> None:
     foreign = incompressible(30_000)
     headers = (("ce_id", foreign), ("ce_correlationid", foreign))
-    await settle(broker, rejections, record(0, headers=headers, key=foreign))
+    await settle(broker, decisions, record(0, headers=headers, key=foreign))
     [audit] = broker.on(AUDIT)
     assert sum(len(part or b"") for part in (audit.key, audit.value)) < 16_000
     assert all(len(value or b"") < 2_000 for _, value in audit.headers)
 
 
 async def test_a_topic_of_letters_that_takes_less_than_its_source_gets_a_letter_by_reference(
-    broker: LimitedBroker, rejections: Rejections
+    broker: LimitedBroker, decisions: DecisionRecords
 ) -> None:
     broker.topics[LETTERS] = Limits(6, 50_000)
     arrived = record(0, incompressible(90_000), (("ce_id", b"m-1"), ("other", b"x")))
     readiness = Readiness()
-    await settle(broker, rejections, arrived, record(1), readiness=readiness)
+    await settle(broker, decisions, arrived, record(1), readiness=readiness)
     first, second = letters(broker)
     assert leaves_out(first) == {"headers", "value"}
     assert first.record.header("ce_id") == b"m-1"
@@ -161,22 +164,22 @@ async def test_a_topic_of_letters_that_takes_less_than_its_source_gets_a_letter_
 
 
 async def test_another_record_at_the_place_is_not_taken_for_what_a_letter_left_out(
-    broker: LimitedBroker, rejections: Rejections
+    broker: LimitedBroker, decisions: DecisionRecords
 ) -> None:
     broker.topics[LETTERS] = Limits(6, 50_000)
     arrived = record(0, incompressible(90_000))
-    await settle(broker, rejections, arrived)
+    await settle(broker, decisions, arrived)
     [letter] = letters(broker)
     assert leaves_out(completed(letter, replace(arrived, value=incompressible(90_000, 2))))
     assert leaves_out(completed(letter, None))
 
 
 async def test_headers_that_are_too_large_stay_behind_and_the_value_does_not(
-    broker: LimitedBroker, rejections: Rejections
+    broker: LimitedBroker, decisions: DecisionRecords
 ) -> None:
     broker.topics[LETTERS] = Limits(6, 50_000)
     arrived = record(0, b"small", (("ce_id", b"m-1"), ("large", incompressible(90_000))))
-    await settle(broker, rejections, arrived)
+    await settle(broker, decisions, arrived)
     [letter] = letters(broker)
     assert leaves_out(letter) == {"headers"}
     assert letter.original.value == b"small"
@@ -184,11 +187,11 @@ async def test_headers_that_are_too_large_stay_behind_and_the_value_does_not(
 
 
 async def test_a_topic_of_letters_that_takes_almost_nothing_gets_the_reason_at_least(
-    broker: LimitedBroker, rejections: Rejections
+    broker: LimitedBroker, decisions: DecisionRecords
 ) -> None:
     broker.topics[LETTERS] = Limits(6, 700)
     arrived = record(0, incompressible(90_000), (("ce_id", incompressible(500)),), incompressible(2_000))
-    await settle(broker, rejections, arrived, record(1))
+    await settle(broker, decisions, arrived, record(1))
     first = letters(broker)[0]
     assert leaves_out(first) == {"headers", "key", "value"}
     assert (first.reason, first.offset) == (Reason.HEADER_INVALID, 0)
@@ -196,13 +199,13 @@ async def test_a_topic_of_letters_that_takes_almost_nothing_gets_the_reason_at_l
 
 
 async def test_the_smallest_letter_still_says_which_message_of_which_lead_it_is_of(
-    broker: LimitedBroker, rejections: Rejections
+    broker: LimitedBroker, decisions: DecisionRecords
 ) -> None:
     broker.topics[LETTERS] = Limits(6, 1_000)
     workflow = correlation_id_of(LeadId("lead-1")).encode()
     large = tuple((name, incompressible(500, seed)) for seed, name in enumerate(("ce_type", "ce_source")))
     headers = (("ce_id", b"m-1"), ("ce_correlationid", workflow), *large)
-    await settle(broker, rejections, record(0, incompressible(90_000), headers, b"lead-1"))
+    await settle(broker, decisions, record(0, incompressible(90_000), headers, b"lead-1"))
     letter = letters(broker)[0].record
     assert letter.header("ce_type") is None
     assert (letter.header("ce_id"), letter.header("ce_correlationid")) == (b"m-1", workflow)
@@ -210,23 +213,23 @@ async def test_the_smallest_letter_still_says_which_message_of_which_lead_it_is_
 
 
 async def test_a_partition_that_the_topic_of_letters_lacks_is_another_one_there(
-    broker: LimitedBroker, rejections: Rejections
+    broker: LimitedBroker, decisions: DecisionRecords
 ) -> None:
     broker.topics[LETTERS] = Limits(2, LARGEST)
     arrived = replace(record(0), partition=5)
-    await settle(broker, rejections, arrived, replace(record(1), partition=5))
+    await settle(broker, decisions, arrived, replace(record(1), partition=5))
     assert [(one.partition, one.offset) for one in letters(broker)] == [(5, 0), (5, 1)]
     assert len(broker.on(AUDIT)) == 2
 
 
 @pytest.mark.parametrize("audit", [None, Limits(1, 100)], ids=["absent", "smaller"])
 async def test_without_a_topic_that_takes_the_audit_event_the_letter_is_written_all_the_same(
-    broker: LimitedBroker, rejections: Rejections, audit: Limits | None
+    broker: LimitedBroker, decisions: DecisionRecords, audit: Limits | None
 ) -> None:
     broker.topics.pop(AUDIT)
     if audit is not None:
         broker.topics[AUDIT] = audit
-    await settle(broker, rejections, record(0), record(1))
+    await settle(broker, decisions, record(0), record(1))
     assert [one.offset for one in letters(broker)] == [0, 1]
     assert not leaves_out(letters(broker)[0])
     assert broker.on(AUDIT) == []
@@ -266,7 +269,7 @@ def decided(control: ControlRecords, original: Record, calls: int = 0) -> RouteD
 )
 async def test_a_decision_that_can_not_be_written_becomes_a_dead_letter_and_the_others_go_on(
     broker: LimitedBroker,
-    rejections: Rejections,
+    decisions: DecisionRecords,
     control: ControlRecords,
     routes: Limits,
     reason: Reason,
@@ -278,7 +281,7 @@ async def test_a_decision_that_can_not_be_written_becomes_a_dead_letter_and_the_
         return [Draft("agent_routes", message.key, value, (), partition=2 if message.offset == 0 else 0)]
 
     large, small = record(0, incompressible(5_000)), record(1)
-    await settle(broker, rejections, large, small, decide=route)
+    await settle(broker, decisions, large, small, decide=route)
     [letter] = letters(broker)
     assert (letter.reason, letter.stage, letter.model_calls) == (reason, reasons.Stage.ROUTER, 2)
     assert letter.original.value == large.value
@@ -286,19 +289,19 @@ async def test_a_decision_that_can_not_be_written_becomes_a_dead_letter_and_the_
 
 
 async def test_only_the_partition_waits_for_which_nothing_at_all_can_be_written(
-    broker: LimitedBroker, rejections: Rejections
+    broker: LimitedBroker, decisions: DecisionRecords
 ) -> None:
     broker.topics.pop(LETTERS)
     readiness = Readiness()
 
     async def some(message: Record) -> Sequence[Draft]:
         if message.partition == 0:
-            return rejections.refused(message, reasons.Stage.GATE, Refusal(Reason.MALFORMED, "bad"))
+            return decisions.of(Refused(message, reasons.Stage.GATE, Refusal(Reason.MALFORMED, "bad")))
         return [Draft("agent_routes", message.key, b"route")]
 
     elsewhere = [replace(record(offset), partition=1) for offset in (0, 1)]
     settling = asyncio.create_task(
-        settle(broker, rejections, record(0), *elsewhere, decide=some, readiness=readiness)
+        settle(broker, decisions, record(0), *elsewhere, decide=some, readiness=readiness)
     )
     async with asyncio.timeout(10):
         while broker.committed.get(Partition(SOURCE, 1)) != 2:

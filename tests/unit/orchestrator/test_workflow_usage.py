@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 
-from orchestrator.outcomes import Outcome, Route, Routes
-from orchestrator.router import Choice
-from orchestrator.workflow_usage import WorkflowUsages, names_its_letter
 from signalbox.gate import Accepted
 from signalbox.protocol.envelope import Envelope, replay_id
 from signalbox.protocol.names import AgentId, CorrelationId, MessageId
 from signalbox.protocol.records import Record, written
 from signalbox.protocol.replay_marks import REPLAY_OF
+from signalbox_decide.decisions import Ended, Routed
+from signalbox_decide.records import DecisionRecords
+from signalbox_decide.router import Choice
+from signalbox_decide.workflow_usage import WorkflowUsages, names_its_letter
 
 PING = AgentId("ping")
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
@@ -30,8 +31,10 @@ class ControlInMemory:
 
 def route_of(message: Accepted, *, tokens: int = 0, afresh: bool = False, agent: str | None = PING) -> Record:
     choice = Choice(AgentId(agent) if agent else None, "", "offline", 1, tokens, 0, 0)
-    routes = Routes(ControlInMemory())  # type: ignore[arg-type]
-    return written(routes.of(message, Route(Outcome.ROUTED, choice, afresh=afresh)))
+    records = DecisionRecords(ControlInMemory())  # type: ignore[arg-type]
+    kind = Routed if agent else Ended
+    [route] = records.of(kind(message, choice, afresh=afresh))
+    return written(route)
 
 
 def test_a_message_without_the_carried_headers_counts_as_its_workflow_does(
@@ -39,7 +42,7 @@ def test_a_message_without_the_carried_headers_counts_as_its_workflow_does(
 ) -> None:
     workflows = WorkflowUsages()
     first = accepted(hop=2, tokens=700, visits={PING: 1}, workflow_time=LONG_AGO)
-    workflows.decided(route_of(first, tokens=50))
+    workflows.read_back(route_of(first, tokens=50))
 
     counted = workflows.counted(accepted()).envelope
     assert (counted.hop, counted.tokens, counted.visits) == (3, 750, {PING: 2})
@@ -48,21 +51,21 @@ def test_a_message_without_the_carried_headers_counts_as_its_workflow_does(
 
 def test_the_higher_of_header_and_count_holds(accepted: Callable[..., Accepted]) -> None:
     workflows = WorkflowUsages()
-    workflows.decided(route_of(accepted(hop=2, visits={PING: 1})))
+    workflows.read_back(route_of(accepted(hop=2, visits={PING: 1})))
     counted = workflows.counted(accepted(hop=9, visits={AgentId("pong"): 2})).envelope
     assert (counted.hop, counted.visits) == (9, {PING: 2, "pong": 2})
 
 
 def test_a_decision_that_ends_a_workflow_is_no_visit(accepted: Callable[..., Accepted]) -> None:
     workflows = WorkflowUsages()
-    workflows.decided(route_of(accepted(hop=2), agent=None))
+    workflows.read_back(route_of(accepted(hop=2), agent=None))
     counted = workflows.counted(accepted()).envelope
     assert (counted.hop, counted.visits) == (2, {})
 
 
 def test_workflows_do_not_count_for_each_other(accepted: Callable[..., Accepted]) -> None:
     workflows = WorkflowUsages()
-    workflows.decided(route_of(accepted(hop=2)))
+    workflows.read_back(route_of(accepted(hop=2)))
     message = accepted()
     other = replace(message, envelope=replace(message.envelope, correlation_id=CorrelationId("c-2")))
     assert workflows.counted(other).envelope.hop == 0
@@ -70,16 +73,16 @@ def test_workflows_do_not_count_for_each_other(accepted: Callable[..., Accepted]
 
 def test_a_replay_lets_its_workflow_count_from_what_it_says(accepted: Callable[..., Accepted]) -> None:
     workflows = WorkflowUsages()
-    workflows.decided(route_of(accepted(hop=11, tokens=9, visits={PING: 2})))
-    workflows.decided(route_of(accepted(hop=0), afresh=True))
+    workflows.read_back(route_of(accepted(hop=11, tokens=9, visits={PING: 2})))
+    workflows.read_back(route_of(accepted(hop=0), afresh=True))
     counted = workflows.counted(accepted()).envelope
     assert (counted.hop, counted.tokens, counted.visits) == (1, 0, {PING: 1})
 
 
 def test_what_is_read_back_replaces_what_was_known_of_a_partition(accepted: Callable[..., Accepted]) -> None:
     known, read_back = WorkflowUsages(), WorkflowUsages()
-    known.decided(route_of(accepted(hop=11)))
-    read_back.decided(route_of(accepted(hop=4)))
+    known.read_back(route_of(accepted(hop=11)))
+    read_back.read_back(route_of(accepted(hop=4)))
     known.replace([0], read_back)
     assert known.counted(accepted()).envelope.hop == 5
 
@@ -90,7 +93,7 @@ def test_no_more_workflows_are_remembered_than_the_limit_and_the_silent_ones_go_
     workflows, message = WorkflowUsages(limit=2), accepted()
     of = {name: replace(message, envelope=replace(message.envelope, correlation_id=name)) for name in "abc"}
     for name in "abac":
-        workflows.decided(route_of(of[name]))
+        workflows.read_back(route_of(of[name]))
     assert {name: workflows.counted(of[name]).envelope.hop for name in "abc"} == {"a": 2, "b": 0, "c": 1}
 
 
@@ -98,7 +101,7 @@ def test_a_workflow_that_was_silent_for_a_day_is_forgotten(accepted: Callable[..
     workflows = WorkflowUsages()
     yesterday = datetime.now(UTC) - timedelta(hours=25)
     route = route_of(accepted(hop=3))
-    workflows.decided(replace(route, timestamp_ms=int(yesterday.timestamp() * 1000)))
+    workflows.read_back(replace(route, timestamp_ms=int(yesterday.timestamp() * 1000)))
     assert workflows.counted(accepted()).envelope.hop == 0
 
 

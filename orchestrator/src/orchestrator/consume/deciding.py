@@ -6,12 +6,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from prometheus_client import Counter
 
 from orchestrator.consume.offset_ledger import Decision
+from signalbox.process.retry import retry_while_unavailable
 from signalbox.protocol.errors import Fatal
 from signalbox.protocol.records import Draft, Record
 from signalbox.telemetry import Readiness, logger
 
 Decide = Callable[[Record], Awaitable[Sequence[Draft]]]
-"""Makes a record's outcome: the records to write, none for a duplicate. Waits out bad moments itself."""
+"""Makes a record's outcome: the records to write, none for a duplicate. Asked again after a bad moment."""
 
 _log = logger(__name__)
 _FAULTS = Counter("signalbox_decision_faults", "Decisions that failed unexpectedly", ["stage"])
@@ -60,7 +61,7 @@ class Deciding:
         part = f"{self._stage} {record.topic}/{record.partition}/{record.offset}"
         while True:
             try:
-                drafts = await self._decide(record)
+                drafts = await retry_while_unavailable(lambda: self._decide(record), self._readiness)
             except Fatal:
                 raise
             except Exception:  # noqa: BLE001 - logged with its traceback, and tried again

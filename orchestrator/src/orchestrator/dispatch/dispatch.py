@@ -2,46 +2,25 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 from prometheus_client import Counter
 
-from orchestrator.directory import Directory
-from orchestrator.dispatch.agent_client import Done, Failed, Refused
+from orchestrator.dispatch.agent_client import Done, Failed
+from orchestrator.dispatch.agent_client import Refused as AgentRefused
 from orchestrator.dispatch.delivery import AgentDelivery, Poisoned, Settled
-from orchestrator.outcomes import ROUTE_AGENT, Rejections, Routes, original_of
-from orchestrator.router import Unroutable
-from orchestrator.selection import Selection
-from orchestrator.workflow_usage import WorkflowUsage, at_least, used_with
-from signalbox.control.models import RouteDecided
-from signalbox.gate import Accepted, Gate, Rejected
-from signalbox.gate.control_records import ControlRecords
 from signalbox.process.retry import retry_while_unavailable
 from signalbox.protocol.errors import Refusal
-from signalbox.protocol.names import AgentId, MessageId
+from signalbox.protocol.names import AgentId
 from signalbox.protocol.reasons import Reason, Stage
 from signalbox.protocol.records import Draft, Record
 from signalbox.telemetry import Readiness, logger
+from signalbox_decide.decider import Decider
+from signalbox_decide.decisions import ROUTE_AGENT, Refused, Routed
+from signalbox_decide.directory import Directory
+from signalbox_decide.records import DecisionRecords, RoutedMessage
 
 _log = logger(__name__)
 _DISPATCHED = Counter("signalbox_dispatched", "Messages that an agent settled", ["agent", "outcome"])
-
-
-@dataclass(frozen=True, slots=True)
-class RoutedMessage:
-    """A message as its route carries it: the original record, and who refused it before."""
-
-    original: Record
-    message_id: MessageId
-    refused_by: tuple[AgentId, ...]
-    used: WorkflowUsage | None = None
-    """What its workflow had used up when it was routed."""
-
-    @classmethod
-    def of(cls, route: RouteDecided, used: WorkflowUsage) -> "RoutedMessage":
-        """Restore the original record from the decision."""
-        refused_by = tuple(AgentId(agent) for agent in route.excluded)
-        return cls(original_of(route), MessageId(route.message_id), refused_by, used)
 
 
 class _Removed(Exception):
@@ -56,22 +35,16 @@ class Dispatch:
         agent: AgentId,
         delivery: AgentDelivery,
         directory: Directory,
-        gate: Gate,
-        selection: Selection,
-        control: ControlRecords,
-        routes: Routes,
-        rejections: Rejections,
+        decider: Decider,
+        records: DecisionRecords,
         readiness: Readiness,
     ) -> None:
         self._agent = agent
         self._mine = agent.encode()
         self._delivery = delivery
         self._directory = directory
-        self._gate = gate
-        self._selection = selection
-        self._control = control
-        self._routes = routes
-        self._rejections = rejections
+        self._decider = decider
+        self._records = records
         self._readiness = readiness
 
     def forget(self) -> None:
@@ -83,26 +56,24 @@ class Dispatch:
         if record.header(ROUTE_AGENT) != self._mine:
             return []
         try:
-            route = await retry_while_unavailable(
-                lambda: self._control.read(RouteDecided, record), self._readiness
-            )
-            used = used_with(record)
+            message = await self._records.routed(record)
         except Refusal as refusal:
             _log.error(
                 "a route can't be read", offset=record.offset, partition=record.partition, why=str(refusal)
             )
-            return self._rejections.refused(record, Stage.DISPATCH, refusal)
-        return await self._settled(RoutedMessage.of(route, used))
+            return self._records.of(Refused(record, Stage.DISPATCH, refusal))
+        decision = await self._settled(message)
+        return [] if decision is None else self._records.of(decision)
 
-    async def _settled(self, message: RoutedMessage) -> list[Draft]:
+    async def _settled(self, message: RoutedMessage) -> Routed | Refused | None:
         outcome = await self._delivered(message)
         _DISPATCHED.labels(self._agent, type(outcome).__name__.lower()).inc()
         match outcome:
             case Done():
                 if (agent := self._directory.agents.get(self._agent)) is not None:
                     self._directory.reached(self._agent, agent.definition.endpoint)
-                return []
-            case Refused(detail):
+                return None
+            case AgentRefused(detail):
                 return await self._refused(message, detail)
             case Failed(detail):
                 return self._given_up(message, Refusal(Reason.AGENT_FAILED, f"{self._agent}: {detail}"))
@@ -123,7 +94,7 @@ class Dispatch:
                 changed = asyncio.create_task(self._directory.change(None))
                 if await self._is_for_another(message):
                     changed.cancel()
-                    return Refused("it was never reached, and another agent takes this")
+                    return AgentRefused("it was never reached, and another agent takes this")
                 await asyncio.wait({delivery, changed}, return_when=asyncio.FIRST_COMPLETED)
                 changed.cancel()
             return delivery.result()
@@ -136,8 +107,9 @@ class Dispatch:
         # It came here since nobody else took it then; it must not wait for one that may not exist.
         if self._directory.was_reached(self._agent) or message.refused_by:
             return False
-        checked = await retry_while_unavailable(lambda: self._gate.check(message.original), self._readiness)
-        return isinstance(checked, Accepted) and self._selection.others(checked, self._agent)
+        return await retry_while_unavailable(
+            lambda: self._decider.is_for_another(message.original, self._agent), self._readiness
+        )
 
     def _endpoint(self) -> str:
         agent = self._directory.agents.get(self._agent)
@@ -145,26 +117,25 @@ class Dispatch:
             raise _Removed
         return agent.definition.endpoint
 
-    async def _refused(self, message: RoutedMessage, detail: str) -> list[Draft]:
+    async def _refused(self, message: RoutedMessage, detail: str) -> Routed | Refused:
         if message.refused_by:
             earlier = ", ".join(message.refused_by)
             why = f"{self._agent} refused it, after {earlier} had: {detail}"
             return self._given_up(message, Refusal(Reason.AGENT_REFUSED, why))
-        checked = await retry_while_unavailable(lambda: self._gate.check(message.original), self._readiness)
-        if isinstance(checked, Rejected):  # the contract became stricter since it was routed
-            return self._given_up(message, checked.refusal)
-        if message.used is not None:
-            checked = replace(checked, envelope=at_least(checked.envelope, message.used))
-        try:
-            route = await self._selection.reroute(checked, self._agent, detail)
-        except Unroutable as refusal:
-            return self._given_up(message, refusal, model_calls=refusal.calls)
-        except Refusal as refusal:
-            return self._given_up(message, refusal)
-        return [self._routes.of(checked, route)]
+        # Waited out here, and not by the stage as everywhere else: it must not be posted to the agent again.
+        decision = await retry_while_unavailable(
+            lambda: self._decider.decide_again(message.original, self._agent, detail, message.used),
+            self._readiness,
+        )
+        if isinstance(decision, Refused):
+            self._log_given_up(message, decision.refusal)
+        return decision
 
-    def _given_up(self, message: RoutedMessage, refusal: Refusal, *, model_calls: int = 0) -> list[Draft]:
+    def _given_up(self, message: RoutedMessage, refusal: Refusal) -> Refused:
+        self._log_given_up(message, refusal)
+        return Refused(message.original, Stage.DISPATCH, refusal)
+
+    def _log_given_up(self, message: RoutedMessage, refusal: Refusal) -> None:
         _log.warning(
             "given up", agent=self._agent, message_id=message.message_id, reason=refusal.reason.value
         )
-        return self._rejections.refused(message.original, Stage.DISPATCH, refusal, model_calls=model_calls)

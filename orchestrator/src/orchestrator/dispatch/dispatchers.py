@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from orchestrator.consume.stage import Stage
-from orchestrator.directory import Directory
 from signalbox.protocol.names import AgentId
 from signalbox.telemetry import logger
+from signalbox_decide.directory import Directory
 
 _log = logger(__name__)
 QUIET_S: Final = 30.0

@@ -8,12 +8,12 @@ from typing import Final
 
 import httpx2
 
-from orchestrator.directory import Directory
 from orchestrator.dispatch.agent_client import answers
 from signalbox.process.private_files import write_private
 from signalbox.protocol.errors import ConfigurationError
 from signalbox.protocol.names import AgentId
 from signalbox.telemetry import logger
+from signalbox_decide.directory import Directory
 
 _log = logger(__name__)
 _AT_ONCE: Final = 8

@@ -1,35 +1,39 @@
 """What was decided before: the first decision wins, also after a restart or a rebalance."""
 
 import asyncio
-import time
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from enum import Enum
 from typing import Final
 
-from orchestrator.content import comparable
-from orchestrator.seen_ids import BEFORE, LIMIT, Identity, SeenIds
-from orchestrator.workflow_usage import WINDOW_S, WorkflowUsages
-from signalbox.kafka import KafkaSettings, Partition, read_to_end
 from signalbox.protocol.names import AGENT_MESSAGES, AGENT_ROUTES, CorrelationId, MessageId, dead_letter_topic
 from signalbox.protocol.reasons import Stage
 from signalbox.protocol.records import Record
+from signalbox_decide.clock import SYSTEM, Clock
+from signalbox_decide.content import comparable
+from signalbox_decide.seen_ids import BEFORE, LIMIT, Identity, SeenIds
+from signalbox_decide.workflow_usage import WINDOW_S, WorkflowUsages
 
 TAKEN_IN_FROM: Final = "taken_in_from"
 """The header that intake puts on its copies: ``<topic>/<partition>/<offset>`` of the original."""
 
 CONTENT: Final = "taken_in_content"
-"""The header beside it: what the lead said, as :func:`orchestrator.content.content_digest` makes it."""
+"""The header beside it: what the lead said, as :func:`signalbox_decide.content.content_digest` makes it."""
 
 UNTOLD: Final = ""
 """The content of a lead that was taken in by a version of intake that did not tell it: any is the same."""
 _AFTER_THE_GATE: Final = frozenset({Stage.GUARD.value.encode(), Stage.ROUTER.value.encode()})
 
 
+ReadRecent = Callable[[Sequence[str], float, Sequence[int] | None], Iterable[Record]]
+"""Reads topics to their end: their names, since when in seconds since the epoch, which partitions or all."""
+
+
 class History:
     """The identities that were taken in the last 24 hours, per partition, each by one record."""
 
-    def __init__(self, limit: int = LIMIT) -> None:
+    def __init__(self, limit: int = LIMIT, clock: Clock = SYSTEM) -> None:
         self._limit = limit
+        self._clock = clock
         self._taken: dict[int, SeenIds] = {}
 
     def first(self, partition: int, identity: Identity, record: Record) -> bool:
@@ -39,13 +43,17 @@ class History:
         """
         taken = self._taken.setdefault(partition, SeenIds())
         position = _position(record)
-        by = taken.setdefault(identity, time.time(), position)
+        by = taken.setdefault(identity, self._clock.now().timestamp(), position)
         self._forget_beyond_limit()
         return by == position
 
     def knows(self, partition: int, identity: Identity) -> bool:
         """Say whether ``identity`` was taken."""
         return identity in self._taken.get(partition, ())
+
+    def window_begins(self) -> float:
+        """Return since when decisions count, in seconds since the epoch."""
+        return self._clock.now().timestamp() - WINDOW_S
 
     def remember(self, partition: int, taken: SeenIds) -> None:
         """Replace what is known of ``partition`` by what was read back."""
@@ -64,29 +72,28 @@ class DecisionHistory(History):
     so a good message with that id still has its turn.
     """
 
-    def __init__(self, settings: KafkaSettings, workflows: WorkflowUsages) -> None:
-        super().__init__()
-        self._settings = settings
+    def __init__(self, recent: ReadRecent, workflows: WorkflowUsages, clock: Clock = SYSTEM) -> None:
+        super().__init__(clock=clock)
+        self._recent = recent
         self._workflows = workflows
 
-    async def read_back(self, partitions: frozenset[Partition]) -> None:
+    async def read_back(self, partitions: Collection[int]) -> None:
         """Read the decisions of the last 24 hours on ``partitions`` of ``agent_messages``."""
-        numbers = [at.number for at in partitions]
-        decided, used = await asyncio.to_thread(self._decided, numbers)
+        decided, used = await asyncio.to_thread(self._decided, list(partitions))
         for number, taken in decided.items():
             self.remember(number, taken)
-        self._workflows.replace(numbers, used)
+        self._workflows.replace(partitions, used)
 
     def _decided(self, partitions: list[int]) -> tuple[dict[int, SeenIds], WorkflowUsages]:
         # All at once: to find out that a partition has no more takes a fetch's whole wait.
         topics = (AGENT_ROUTES, dead_letter_topic(AGENT_MESSAGES))
         found = {number: SeenIds() for number in partitions}
         used = WorkflowUsages()
-        for record in _recent(self._settings, topics, partitions):
+        for record in self._recent(topics, self.window_begins(), partitions):
             if (identity := _decided_identity(record)) is not None:
                 found[record.partition].setdefault(identity, record.timestamp_ms / 1000, BEFORE)
             if record.topic == AGENT_ROUTES:
-                used.decided(record)
+                used.read_back(record)
         return found, used
 
 
@@ -104,11 +111,11 @@ class IntakeHistory(History):
     One set serves all partitions: a foreign producer may partition ``incoming_leads`` in its own way.
     """
 
-    def __init__(self, settings: KafkaSettings) -> None:
-        super().__init__()
-        self._settings = settings
+    def __init__(self, recent: ReadRecent, clock: Clock = SYSTEM) -> None:
+        super().__init__(clock=clock)
+        self._recent = recent
 
-    async def read_back(self, _: frozenset[Partition]) -> None:
+    async def read_back(self) -> None:
         """Read the leads taken in within the last 24 hours."""
         self.remember(0, await asyncio.to_thread(self._taken_in))
 
@@ -123,17 +130,10 @@ class IntakeHistory(History):
 
     def _taken_in(self) -> SeenIds:
         found = SeenIds()
-        for record in _recent(self._settings, (AGENT_MESSAGES,), None):
+        for record in self._recent((AGENT_MESSAGES,), self.window_begins(), None):
             for identity in captured_identities(record):
                 found.setdefault(identity, record.timestamp_ms / 1000, BEFORE)
         return found
-
-
-def _recent(
-    settings: KafkaSettings, topics: tuple[str, ...], partitions: list[int] | None
-) -> Iterable[Record]:
-    since = time.time() - WINDOW_S
-    return read_to_end(settings, topics, starting=lambda _: since, partitions=partitions)
 
 
 def _position(record: Record) -> int:

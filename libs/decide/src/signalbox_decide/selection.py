@@ -1,77 +1,80 @@
 """Selection: who may take a message, and which of them the model chooses."""
 
-import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from orchestrator.directory import Directory
-from orchestrator.guards import Guards
-from orchestrator.outcomes import Outcome, Route, without_model
-from orchestrator.registered import RegisteredAgent
-from orchestrator.router import Router
 from signalbox.catalog import Catalog
 from signalbox.gate import Accepted
-from signalbox.process.retry import retry_while_unavailable
 from signalbox.protocol.errors import Refusal
 from signalbox.protocol.names import AgentId
 from signalbox.protocol.reasons import Reason
-from signalbox.telemetry import Readiness
+from signalbox_decide.clock import SYSTEM, Clock
+from signalbox_decide.decisions import Ended, Routed, Terminal, chosen, without_model
+from signalbox_decide.directory import Directory
+from signalbox_decide.guards import Guards
+from signalbox_decide.registered import RegisteredAgent
+from signalbox_decide.reporting import Report, untold
+from signalbox_decide.router import Router
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How long a type waits for an agent that takes it, in seconds, by which clock, and who is told."""
+
+    seconds: float
+    report: Report = untold
+    clock: Clock = SYSTEM
 
 
 class Selection:
     """Finds who may take a message, and asks the model which of them does."""
 
     def __init__(
-        self,
-        directory: Directory,
-        catalog: Catalog,
-        guards: Guards,
-        router: Router,
-        readiness: Readiness,
-        *,
-        no_candidate_wait_s: float,
+        self, directory: Directory, catalog: Catalog, guards: Guards, router: Router, waiting: Waiting
     ) -> None:
         self._directory = directory
         self._catalog = catalog
         self._guards = guards
         self._router = router
-        self._readiness = readiness
-        self._no_candidate_wait_s = no_candidate_wait_s
+        self._waiting = waiting
 
-    async def route(self, message: Accepted) -> Route:
+    async def route(self, message: Accepted) -> Routed | Ended | Terminal:
         """Decide on a message that passed the gate.
 
         Raises:
             Refusal: a guard's, ``NO_CANDIDATE``, or :class:`Unroutable`.
+            Unavailable: the model can't be reached.
         """
         if self._is_terminal(message):
             reason = f"terminal: {message.record_type} completes the workflow"
-            return Route(Outcome.TERMINAL, without_model(reason))
+            return Terminal(message, without_model(reason))
         self._guards.check(message.envelope)
         willing = await self._willing(message)
         if not willing:
             names = ", ".join(agent.definition.id for agent in self._directory.taking(message.record_type))
             reason = f"no condition holds: {names} take {message.record_type}, but not this one"
-            return Route(Outcome.ENDED, without_model(reason))
+            return Ended(message, without_model(reason))
         return await self._chosen(message, willing)
 
-    async def reroute(self, message: Accepted, refused_by: AgentId, why: str) -> Route:
+    async def reroute(self, message: Accepted, refused_by: AgentId, why: str) -> Routed:
         """Decide once more, among the candidates that are left after ``refused_by`` said no.
 
         Raises:
             Refusal: ``AGENT_REFUSED``, when none is left or the model chooses none; a guard's, or
                 :class:`Unroutable`.
+            Unavailable: the model can't be reached.
         """
         self._guards.check(message.envelope)
         left = [agent for agent in self._accepting(message) if agent.definition.id != refused_by]
         willing = self._reached(left) or left
         if not willing:
             raise Refusal(Reason.AGENT_REFUSED, f"{refused_by} refused it, and no other takes it: {why}")
-        route = await self._chosen(message, willing)
-        if route.choice.agent is None:
+        decision = await self._chosen(message, willing, (refused_by,))
+        if isinstance(decision, Ended):
             raise Refusal(
                 Reason.AGENT_REFUSED, f"{refused_by} refused it, and the router chose no other: {why}"
             )
-        return Route(Outcome.REROUTED, route.choice, route.candidates, (refused_by,))
+        return decision
 
     def others(self, message: Accepted, agent: AgentId) -> bool:
         """Say whether there is somebody for ``message`` beside ``agent``: who was reached, and takes it."""
@@ -85,15 +88,14 @@ class Selection:
             return entry.terminal
         return self._directory.ends_with(message.record_type, message.envelope.source)
 
-    async def _chosen(self, message: Accepted, willing: Sequence[RegisteredAgent]) -> Route:
+    async def _chosen(
+        self, message: Accepted, willing: Sequence[RegisteredAgent], excluded: tuple[AgentId, ...] = ()
+    ) -> Routed | Ended:
         candidates = self._guards.unspent(message.envelope, [agent.definition for agent in willing])
-        choice = await retry_while_unavailable(
-            lambda: self._router.choose(message, candidates), self._readiness
-        )
-        outcome = Outcome.ENDED if choice.agent is None else Outcome.ROUTED
+        choice = await self._router.choose(message, candidates)
         if choice.agent is not None:
             self._directory.route_to(choice.agent)
-        return Route(outcome, choice, candidates)
+        return chosen(message, choice, tuple(candidates), excluded)
 
     def _accepting(self, message: Accepted) -> list[RegisteredAgent]:
         takers = self._directory.taking(message.record_type)
@@ -107,7 +109,7 @@ class Selection:
         # us, and an empty directory is a bad moment, not a bad message. Nor does anything go to an agent that
         # was never reached while another takes it. One that is alone is waited for as long, and then gets a
         # route all the same: behind it waits that agent's own line, and no longer the topic that all share.
-        began = _now()
+        began = self._waiting.clock.elapsed()
         while True:
             accepting = self._accepting(message)
             if willing := self._reached(accepting):
@@ -120,7 +122,7 @@ class Selection:
                 if takers:
                     return accepting
                 detail = f"no registered agent takes {message.record_type}"
-                raise Refusal(Reason.NO_CANDIDATE, f"{detail}; waited {self._no_candidate_wait_s:g} s")
+                raise Refusal(Reason.NO_CANDIDATE, f"{detail}; waited {self._waiting.seconds:g} s")
             names = ", ".join(agent.definition.id for agent in accepting)
             await self._until_changed(message, left, f"never reached: {names}" if names else "no agent")
 
@@ -130,17 +132,13 @@ class Selection:
             return None
         known = [self._directory.known_since(agent.definition.id) for agent in unreached]
         since = min(known) if known else max(began, self._directory.changed_at)
-        return since + self._no_candidate_wait_s - _now()
+        return since + self._waiting.seconds - self._waiting.clock.elapsed()
 
     async def _until_changed(self, message: Accepted, left: float | None, why: str) -> None:
         change = self._directory.change(left)
         part = f"routing {message.record_type}"
-        self._readiness.degraded(part, f"waits for an agent that takes it: {why}")
+        self._waiting.report(part, f"waits for an agent that takes it: {why}")
         try:
             await change
         finally:
-            self._readiness.degraded(part, None)
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
+            self._waiting.report(part, None)

@@ -1,26 +1,24 @@
-"""The agents that there are: a view of the compacted topic ``agent_registry``."""
+"""The agents that there are, by what was announced and who was reached."""
 
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
-from functools import partial
 from typing import Any, Final
 
 from prometheus_client import Counter, Gauge
 
-from orchestrator.announcements import Announcements
-from orchestrator.registered import RegisteredAgent, registered
-from orchestrator.seats import Seats
-from orchestrator.trust import Trust, read_topic
 from signalbox.gate.control_records import ControlRecords
-from signalbox.kafka import KafkaSettings
-from signalbox.process.retry import retry_while_unavailable
 from signalbox.protocol.errors import ConfigurationError, Refusal
-from signalbox.protocol.names import AGENT_REGISTRY, AgentId, RecordType
+from signalbox.protocol.names import AgentId, RecordType
 from signalbox.protocol.records import Record
-from signalbox.telemetry import Readiness, logger
+from signalbox.telemetry import logger
 from signalbox.trust import Untrusted, agent_of
+from signalbox_decide.announcements import Announcements
+from signalbox_decide.clock import SYSTEM, Clock
+from signalbox_decide.registered import RegisteredAgent, registered
+from signalbox_decide.reporting import Report, untold
+from signalbox_decide.seats import Seats
 
 _log = logger(__name__)
 _AGENTS = Gauge("signalbox_agents", "Agents in the directory")
@@ -29,19 +27,21 @@ _FULL: Final = "there are AGENT_LIMIT agents: remove one (`signalbox agents remo
 
 
 class Directory:
-    """Follows the registrations; the newest of an agent counts, a tombstone removes it."""
+    """Takes registrations in; the newest of an agent counts, a tombstone removes it."""
 
     def __init__(
         self,
         control: ControlRecords,
         endpoint_allow: str,
         seats: Seats | None = None,
-        readiness: Readiness | None = None,
+        report: Report = untold,
+        clock: Clock = SYSTEM,
     ) -> None:
-        self._announcements = Announcements(control)
+        self._announcements = Announcements(control, clock)
         self._allowed = re.compile(endpoint_allow)
         self._seats = seats or Seats()
-        self._readiness = readiness or Readiness()
+        self._report = report
+        self._clock = clock
         self._agents: dict[AgentId, RegisteredAgent] = {}
         self._known_since: dict[AgentId, float] = {}
         self._reached: dict[AgentId, str] = {}
@@ -125,25 +125,12 @@ class Directory:
         # would not be noticed.
         return _set_within(self._changed, timeout_s)
 
-    async def follow(
-        self, settings: KafkaSettings, readiness: Readiness, client_id: str, trust: Trust
-    ) -> None:
-        """Read the topic from its beginning, without an end; ready once its end was reached."""
-        await trust.grants_read.wait()
-        async for records, caught_up in read_topic(
-            settings, AGENT_REGISTRY, readiness, "directory", client_id
-        ):
-            for record in records:
-                await retry_while_unavailable(partial(trust.judge, record, self.apply, caught_up), readiness)
-            if caught_up:
-                readiness.done("directory")
-                self._is_read()
-
     def judged_by(self, judge: Callable[[Record], Awaitable[object]]) -> None:
         """Have one that waited for a seat judged once more: its grant or its key may be another since."""
         self._judge = judge
 
-    def _is_read(self) -> None:
+    def is_read(self) -> None:
+        """Note that what was announced so far is known."""
         if not self.read_to_its_end.is_set():
             # What was at work once and is not here any more has routes to be released, and no endpoint.
             self._reached = {agent: at for agent, at in self._reached.items() if agent in self._agents}
@@ -171,7 +158,7 @@ class Directory:
             return _left_out("definition", str(error))
         if self._agents.get(agent) != taken:
             self._agents[agent] = taken
-            self._known_since.setdefault(agent, asyncio.get_running_loop().time())
+            self._known_since.setdefault(agent, self._clock.elapsed())
             self._changed_by(agent)
         return None
 
@@ -200,12 +187,12 @@ class Directory:
     def _tell_turned_away(self) -> None:
         waiting = ", ".join(list(self._turned_away)[:5])
         why = f"{len(self._turned_away)} or more refused ({waiting}): {_FULL}" if waiting else None
-        self._readiness.degraded("agent registrations", why)
+        self._report("agent registrations", why)
 
     def _changed_by(self, agent: AgentId) -> None:
         _log.info("directory changed", agent=agent, removed=agent not in self._agents)
         _AGENTS.set(len(self._agents))
-        self.changed_at = asyncio.get_running_loop().time()
+        self.changed_at = self._clock.elapsed()
         self._notify()
 
     def _notify(self) -> None:

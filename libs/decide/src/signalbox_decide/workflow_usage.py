@@ -1,6 +1,5 @@
 """What each workflow has used up, as the decisions on it say: headers may be dropped on the way."""
 
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -9,7 +8,6 @@ from typing import Final
 
 from prometheus_client import Gauge
 
-from orchestrator.outcomes import AFRESH, ROUTE_AGENT
 from signalbox.gate import Accepted
 from signalbox.protocol.dead_letters import Position
 from signalbox.protocol.envelope import Envelope, replay_id
@@ -17,6 +15,8 @@ from signalbox.protocol.errors import ConfigurationError, Refusal
 from signalbox.protocol.names import AGENT_MESSAGES, AgentId, CorrelationId, dead_letter_topic
 from signalbox.protocol.records import Record
 from signalbox.protocol.replay_marks import REPLAY_OF
+from signalbox_decide.clock import SYSTEM, Clock
+from signalbox_decide.decisions import AFRESH, ROUTE_AGENT, Ended, Routed, Terminal
 
 WINDOW_S: Final = 24 * 3600.0
 """How far back decisions are read, and how long a workflow without a decision is remembered, in seconds."""
@@ -82,8 +82,9 @@ class WorkflowUsages:
     afresh. A person can: a replay that names its dead letter counts from what it carries itself.
     """
 
-    def __init__(self, limit: int = LIMIT) -> None:
+    def __init__(self, limit: int = LIMIT, clock: Clock = SYSTEM) -> None:
         self._limit = limit
+        self._clock = clock
         self._entries: OrderedDict[tuple[int, CorrelationId], _Entry] = OrderedDict()
 
     def counted(self, message: Accepted) -> Accepted:
@@ -91,23 +92,32 @@ class WorkflowUsages:
         entry = self._entries.get((message.record.partition, message.envelope.correlation_id))
         return message if entry is None else replace(message, envelope=at_least(message.envelope, entry.used))
 
-    def decided(self, route: Record) -> None:
-        """Count a decision, by the headers of its route: they say what was used up with it."""
+    def decided(self, decision: Routed | Ended | Terminal) -> None:
+        """Count a decision that was just made."""
+        message, now = decision.message, self._clock.now()
+        said = decision.envelope(message.record_type, now)
+        taken = decision.choice.agent is not None
+        self._count(message.record.partition, said, taken, decision.afresh, now.timestamp())
+
+    def read_back(self, route: Record) -> None:
+        """Count an earlier decision, by the headers of its route: they say what was used up with it."""
         try:
             said = Envelope.parse(route.headers)
         except Refusal:  # nothing that an orchestrator wrote
             return
-        key = (route.partition, said.correlation_id)
+        at = route.timestamp_ms / 1000 if route.timestamp_ms > 0 else self._clock.now().timestamp()
+        taken = route.header(ROUTE_AGENT) is not None
+        self._count(route.partition, said, taken, route.header(AFRESH) is not None, at)
+
+    def _count(self, partition: int, said: Envelope, taken: bool, afresh: bool, at: float) -> None:
+        key = (partition, said.correlation_id)
         known = self._entries.pop(key, None)
-        if known is not None and route.header(AFRESH) is None:
+        if known is not None and not afresh:
             said = at_least(said, known.used)
         # The answer of the agent that takes the message is one hop on, whatever it says of itself.
-        taken = route.header(ROUTE_AGENT) is not None
         used = WorkflowUsage(said.hop + taken, said.tokens, said.visits, _began(said))
         # What was read back is older than now, and decisions come in order: the front is the oldest.
-        self._entries[key] = _Entry(
-            used, route.timestamp_ms / 1000 if route.timestamp_ms > 0 else time.time()
-        )
+        self._entries[key] = _Entry(used, at)
         self._forget_old()
 
     def replace(self, partitions: Iterable[int], used: "WorkflowUsages") -> None:
@@ -118,7 +128,7 @@ class WorkflowUsages:
         self._entries = OrderedDict({**used._entries, **self._entries})
 
     def _forget_old(self) -> None:
-        oldest = time.time() - WINDOW_S
+        oldest = self._clock.now().timestamp() - WINDOW_S
         while len(self._entries) > self._limit or next(iter(self._entries.values())).at < oldest:
             self._entries.popitem(last=False)
             if not self._entries:

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from signalbox.protocol.agent_definition import AgentDefinition
 from signalbox.protocol.envelope import Envelope
 from signalbox.protocol.errors import Refusal
 from signalbox.protocol.reasons import Reason
+from signalbox_decide.clock import SYSTEM, Clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class Guards:
     visits: int
     tokens: int
     age: timedelta
+    clock: Clock = SYSTEM
 
     def check(self, envelope: Envelope) -> None:
         """Let ``envelope``'s workflow go on.
@@ -31,7 +33,7 @@ class Guards:
             detail = f"{envelope.tokens} of {self.tokens} model tokens are used"
             raise Refusal(Reason.BUDGET_EXCEEDED, detail, "ce_tokens")
         started = envelope.workflow_time or envelope.time
-        if datetime.now(UTC) - started > self.age:
+        if self.clock.now() - started > self.age:
             detail = f"the workflow began at {started.isoformat()} and may take {self.age}"
             raise Refusal(Reason.DEADLINE_EXCEEDED, detail, "ce_workflowtime")
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
-from orchestrator.workflow_usage import WINDOW_S
 from signalbox.protocol.names import CorrelationId, MessageId
+from signalbox_decide.workflow_usage import WINDOW_S
 
 LIMIT: Final = 500_000
 """Ids remembered at once, some 140 bytes each; the oldest are forgotten first."""

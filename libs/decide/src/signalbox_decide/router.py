@@ -10,7 +10,6 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, create_model
 
-from orchestrator.offline import best_match
 from signalbox.gate import Accepted
 from signalbox.models import Model, ModelRefused
 from signalbox.protocol.agent_definition import AgentDefinition
@@ -18,6 +17,7 @@ from signalbox.protocol.errors import Refusal
 from signalbox.protocol.names import NO_AGENT, AgentId
 from signalbox.protocol.printable import printable
 from signalbox.protocol.reasons import Reason
+from signalbox_decide.offline import best_match
 
 PROMPT_VERSION: Final = "1"
 _MESSAGE_LIMIT: Final = 16_000

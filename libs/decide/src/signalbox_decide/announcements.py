@@ -1,6 +1,5 @@
 """Reading announcements: each schema is a question to the registry, and whoever writes can name millions."""
 
-import asyncio
 from typing import Final
 
 from signalbox.control.models import AgentRegistered
@@ -8,6 +7,7 @@ from signalbox.gate.control_records import ControlRecords
 from signalbox.protocol.errors import Refusal
 from signalbox.protocol.reasons import Reason
 from signalbox.protocol.records import Record
+from signalbox_decide.clock import SYSTEM, Clock
 
 _LARGEST: Final = 64 * 1024
 """An announcement, in bytes."""
@@ -21,8 +21,9 @@ _NO_ANNOUNCEMENT: Final = frozenset({Reason.UNKNOWN_SCHEMA, Reason.NOT_ADMITTED}
 class Announcements:
     """Reads announcements of any size and schema, and asks for few schemas that are none's."""
 
-    def __init__(self, control: ControlRecords) -> None:
+    def __init__(self, control: ControlRecords, clock: Clock = SYSTEM) -> None:
         self._control = control
+        self._clock = clock
         self._good: set[bytes] = set()
         self._strange: dict[bytes, float] = {}
 
@@ -44,7 +45,7 @@ class Announcements:
             said = await self._control.read(AgentRegistered, record)
         except Refusal as error:
             if error.reason in _NO_ANNOUNCEMENT:
-                self._strange[schema] = asyncio.get_running_loop().time()
+                self._strange[schema] = self._clock.elapsed()
             raise
         self._good.add(schema)
         return said
@@ -52,7 +53,7 @@ class Announcements:
     def _may_be_asked(self, schema: bytes) -> bool:
         if schema in self._good:
             return True
-        oldest = asyncio.get_running_loop().time() - _STRANGE_S
+        oldest = self._clock.elapsed() - _STRANGE_S
         while self._strange and next(iter(self._strange.values())) < oldest:
             del self._strange[next(iter(self._strange))]
         return schema not in self._strange and len(self._strange) < _STRANGE_SCHEMAS

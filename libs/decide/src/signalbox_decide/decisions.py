@@ -1,0 +1,151 @@
+"""What can become of a message: a small closed set of decisions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, TypeAlias
+
+from signalbox.gate import Accepted
+from signalbox.protocol.agent_definition import AgentDefinition
+from signalbox.protocol.envelope import Envelope, route_id
+from signalbox.protocol.errors import Refusal
+from signalbox.protocol.names import AgentId, RecordType
+from signalbox.protocol.reasons import Stage
+from signalbox.protocol.records import Record
+from signalbox_decide.router import Choice
+
+SOURCE: Final = "orchestrator"
+ROUTE_AGENT: Final = "route_agent"
+"""The header of a route that names the agent that is to take the message; none when the workflow ends."""
+AFRESH: Final = "route_afresh"
+"""The header of a route with which its workflow's counts began from zero, as a person replayed it."""
+
+
+class Outcome(StrEnum):
+    """What a decision means: the header ``route_outcome``."""
+
+    ROUTED = "routed"
+    REROUTED = "rerouted"
+    ENDED = "ended"
+    TERMINAL = "terminal"
+
+
+def without_model(reason: str) -> Choice:
+    """Make a choice that needed no model, and names no agent."""
+    return Choice(None, reason, model="", calls=0, input_tokens=0, output_tokens=0, latency_ms=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision on a message that passed the gate: ``choice`` says why.
+
+    ``excluded`` are agents that refused the message before. ``afresh``: its workflow's counts began
+    from zero, as a person replayed it.
+    """
+
+    message: Accepted
+    choice: Choice
+    candidates: tuple[AgentDefinition, ...] = ()
+    excluded: tuple[AgentId, ...] = ()
+    afresh: bool = False
+
+    @property
+    def outcome(self) -> Outcome:
+        """What it is called on the wire."""
+        raise NotImplementedError
+
+    def envelope(self, record_type: RecordType, at: datetime) -> Envelope:
+        """Return the envelope of its route: what its workflow has used up with it."""
+        came, choice = self.message.envelope, self.choice
+        return Envelope(
+            id=route_id(came.id, *self.excluded),
+            source=SOURCE,
+            type=record_type,
+            time=at,
+            correlation_id=came.correlation_id,
+            hop=came.hop,
+            causation_id=came.id,
+            traceparent=came.traceparent,
+            workflow_time=came.workflow_time,
+            tokens=came.tokens + choice.input_tokens + choice.output_tokens,
+            visits=_visited(came.visits, choice.agent),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Routed(Decided):
+    """An agent takes it next."""
+
+    @property
+    def outcome(self) -> Outcome:
+        """Routed, or routed again after a refusal."""
+        return Outcome.REROUTED if self.excluded else Outcome.ROUTED
+
+
+@dataclass(frozen=True, slots=True)
+class Ended(Decided):
+    """The workflow ends here: no condition holds, or the model chose no agent."""
+
+    @property
+    def outcome(self) -> Outcome:
+        """Ended."""
+        return Outcome.ENDED
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal(Decided):
+    """The workflow is complete with this record."""
+
+    @property
+    def outcome(self) -> Outcome:
+        """Terminal."""
+        return Outcome.TERMINAL
+
+
+@dataclass(frozen=True, slots=True)
+class TakenIn:
+    """A lead that is new: it is copied for the agents. ``content`` stands for what it says."""
+
+    lead: Accepted
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """It goes to its dead letter topic."""
+
+    record: Record
+    stage: Stage
+    refusal: Refusal
+    model_calls: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """It was decided before, and nothing is written."""
+
+    record: Record
+
+
+Decision: TypeAlias = Routed | Ended | Terminal | TakenIn | Refused | Duplicate
+
+
+def chosen(
+    message: Accepted,
+    choice: Choice,
+    candidates: tuple[AgentDefinition, ...],
+    excluded: tuple[AgentId, ...] = (),
+) -> Routed | Ended:
+    """Return what the model's choice means."""
+    kind = Ended if choice.agent is None else Routed
+    return kind(message, choice, candidates, excluded)
+
+
+def from_zero(decision: Routed | Ended | Terminal) -> Routed | Ended | Terminal:
+    """Return ``decision`` as one with which the workflow's counts began anew."""
+    return replace(decision, afresh=True)
+
+
+def _visited(visits: Mapping[AgentId, int], agent: AgentId | None) -> Mapping[AgentId, int]:
+    return visits if agent is None else {**visits, agent: visits.get(agent, 0) + 1}
