@@ -5,17 +5,17 @@ from http import HTTPStatus
 from typing import Final
 
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
 
 from signalbox.models import ModelRefused
 from signalbox.protocol.errors import ConfigurationError, Fatal, Refusal, Unavailable, Unwritable
 from signalbox.protocol.reasons import Reason
 from signalbox.telemetry import logger
+from signalbox.telemetry.problems import problem_response
 from signalbox_agent.kit import Refuse
 
 _log = logger(__name__)
-_MEDIA_TYPE: Final = "application/problem+json"
 _RETRY_AFTER_S: Final = 1.0
 
 MODEL_REFUSED: Final = "MODEL_REFUSED"
@@ -73,19 +73,16 @@ def problem_of(error: Exception) -> Problem:
 
 def response(problem: Problem) -> JSONResponse:
     """Write ``problem`` as the answer."""
-    body: dict[str, object] = {
-        "type": f"urn:signalbox:problem:{(problem.reason or problem.status.name).lower().replace('_', '-')}",
-        "title": problem.status.phrase,
-        "status": problem.status.value,
-        "detail": problem.detail,
-    }
-    body |= {name: value for name in ("reason", "field") if (value := getattr(problem, name))}
+    kind = (problem.reason or problem.status.name).lower().replace("_", "-")
+    more = {name: value for name in ("reason", "field") if (value := getattr(problem, name))}
     headers = {}
     if problem.retry_after is not None:
         headers["retry-after"] = str(max(1, math.ceil(problem.retry_after)))
     if problem.status is HTTPStatus.UNAUTHORIZED:
         headers["www-authenticate"] = "Bearer"
-    return JSONResponse(body, problem.status.value, headers, _MEDIA_TYPE)
+    return problem_response(
+        problem.status, problem.detail, kind=f"urn:signalbox:problem:{kind}", headers=headers, **more
+    )
 
 
 def answer_with_problems(app: FastAPI) -> None:

@@ -1,7 +1,5 @@
 """Problems: errors as RFC 9457 answers them."""
 
-from http import HTTPStatus
-
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -9,8 +7,7 @@ from starlette.exceptions import HTTPException
 
 from console.queries import UnknownCursor
 from signalbox.protocol.errors import Unavailable
-
-_MEDIA_TYPE = "application/problem+json"
+from signalbox.telemetry.problems import problem_response
 
 
 class NotThere(Exception):
@@ -26,29 +23,26 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _refused)
 
 
-def _problem(status: int, title: str, detail: str) -> JSONResponse:
-    body = {"type": "about:blank", "status": status, "title": title, "detail": detail}
-    return JSONResponse(body, status_code=status, media_type=_MEDIA_TYPE)
-
-
 def _not_there(_: Request, error: Exception) -> JSONResponse:
-    return _problem(404, "Not found", str(error))
+    return problem_response(404, str(error), title="Not found")
 
 
 def _unknown_cursor(_: Request, error: Exception) -> JSONResponse:
-    return _problem(422, "Unknown cursor", f"after={error}: there is nothing of that name to go on from")
+    return problem_response(
+        422, f"after={error}: there is nothing of that name to go on from", title="Unknown cursor"
+    )
 
 
 def _unavailable(_: Request, error: Exception) -> JSONResponse:
-    return _problem(503, "Unavailable", str(error))
+    return problem_response(503, str(error), title="Unavailable")
 
 
 def _refused(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    return _problem(error.status_code, HTTPStatus(error.status_code).phrase, str(error.detail))
+    return problem_response(error.status_code, str(error.detail))
 
 
 def _invalid(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     places = [f"{'.'.join(str(part) for part in one['loc'][1:])}: {one['msg']}" for one in error.errors()]
-    return _problem(422, "Invalid request", "; ".join(places))
+    return problem_response(422, "; ".join(places), title="Invalid request")

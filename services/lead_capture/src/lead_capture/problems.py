@@ -14,6 +14,7 @@ from lead_capture.charges import TooManyLeads
 from lead_capture.lead import InvalidLead, Problem
 from lead_capture.leads_csv import UnreadableCsv
 from signalbox.protocol.errors import Unavailable
+from signalbox.telemetry.problems import problem_response
 
 _RETRY_AFTER_S: Final = 5
 _MOST_ERRORS: Final = 50
@@ -31,17 +32,11 @@ def problem(
     status: HTTPStatus, detail: str, errors: Iterable[Problem] = (), headers: Mapping[str, str] | None = None
 ) -> JSONResponse:
     """Make a problem response; each of ``errors`` is one bad field."""
-    body: dict[str, Any] = {
-        "type": "about:blank",
-        "title": status.phrase,
-        "status": status.value,
-        "detail": shown(detail, _LONGEST_DETAIL),
-    }
-    if listed := [asdict(error) for error in islice(errors, _MOST_ERRORS)]:
-        for error in listed:
-            error.update(field=shown(error["field"]), detail=shown(error["detail"], _LONGEST_DETAIL))
-        body["errors"] = listed
-    return JSONResponse(body, status.value, dict(headers or {}), media_type="application/problem+json")
+    listed: list[dict[str, Any]] = [asdict(error) for error in islice(errors, _MOST_ERRORS)]
+    for error in listed:
+        error.update(field=shown(error["field"]), detail=shown(error["detail"], _LONGEST_DETAIL))
+    more: dict[str, Any] = {"errors": listed} if listed else {}
+    return problem_response(status, shown(detail, _LONGEST_DETAIL), headers=headers, **more)
 
 
 def shown(text: str, longest: int = 100) -> str:

@@ -11,10 +11,10 @@ from http import HTTPStatus
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
-from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from signalbox.protocol.errors import ConfigurationError
+from signalbox.telemetry.problems import problem_response
 
 PROBED: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 """Asked by probes, under whatever name or address they know; nothing personal is in them."""
@@ -70,13 +70,7 @@ def _is_address(name: str) -> bool:
         return False
 
 
-_misdirected: Final = JSONResponse(
-    {
-        "type": "about:blank",
-        "title": HTTPStatus.MISDIRECTED_REQUEST.phrase,
-        "status": HTTPStatus.MISDIRECTED_REQUEST.value,
-        "detail": "this service does not answer to that host name; ALLOWED_HOSTS lists further ones",
-    },
+_misdirected: Final = problem_response(
     HTTPStatus.MISDIRECTED_REQUEST,
-    media_type="application/problem+json",
+    "this service does not answer to that host name; ALLOWED_HOSTS lists further ones",
 )

@@ -13,6 +13,7 @@ from structlog.typing import FilteringBoundLogger
 
 from signalbox.protocol.errors import causes
 from signalbox.telemetry.http_limits import HttpLimits
+from signalbox.telemetry.problems import problem_response
 from signalbox.telemetry.repeated import Repeated
 
 _LOG: Final[FilteringBoundLogger] = structlog.get_logger(module=__name__)
@@ -113,9 +114,7 @@ class _Answer:
 
 
 def _refusal(status: HTTPStatus, detail: str) -> JSONResponse:
-    content = {"type": "about:blank", "title": status.phrase, "status": status.value, "detail": detail}
-    headers = {"Connection": "close"}
-    return JSONResponse(content, status.value, headers, media_type="application/problem+json")
+    return problem_response(status, detail, headers={"Connection": "close"})
 
 
 def _hung_up(error: BaseException | None) -> bool:
