@@ -21,7 +21,7 @@ if ! is_suitable .venv/bin/python; then
     "$python" -m venv --clear .venv
 fi
 
-set -- -e . -e contracts -e libs/core -e libs/decide -e libs/agent -e libs/operations -e libs/cli -e orchestrator -e infra/local -e infra/local/registry -e infra/kafka -e infra/compose
+set -- -e . -e contracts -e libs/core -e libs/decide -e libs/agent -e libs/operations -e libs/cli -e orchestrator -e infra/local -e infra/local/registry -e infra/kafka -e infra/compose -e infra/release
 for project in services/*/pyproject.toml; do
     set -- "$@" -e "$(dirname "$project")"
 done

@@ -133,3 +133,11 @@ class Checkout:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
         edit(document)
         path.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+
+
+def copy_projects(root: Path, to: Path) -> None:
+    """Copy what each part of the repository says that it needs, which says what is installed with what."""
+    for path in root.glob("[!.]*/**/pyproject.toml"):
+        copy = to / path.relative_to(root)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text(path.read_text())

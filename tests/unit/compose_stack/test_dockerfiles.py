@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from dockerfile_parse import DockerfileParser
 
+from checkout import copy_projects
 from compose_stack.dockerfiles import stale
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -40,9 +41,10 @@ def test_there_is_one_for_each_service_and_it_is_what_the_template_makes_of_it()
 
 
 def test_a_changed_dockerfile_is_found_stale(tmp_path: Path) -> None:
+    copy_projects(ROOT, tmp_path)
     for path in [ROOT / "infra/compose/Dockerfile.template", *DOCKERFILES]:
         copy = tmp_path / path.relative_to(ROOT)
-        copy.parent.mkdir(parents=True)
+        copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_text(path.read_text())
     changed = tmp_path / "services/console/Dockerfile"
     changed.write_text(changed.read_text() + "USER root\n")

@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 import yaml
 
+from checkout import copy_projects
 from local_stack.governance import CommandFailed
 from local_stack.progress import Progress
-from local_stack.release import Contracts, Report, release
-from local_stack.release_command import run_tests
-from local_stack.release_containers import ComposeTarget, KubectlFailed, KubernetesTarget
-from local_stack.release_sources import Sources
 from local_stack.running import StackError
 from signalbox.protocol.errors import ConfigurationError
+from stack_release.containers import ComposeTarget, KubectlFailed, KubernetesTarget
+from stack_release.releasing import run_tests
+from stack_release.sources import Sources
+from stack_release.steps import Contracts, Report, release
 
 CONTRACTS: Contracts = {"reads": {"sdr.LeadProfiled": 1}, "writes": {"sdr.LeadScored": 2}}
 
@@ -266,7 +267,8 @@ def test_a_name_that_is_no_service_can_not_be_released(root: Path) -> None:
         Sources(root).folder("broker")
 
 
-def test_a_failing_test_of_a_service_is_told_with_its_end(tmp_path: Path) -> None:
+def test_a_failing_test_of_a_service_is_told_with_its_end(root: Path, tmp_path: Path) -> None:
+    copy_projects(root, tmp_path)
     tests = tmp_path / "tests/unit/lead_scoring"
     tests.mkdir(parents=True)
     (tests / "test_it.py").write_text("def test_that_fails():\n    assert 'this' == 'that'\n")

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from local_stack.release_affected import affected, changed_files
-from local_stack.release_sources import Sources
+from checkout import copy_projects
 from local_stack.services import APPLICATIONS
 from signalbox.protocol.errors import ConfigurationError
+from stack_release.affected import affected, changed_files
+from stack_release.sources import Sources
 
 EVERY_SERVICE = {application.kind for application in APPLICATIONS}
 AGENTS = {"lead_ingestion", "lead_scoring", "active_outreach", "nurture_campaign", "send_email"}
@@ -25,13 +26,8 @@ def git(folder: Path, *words: str) -> str:
 def repository(root: Path, tmp_path: Path) -> Sources:
     for part in ("contracts", "services/lead_scoring", "services/console"):
         shutil.copytree(root / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
-    projects = [path.relative_to(root) for path in root.glob("[!.]*/**/pyproject.toml")]
-    for part in (
-        "libs/core/src/signalbox/protocol/errors.py",
-        "constraints.txt",
-        "docs/stacks.md",
-        *projects,
-    ):
+    copy_projects(root, tmp_path)
+    for part in ("libs/core/src/signalbox/protocol/errors.py", "constraints.txt", "docs/stacks.md"):
         (tmp_path / part).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(root / part, tmp_path / part)
     (tmp_path / ".gitignore").write_text("__pycache__/\n")

@@ -1,6 +1,5 @@
 """Which kind of stack a command is about: processes, or containers."""
 
-import importlib
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
 
 from local_stack.foundation import STACK_VARIABLE
+from local_stack.plugins import STACKS, plugin
 from local_stack.progress import Progress
 from local_stack.stack import Stack
 from local_stack.state import StackProcess, pid_of, read_stack
@@ -62,9 +62,7 @@ def stack_of(root: Path, run_dir: Path, progress: Progress) -> AnyStack:
     """Return the stack that is up in ``run_dir``; when none is, the one that ``STACK`` names."""
     if _kind(run_dir) != COMPOSE:
         return Stack(root, run_dir, progress=progress)
-    containers: AnyStack = importlib.import_module("compose_stack").ComposeStack(
-        root, run_dir, progress=progress
-    )
+    containers: AnyStack = plugin(STACKS, COMPOSE)(root, run_dir, progress=progress)
     return containers
 
 

@@ -1,6 +1,5 @@
 """``python -m local_stack``: what the Makefile's targets call."""
 
-import json as json_format
 import os
 import signal
 import subprocess
@@ -15,12 +14,8 @@ import typer
 from local_stack.chosen import AnyStack, KeepsOwnLogs, stack_of
 from local_stack.logs import follow as follow_logs
 from local_stack.logs import log_path, tail
+from local_stack.plugins import COMMANDS, plugins
 from local_stack.progress import Progress
-from local_stack.release import EXIT_STATUS
-from local_stack.release_affected import affected as affected_services
-from local_stack.release_affected import changed_files
-from local_stack.release_command import release_service
-from local_stack.release_sources import Sources
 from local_stack.status import status
 from signalbox.protocol.errors import SignalboxError
 
@@ -32,8 +27,8 @@ app.command()(status)
 def up() -> None:
     """Start broker, registry, orchestrator and services, and wait until all are ready."""
     progress = Progress()
-    with _told_plainly():
-        stack = _stack(progress)
+    with told_plainly():
+        stack = stack_here(progress)
         started = stack.up()
         progress.say("\nSignalbox is up." if started else "Signalbox is already running.")
         for line in _overview(stack):
@@ -43,54 +38,16 @@ def up() -> None:
 @app.command()
 def down() -> None:
     """Stop everything, also what a crash left behind."""
-    with _told_plainly():
-        stopped = _stack(Progress()).down()
+    with told_plainly():
+        stopped = stack_here(Progress()).down()
     typer.echo(f"stopped: {', '.join(stopped)}" if stopped else "no stack was up")
 
 
 @app.command()
 def redeploy(service: str) -> None:
     """Restart one service alone, and wait until it is ready."""
-    with _told_plainly():
-        _stack(Progress()).redeploy(service)
-
-
-@app.command()
-def release(
-    service: str,
-    environment: Annotated[
-        str, typer.Option(help="With STACK=k8s: an overlay of infra/k8s; without it, infra/k8s/services/.")
-    ] = "",
-    *,
-    json: Annotated[bool, typer.Option("--json", help="Print the report as JSON, and nothing else.")] = False,
-) -> None:
-    """Test, build and deploy one service; put back what ran before when it does not become ready.
-
-    Exit status: 0 it is released, 1 nothing was changed, 3 rolled back, 4 rolling back failed, too.
-    """
-    with _told_plainly():
-        progress = Progress(quiet=json)
-        report = release_service(service, _stack, _root(), environment, progress)
-    typer.echo(json_format.dumps(report.as_dict(), indent=2) if json else report.summary)
-    raise typer.Exit(EXIT_STATUS[report.result])
-
-
-@app.command()
-def affected(
-    since: Annotated[
-        str, typer.Option(metavar="REV", help="The commit to compare with, such as origin/main.")
-    ],
-    *,
-    json: Annotated[bool, typer.Option("--json", help="With the files that are why.")] = False,
-) -> None:
-    """Name the services that a change affects: CI builds and tests these, and no others."""
-    with _told_plainly():
-        found = affected_services(Sources(_root()), changed_files(_root(), since))
-    if json:
-        typer.echo(json_format.dumps(found, indent=2))
-        return
-    for service in found:
-        typer.echo(service)
+    with told_plainly():
+        stack_here(Progress()).redeploy(service)
 
 
 @app.command()
@@ -101,8 +58,8 @@ def logs(
     lines: Annotated[int, typer.Option(help="How many lines of the past.")] = 100,
 ) -> None:
     """Show a service's log."""
-    with _told_plainly():
-        stack = _stack(Progress())
+    with told_plainly():
+        stack = stack_here(Progress())
         if isinstance(stack, KeepsOwnLogs):
             raise typer.Exit(stack.show_logs(service, lines, follow=follow))
         names = [stack.process(service).service] if service else list(stack.addresses)
@@ -117,8 +74,8 @@ def logs(
 @app.command()
 def demo() -> None:
     """Send the example leads and show how they come through."""
-    with _told_plainly():
-        stack = _stack(Progress())
+    with told_plainly():
+        stack = stack_here(Progress())
         stack.process("lead_capture")
     command = [_beside_python("signalbox"), "leads", "send", "examples/leads.csv", "--follow"]
     raise typer.Exit(subprocess.run(command, cwd=stack.root, env=stack.env, check=False).returncode)
@@ -128,6 +85,10 @@ def main() -> None:
     # Being told to end must stop what was started, just as Ctrl-C does.
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGHUP, _interrupt)
+    word = next((argument for argument in sys.argv[1:] if not argument.startswith("-")), "")
+    for name, added in plugins(COMMANDS).items():
+        if word in ("", name):  # the others are not imported
+            app.command(name)(added.load())
     app(prog_name="local_stack")
 
 
@@ -136,7 +97,7 @@ def _interrupt(*_: object) -> NoReturn:
 
 
 @contextmanager
-def _told_plainly() -> Iterator[None]:
+def told_plainly() -> Iterator[None]:
     try:
         yield
     except SignalboxError as error:
@@ -147,16 +108,16 @@ def _told_plainly() -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
-def _root() -> Path:
+def root_of_checkout() -> Path:
     """Find this checkout: the folder in which, or above which, the Makefile stands."""
     return next(
         (path for path in (Path.cwd(), *Path.cwd().parents) if (path / "Makefile").is_file()), Path.cwd()
     )
 
 
-def _stack(progress: Progress) -> AnyStack:
+def stack_here(progress: Progress) -> AnyStack:
     """Make the stack of this checkout."""
-    root = _root()
+    root = root_of_checkout()
     return stack_of(root, root / (os.environ.get("RUN_DIR") or ".run"), progress)
 
 

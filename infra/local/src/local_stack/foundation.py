@@ -1,26 +1,19 @@
 """What stands under the services, a broker and a registry: which ones, ``STACK`` says."""
 
-import importlib
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
+from local_stack.plugins import FOUNDATIONS, plugin
 from local_stack.progress import Progress
 from local_stack.services import ORCHESTRATOR, SERVICES, Address, Service
-from signalbox.protocol.errors import ConfigurationError
 
 STACK_VARIABLE: Final = "STACK"
 DEFAULT_STACK: Final = "local"
 PYTHON_VARIABLE: Final = "SIGNALBOX_PYTHON"
 """Which Python runs a service: a release's, or where it is empty the stack's, with the checkout's code."""
-
-_FOUNDATIONS: Final = {
-    "local": ("local_stack.development", "DevelopmentFoundation"),
-    "kafka": ("kafka_stack", "KafkaFoundation"),
-    "kafka-secured": ("kafka_stack", "SecuredFoundation"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +75,7 @@ def foundation_of(name: str, root: Path) -> Foundation:
     Raises:
         ConfigurationError: there is none of this name.
     """
-    if name not in _FOUNDATIONS:
-        raise ConfigurationError(f"STACK={name} is not there; there are {', '.join(_FOUNDATIONS)}")
-    module, attribute = _FOUNDATIONS[name]
-    foundation: Foundation = getattr(importlib.import_module(module), attribute)(root)
+    foundation: Foundation = plugin(FOUNDATIONS, name)(root)
     return foundation
 
 

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Final
 
 import typer
@@ -56,9 +56,11 @@ def assemble(word: str | None) -> typer.Typer:
             _add(app, name, group)
         else:
             app.command(name, help=group.help)(_placeholder)
-    if word not in GROUPS:
-        for added in sorted(entry_points(group=MORE), key=lambda one: one.name):
+    for added in sorted(entry_points(group=MORE), key=lambda one: one.name):
+        if added.name == word:
             app.command(added.name)(added.load())
+        else:
+            app.command(added.name, help=_summary(added))(_placeholder)
     return app
 
 
@@ -79,6 +81,10 @@ def _add(app: typer.Typer, name: str, group: Group) -> None:
         app.add_typer(found, name=name, help=group.help, no_args_is_help=True)
     else:
         app.command(name)(found)
+
+
+def _summary(added: EntryPoint) -> str:
+    return added.dist.metadata["Summary"] if added.dist else ""
 
 
 def _nothing_in_common() -> None:

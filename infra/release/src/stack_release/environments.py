@@ -15,10 +15,10 @@ from local_stack.foundation import PYTHON_VARIABLE
 from local_stack.governance import CommandFailed
 from local_stack.instances import kind_of
 from local_stack.logs import log_path, tail
-from local_stack.release import Contracts
-from local_stack.release_sources import PINS, Sources
 from local_stack.running import StackError
 from local_stack.stack import Stack
+from stack_release.sources import PINS, Sources
+from stack_release.steps import Contracts
 
 _INSTALL_DEADLINE_S: Final = 900
 _KEPT: Final = 3

@@ -1,4 +1,4 @@
-"""What ``local_stack release`` and ``local_stack affected`` do."""
+"""A release of one service from this checkout, onto what is there."""
 
 import json
 import os
@@ -9,15 +9,16 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from compose_stack import images
 from local_stack.chosen import AnyStack
 from local_stack.governance import CommandFailed
 from local_stack.progress import Progress
-from local_stack.release import Contracts, Report, Target, release
-from local_stack.release_containers import ComposeTarget, Containers, KubernetesTarget, images
-from local_stack.release_environments import ProcessTarget
-from local_stack.release_sources import Sources
 from local_stack.stack import Stack
 from signalbox.protocol.errors import ConfigurationError
+from stack_release.containers import ComposeTarget, Containers, KubernetesTarget
+from stack_release.environments import ProcessTarget
+from stack_release.sources import Sources
+from stack_release.steps import Contracts, Report, Target, release
 
 KUBERNETES: Final = "k8s"
 
@@ -41,7 +42,7 @@ def release_service(
             root / "infra" / "k8s" / (f"overlays/{environment}" if environment else f"services/{service}")
         )
         scratch = root / (os.environ.get("RUN_DIR") or ".run") / "releases" / KUBERNETES / service
-        target: Target = KubernetesTarget(sources, overlay, scratch, images())
+        target: Target = KubernetesTarget(sources, overlay, scratch, images)
         ask = partial(ask_contracts, service, sources, dict(os.environ), environment)
     else:
         stack = stack_of(progress)
@@ -123,5 +124,5 @@ def _target_on(stack: AnyStack, sources: Sources) -> Target:
     if isinstance(stack, Stack):
         return ProcessTarget(stack, sources)
     if isinstance(stack, Containers):
-        return ComposeTarget(stack, sources, images())
+        return ComposeTarget(stack, sources, images)
     raise ConfigurationError("the stack that is up can't be released to")

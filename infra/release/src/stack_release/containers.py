@@ -1,6 +1,5 @@
 """Releases as images: onto Docker Compose, and onto a Kubernetes cluster by ``kubectl``."""
 
-import importlib
 import json
 import os
 import subprocess
@@ -10,9 +9,9 @@ from typing import Any, Final, Protocol, runtime_checkable
 
 import yaml
 
-from local_stack.release import Contracts
-from local_stack.release_sources import Sources
 from signalbox.protocol.errors import ConfigurationError, SignalboxError
+from stack_release.sources import Sources
+from stack_release.steps import Contracts
 
 CONTRACTS_LABEL: Final = "signalbox.contracts"
 _STATEFUL: Final = frozenset({"orchestrator"})
@@ -21,7 +20,7 @@ _DEADLINE_S: Final = 300
 
 
 class Images(Protocol):
-    """Builds images: the module ``compose_stack.images``."""
+    """Builds images: the module :mod:`compose_stack.images`, but for tests."""
 
     def build(self, root: Path, service: str, version: str, labels: Mapping[str, str]) -> str:
         """Build an image, and return its reference."""
@@ -47,12 +46,6 @@ class Containers(Protocol):
     def image(self, service: str) -> str:
         """Return the reference that runs."""
         ...
-
-
-def images() -> Images:
-    """Return what builds images."""
-    found: Images = importlib.import_module("compose_stack.images")
-    return found
 
 
 class ComposeTarget:

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from local_stack.release_sources import CONTRACTS, Sources
 from local_stack.services import APPLICATIONS
 from signalbox.catalog import Catalog
 from signalbox.protocol.errors import ConfigurationError
 from signalbox_operations.contracts.built import built
+from stack_release.sources import CONTRACTS, Sources
 
 _EVERYBODYS: Final = (
     "constraints.txt",

@@ -1,0 +1,1 @@
+"""Releases of one service: tested, asked for, built, deployed, and taken back; and what a change affects."""
