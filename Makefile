@@ -10,16 +10,22 @@ VENV  := .venv/.ready
 LOCAL := $(BIN)/python -m local_stack
 
 # The tiers of the tests, by folder (CONTRIBUTING.md). A new file is in the tier of its folder; the harness is what starts,
-# releases, breaks or stands in for the system: infra/ and tests/faults.
+# releases, breaks or stands in for the system: infra/ and tests/faults. Units that take long, by what they wait for or
+# by how much they try, go with the integration tests.
 but     = $(addprefix --ignore=,$(1))
 journey := tests/e2e/test_journey.py tests/e2e/test_malformed.py
-waiting := tests/unit/orchestrator/test_bad_leads.py tests/unit/send_email/test_smtp.py
+long    := $(addprefix tests/unit/,orchestrator/test_bad_leads.py orchestrator/test_poisoned_calls.py \
+           orchestrator/test_stage_fuzz.py send_email/test_halting.py send_email/test_mail_fuzz.py \
+           send_email/test_operating.py send_email/test_smtp.py signalbox_avro/test_avro_properties.py \
+           signalbox_contract_tooling/test_generated_models.py signalbox_governance/test_gate_fuzz.py \
+           signalbox_kafka/test_protocol_fuzz.py signalbox_kafka/test_registry_answers.py \
+           signalbox_models/test_bad_moments.py signalbox_telemetry/test_connections.py signalbox_tools/test_page_fuzz.py)
 harness := $(addprefix tests/unit/,compose_stack dev_registry fault_injectors faults kafka_stack kubernetes local_stack) \
            $(addprefix tests/integration/,connect fault_injectors registry stack) \
            $(addprefix tests/e2e/,test_release.py test_rolling_restart.py test_start_order.py)
 
-quick       := $(journey) tests/unit tests/contracts $(call but,$(waiting) $(harness))
-integration := tests/integration $(waiting) $(call but,$(harness))
+quick       := $(journey) tests/unit tests/contracts $(call but,$(long) $(harness))
+integration := tests/integration $(long) $(call but,$(harness))
 e2e         := tests/e2e $(call but,$(journey) $(harness))
 
 WORKERS ?= 2
@@ -55,7 +61,7 @@ demo: $(VENV) ## Send examples/leads.csv and watch every lead come through
 test: $(VENV) ## Run the quick tests, and a lead's journey through a whole stack; tests="…" for others
 	$(PYTEST) $(or $(tests),$(quick))
 
-test-integration: $(VENV) ## Run the tests of parts together, and the unit tests that wait for long
+test-integration: $(VENV) ## Run the tests of parts together, and the unit tests that take long
 	$(PYTEST) $(integration)
 
 test-e2e: $(VENV) ## Run the tests of the whole system

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import NoReturn
 
+import hypothesis
 import pytest
 import sqlalchemy as sql
 from xdist.remote import Producer
@@ -20,6 +21,10 @@ from local_stack.foundation import DEFAULT_STACK, STACK_VARIABLE
 from local_stack.services import SERVICES
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# How long an example takes depends on what else runs here; a test that hangs meets pyproject's time-out.
+hypothesis.settings.register_profile("signalbox", deadline=None)
+hypothesis.settings.load_profile("signalbox")
 
 SHARING = {"integration", "e2e"}
 """The folders of ``tests/`` whose tests share stacks."""
