@@ -3,16 +3,39 @@
 # acts on the stack that is up.
 STACK ?= local
 export STACK
+# Where it is set, every process of a stack and of the tests compiles all sources again, which is half of its start.
+unexport PYTHONDONTWRITEBYTECODE
 BIN   := .venv/bin
 VENV  := .venv/.ready
 LOCAL := $(BIN)/python -m local_stack
-tests := tests/unit tests/contracts tests/integration tests/e2e
+
+# The tiers of the tests, by folder (CONTRIBUTING.md). A new file is in the tier of its folder; the harness is what starts,
+# releases, breaks or stands in for the system: infra/ and tests/faults. Units that take long, by what they wait for or
+# by how much they try, go with the integration tests.
+but     = $(addprefix --ignore=,$(1))
+journey := tests/e2e/test_journey.py tests/e2e/test_malformed.py
+long    := $(addprefix tests/unit/,orchestrator/test_bad_leads.py orchestrator/test_poisoned_calls.py \
+           orchestrator/test_stage_fuzz.py send_email/test_halting.py send_email/test_mail_fuzz.py \
+           send_email/test_operating.py send_email/test_smtp.py signalbox_avro/test_avro_properties.py \
+           signalbox_contract_tooling/test_generated_models.py signalbox_governance/test_gate_fuzz.py \
+           signalbox_kafka/test_protocol_fuzz.py signalbox_kafka/test_registry_answers.py \
+           signalbox_models/test_bad_moments.py signalbox_telemetry/test_connections.py signalbox_tools/test_page_fuzz.py)
+harness := $(addprefix tests/unit/,compose_stack dev_registry fault_injectors faults kafka_stack kubernetes local_stack) \
+           $(addprefix tests/integration/,connect fault_injectors registry stack) \
+           $(addprefix tests/e2e/,test_release.py test_rolling_restart.py test_start_order.py)
+
+quick       := $(journey) tests/unit tests/contracts $(call but,$(long) $(harness))
+integration := tests/integration $(long) $(call but,$(harness))
+e2e         := tests/e2e $(call but,$(journey) $(harness))
+
+WORKERS ?= 2
+PYTEST  := $(BIN)/pytest --numprocesses $(WORKERS)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs redeploy release demo test check lint bench faults fuzz asyncapi generate format
+.PHONY: help up down status logs redeploy release demo test test-integration test-e2e test-harness test-all check lint bench faults fuzz asyncapi generate format
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
 
 up: $(VENV) ## Start everything and wait until it is ready
 	@$(LOCAL) up
@@ -35,11 +58,22 @@ release: $(VENV) ## Test, build and deploy one service, and back if it does not 
 demo: $(VENV) ## Send examples/leads.csv and watch every lead come through
 	@$(LOCAL) demo
 
-test: $(VENV) ## Run the unit, contract, integration and end-to-end tests; tests="…" for some of them
-	$(BIN)/pytest $(tests)
+test: $(VENV) ## Run the quick tests, and a lead's journey through a whole stack; tests="…" for others
+	$(PYTEST) $(or $(tests),$(quick))
+
+test-integration: $(VENV) ## Run the tests of parts together, and the unit tests that take long
+	$(PYTEST) $(integration)
+
+test-e2e: $(VENV) ## Run the tests of the whole system
+	$(PYTEST) $(e2e)
+
+test-harness: $(VENV) ## Run the tests of what starts, releases and breaks the system
+	$(PYTEST) $(harness)
+
+test-all: test test-integration test-e2e test-harness ## Run all of them
 
 check: lint ## What lint checks, and the unit and contract tests
-	$(BIN)/pytest tests/unit tests/contracts
+	$(PYTEST) tests/unit tests/contracts
 
 lint: $(VENV) ## Format, lint, types, import rules, contracts
 	$(BIN)/ruff format --check .

@@ -5,12 +5,15 @@
 
 import os
 import signal
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
 from typing import NoReturn
 
+import hypothesis
 import pytest
 import sqlalchemy as sql
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 import postgres_server
 from local_stack import Stack
@@ -18,6 +21,21 @@ from local_stack.foundation import DEFAULT_STACK, STACK_VARIABLE
 from local_stack.services import SERVICES
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# How long an example takes depends on what else runs here; a test that hangs meets pyproject's time-out.
+hypothesis.settings.register_profile("signalbox", deadline=None)
+hypothesis.settings.load_profile("signalbox")
+
+SHARING = {"integration", "e2e"}
+"""The folders of ``tests/`` whose tests share stacks."""
+STACKS_OF_THEIR_OWN = {
+    "test_evolution.py",
+    "test_release.py",
+    "test_rolling_restart.py",
+    "test_start_order.py",
+}
+TIMEOUT_WITH_A_STACK_S = 600
+"""For one test, and for the start of a stack when it is the first; others have pyproject's."""
 
 OFFLINE = {"LLM_MODEL": "offline", "ROUTER_LLM_MODEL": "offline", "AGENT_LLM_MODEL": "offline"}
 
@@ -27,7 +45,23 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGTERM, _interrupt)
 
 
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    return TestsThatShare(config, log)
+
+
+class TestsThatShare(LoadScopeScheduling):
+    """Keeps in one process the tests of one file, and of one folder where they share a stack."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = PurePosixPath(nodeid.partition("::")[0])
+        shares = file.parts[1] in SHARING and file.name not in STACKS_OF_THEIR_OWN
+        return str(file.parent if shares else file)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(ROOT) and item.path.relative_to(ROOT).parts[1] in SHARING:
+            item.add_marker(pytest.mark.timeout(TIMEOUT_WITH_A_STACK_S))
     if stack_kind() == "kafka":
         return
     skip = pytest.mark.skip(reason=f"only Apache Kafka does this, and the stack is STACK={stack_kind()}")
@@ -90,13 +124,19 @@ def model_call_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory, model_call_log: Path) -> Iterator[Stack]:
-    """The whole stack, with the offline model; ``stack.env`` is the environment of commands that use it."""
-    with Stack(
+def whole_stack(tmp_path_factory: pytest.TempPathFactory, model_call_log: Path) -> Callable[[], Stack]:
+    """Make the whole stack, with the offline model; ``env`` is the environment of commands that use it."""
+    return lambda: Stack(
         ROOT,
         tmp_path_factory.mktemp("stack"),
         ports="free",
         extra_env={**OFFLINE, "MODEL_CALL_LOG": str(model_call_log)},
         services=SERVICES,
-    ) as running:
+    )
+
+
+@pytest.fixture(scope="session")
+def stack(whole_stack: Callable[[], Stack]) -> Iterator[Stack]:
+    """The whole stack, until the end of the test run."""
+    with whole_stack() as running:
         yield running

@@ -1,6 +1,6 @@
 """An operator at the running stack."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import httpx2
@@ -9,6 +9,13 @@ import pytest
 from local_stack import Stack
 from operating import ModelCalls, Operator
 from signalbox.kafka import Producer
+
+
+@pytest.fixture(scope="package")
+def stack(whole_stack: Callable[[], Stack]) -> Iterator[Stack]:
+    """The whole stack, until the last test of this folder: beside others it would take their time."""
+    with whole_stack() as running:
+        yield running
 
 
 @pytest.fixture
