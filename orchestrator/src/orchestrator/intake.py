@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from prometheus_client import Counter
 
-from orchestrator.content import content_digest
+from orchestrator.content import content_of
 from orchestrator.history import CONTENT, TAKEN_IN_FROM, Arrival, IntakeHistory
 from orchestrator.outcomes import Rejections
 from signalbox.gate import Accepted, Gate, Rejected
@@ -48,7 +48,7 @@ class Intake:
                 return self._taken_in(lead)
 
     def _taken_in(self, lead: Accepted) -> Sequence[Draft]:
-        content = content_digest(lead.datum, lead.contract.schema)
+        content = content_of(lead)
         match self._history.arrival(lead.envelope.correlation_id, content, lead.record):
             case Arrival.FIRST:
                 return [_copy(lead, content)]
