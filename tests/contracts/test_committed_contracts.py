@@ -112,7 +112,8 @@ EXAMPLES: list[BaseModel] = [
 
 
 def record_type_of(model: BaseModel) -> str:
-    return f"{type(model).__module__.rpartition('.')[2]}.{type(model).__name__}"
+    namespace = "control" if type(model).__module__ == control.__name__ else "sdr"
+    return f"{namespace}.{type(model).__name__}"
 
 
 def test_the_contracts_have_no_lint_findings(catalog: Catalog) -> None:

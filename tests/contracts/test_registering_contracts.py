@@ -144,9 +144,11 @@ def test_a_registry_that_is_away_ends_the_command_with_its_address(contracts: Pa
 def test_nothing_but_the_command_registers_a_schema() -> None:
     root = CONTRACTS.parent
     sources = [
-        path for folder in ("libs", "orchestrator", "services") for path in (root / folder).rglob("*.py")
+        path
+        for folder in ("libs", "orchestrator", "services", "examples")
+        for path in (root / folder).rglob("*.py")
     ]
     able = ("auto.register.schemas", "register_schema(", "AvroSerializer", '/versions", {')
     found = {path.name for path in sources if any(word in path.read_text(encoding="utf-8") for word in able)}
-    # malformed.py registers hostile schemas for the malformed examples, when somebody asks for them.
-    assert found == {"registry_api.py", "malformed.py"}
+    # malformed_examples.py registers hostile schemas for the malformed examples, when somebody asks for them.
+    assert found == {"registry_api.py", "malformed_examples.py"}

@@ -341,3 +341,21 @@ async def test_an_id_that_has_no_answer_is_held_against_what_the_registry_says_o
     with pytest.raises(NotAnAnswer):
         await desk.schemas.prepare(paper.records)
     assert asked[1:] == ["control.RouteDecided"]
+
+
+async def test_readyz_names_what_the_console_can_not_answer_until_it_can_again(http, desk):
+    path = desk.queries._path
+    assert (await http.get("/api/stats")).status_code == 200
+    path.rename(path.with_name("moved.db"))
+    for route in ("/api/stats", "/api/leads", "/"):
+        assert (await http.get(route)).status_code == 503
+    ready = await http.get("/readyz")
+    assert ready.status_code == 200
+    assert ready.json()["impaired"] == [
+        f"{route}: its last answer was 503" for route in ("/api/stats", "/api/leads", "/")
+    ]
+    path.with_name("moved.db").rename(path)
+    assert (await http.get("/api/nothing")).status_code == 404
+    for route in ("/api/stats", "/api/leads", "/"):
+        assert (await http.get(route)).status_code == 200
+    assert (await http.get("/readyz")).json()["impaired"] == []

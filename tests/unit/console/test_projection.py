@@ -1,11 +1,14 @@
 import json
 import random
+import time as clock
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from console.answers import Stats
-from console.queries import LetterFilter, LetterState
+from console.queries import LetterFilter, LetterState, Queries
+from console.waiting import StallDetector
 from signalbox.protocol.envelope import Envelope, correlation_id_of, replay_id
 from signalbox.protocol.lesser_dead_letters import lesser_letters
 from signalbox.protocol.names import LeadId
@@ -699,3 +702,63 @@ _CAMPAIGN = {
     "campaign_type": "NURTURE",
     "emails": [],
 }
+
+
+def said_at(record: Record, time: str) -> Record:
+    """The record, telling another time of itself; when it was written to its topic stays."""
+    told = time.encode()
+    return replace(
+        record,
+        headers=tuple(
+            (name, told if name in ("ce_time", "dl_time") else value) for name, value in record.headers
+        ),
+    )
+
+
+@pytest.mark.parametrize("time", ["2099-01-01T00:00:00Z", "9999-12-31T23:59:59+00:00"])
+async def test_no_record_happened_after_it_was_written(desk, paper, time):
+    captured = paper.captured("lead-1")
+    paper.decided(captured, "lead_scoring", "routed")
+    paper.rejected(captured, "AGENT_FAILED", "dispatch")
+    paper.discarded(paper.records[-1])
+    paper.scheduled("lead-2")
+    queries = await desk.show(*(said_at(one, time) for one in paper.records))
+    written = {datetime.fromtimestamp(one.timestamp_ms / 1000, UTC) for one in paper.records}
+    assert desk.stages("lead-1") == ["captured", "gated", "routed", "dead_lettered", "discarded"]
+    assert {entry.at for entry in queries.lead("lead-1").timeline} <= written
+    assert [lead.lead_id for lead in queries.leads().leads] == ["lead-2", "lead-1"]
+    assert {lead.captured_at for lead in queries.leads().leads} <= written
+    [letter] = queries.dead_letters().dead_letters
+    assert letter.at in written and letter.closed_at in written
+
+
+@pytest.mark.parametrize("time", ["2099-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "soon"])
+async def test_silence_is_measured_by_when_records_were_written(desk, paper, time):
+    captured = paper.captured("lead-1")
+    paper.decided(captured, "lead_scoring", "routed")
+    failed = paper.captured("lead-2")
+    paper.replay_audited(paper.rejected(failed, "AGENT_FAILED", "dispatch"))
+    await desk.show(*(said_at(one, time) for one in paper.records))
+    last = {"lead-1": paper.records[2], "lead-2": paper.records[-1]}
+    for lead_id, record in last.items():
+        for ago, stalled in ((-1, False), (1, True)):
+            patience = clock.time() - record.timestamp_ms / 1000 - ago
+            queries = Queries(desk.queries._path, StallDetector(stalled_after_s=patience))
+            assert queries.lead(lead_id).stalled is stalled
+            assert (lead_id in [one.lead_id for one in queries.leads(stalled=True).leads]) is stalled
+
+
+@pytest.mark.parametrize("calls", [b"9" * 18, b"1000001", b"-5", b"1e3", b"\xd9\xa1"])
+async def test_calls_that_no_message_can_have_cost_are_not_counted(desk, paper, calls):
+    told = {"dl_model_calls": calls}
+    for record in [
+        *(paper.captured("lead-1") for _ in range(12)),
+        *(paper.incoming("lead-2") for _ in range(12)),
+    ]:
+        letter = paper.rejected(record, "POISON", "gate")
+        paper.records[-1] = replace(letter, headers=tuple((k, told.get(k, v)) for k, v in letter.headers))
+    for number in range(12):
+        paper.decided(paper.captured(f"other-{number}"), "lead_scoring", "routed", model_calls=2**30)
+    paper.decided(paper.captured("good"), "lead_scoring", "routed", model_calls=3)
+    queries = await desk.show(*paper.records)
+    assert queries.stats().llm_calls == 3

@@ -206,6 +206,11 @@ async def test_the_api_description_has_the_fields_of_a_lead(
     assert set(schema["required"]) == set(good)
 
 
+@pytest.mark.parametrize("path", ["/docs", "/redoc", "/docs/oauth2-redirect"])
+async def test_no_page_loads_scripts_from_elsewhere(client: httpx2.AsyncClient, path: str) -> None:
+    assert (await client.get(path)).status_code == 404
+
+
 async def test_an_import_takes_the_good_rows_and_says_why_not_for_each_bad_one(
     client: httpx2.AsyncClient, publisher: Any, eventually: Any
 ) -> None:

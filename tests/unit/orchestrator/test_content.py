@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -10,8 +11,9 @@ import pytest
 
 from committed_contracts import schema_text
 from signalbox.avro import ParsedSchema, decode, encode, parse, unframe
+from signalbox.gate import Accepted
 from signalbox.protocol.names import SchemaId
-from signalbox_decide.content import content_digest
+from signalbox_decide.content import content_digest, content_of
 
 CAPTURED = parse(schema_text("sdr.LeadCaptured"))
 LEAD = {
@@ -124,3 +126,38 @@ def test_equal_values_are_equal_however_they_are_written(kind: Any, left: Any, r
 def test_different_values_are_different(kind: Any, left: Any, right: Any) -> None:
     one = schema({"name": "it", "type": kind})
     assert content_digest({"it": left}, one) != content_digest({"it": right}, one)
+
+
+def test_a_field_that_was_renamed_is_known_by_the_name_it_had() -> None:
+    old, new = schema(NAME, NOTE), schema({**NOTE, "name": "remark", "aliases": ["note"]}, NAME)
+    assert content_digest({"name": "Ada", "note": "x"}, old) == content_digest(
+        {"name": "Ada", "remark": "x"}, new
+    )
+    assert content_digest({"name": "Ada", "note": "x"}, old) != content_digest(
+        {"name": "Ada", "remark": "y"}, new
+    )
+
+
+def test_null_says_nothing_unless_the_default_says_something() -> None:
+    def nullable(**more: Any) -> ParsedSchema:
+        return schema(NAME, {"name": "note", "type": ["string", "null"], **more})
+
+    absent = content_digest({"name": "Ada"}, schema(NAME))
+    assert content_digest({"name": "Ada", "note": None}, nullable()) == absent
+    assert content_digest({"name": "Ada", "note": None}, nullable(default="web")) != absent
+    assert content_digest({"name": "Ada", "note": "web"}, nullable(default="web")) == absent
+
+
+def test_a_writers_default_that_does_not_fit_its_field_is_no_default() -> None:
+    odd = schema(NAME, {"name": "size", "type": "int", "default": "x" * 9})
+    datum = {"name": "Ada", "size": 1}
+    assert content_digest(datum, odd) == content_digest(datum, schema(NAME, {"name": "size", "type": "int"}))
+
+
+def test_what_its_writers_schema_can_not_decode_is_known_by_its_bytes(accepted: Any) -> None:
+    def lead(value: bytes) -> Accepted:
+        one = accepted()
+        return replace(one, record=replace(one.record, value=value), writer=CAPTURED)
+
+    assert content_of(lead(b"\0\0\0\0\1x")) == content_of(lead(b"\0\0\0\0\1x"))
+    assert content_of(lead(b"\0\0\0\0\1x")) != content_of(lead(b"\0\0\0\0\1y"))

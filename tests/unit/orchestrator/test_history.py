@@ -63,11 +63,11 @@ def with_content(content: bytes) -> Record:
 @pytest.mark.parametrize(
     ("copy", "content", "arrival"),
     [
-        (with_content(b"1:abc"), "1:abc", Arrival.DUPLICATE),
-        (with_content(b"1:abc"), "1:def", Arrival.CONFLICT),
-        (taken_in(), "1:def", Arrival.DUPLICATE),  # of a version that did not tell the content
-        (with_content(b"2:abc"), "1:def", Arrival.DUPLICATE),  # of one that made digests in another way
-        (with_content(b"\xff"), "1:def", Arrival.DUPLICATE),
+        (with_content(b"2:abc"), "2:abc", Arrival.DUPLICATE),
+        (with_content(b"2:abc"), "2:def", Arrival.CONFLICT),
+        (taken_in(), "2:def", Arrival.DUPLICATE),  # of a version that did not tell the content
+        (with_content(b"1:abc"), "2:def", Arrival.DUPLICATE),  # of one that made digests in another way
+        (with_content(b"\xff"), "2:def", Arrival.DUPLICATE),
     ],
 )
 def test_a_restart_forgets_neither_a_lead_nor_what_it_said(
@@ -78,11 +78,11 @@ def test_a_restart_forgets_neither_a_lead_nor_what_it_said(
 
 def test_another_lead_with_a_known_id_stays_one_however_often_it_comes() -> None:
     history, workflow = history_of(), correlation_id_of(LEAD)
-    assert history.arrival(workflow, "1:abc", at(1)) is Arrival.FIRST
-    assert history.arrival(workflow, "1:abc", at(1)) is Arrival.FIRST  # its decision failed in between
-    assert history.arrival(workflow, "1:def", at(2)) is Arrival.CONFLICT
-    assert history.arrival(workflow, "1:def", at(3)) is Arrival.CONFLICT
-    assert history.arrival(workflow, "1:abc", at(4)) is Arrival.DUPLICATE
+    assert history.arrival(workflow, "2:abc", at(1)) is Arrival.FIRST
+    assert history.arrival(workflow, "2:abc", at(1)) is Arrival.FIRST  # its decision failed in between
+    assert history.arrival(workflow, "2:def", at(2)) is Arrival.CONFLICT
+    assert history.arrival(workflow, "2:def", at(3)) is Arrival.CONFLICT
+    assert history.arrival(workflow, "2:abc", at(4)) is Arrival.DUPLICATE
 
 
 IDENTITY = Identity(CorrelationId("c-1"), MessageId("m-1"))

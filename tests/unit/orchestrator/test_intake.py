@@ -149,3 +149,63 @@ async def test_a_replayed_conflict_is_refused_again_and_another_id_is_taken_in(d
     )
     [copy] = await door.decides(Record("incoming_leads", 0, 51, b"lead-2", value))
     assert copy.key == b"lead-2"
+
+
+CAMPAIGN = {"name": "campaign", "type": "string", "default": "none", "doc": "Which."}
+NOTE = {"name": "note", "type": ["null", "string"], "default": None, "doc": "What else."}
+
+
+def newer_version(door: Door, *fields: dict[str, Any], inside_the_lead: bool = False) -> tuple[str, SchemaId]:
+    schema = json.loads(committed_contracts.schema_text(TYPE))
+    (schema["fields"][0]["type"]["fields"] if inside_the_lead else schema["fields"]).extend(fields)
+    text = json.dumps(schema)
+    return text, door.registry.register(TYPE, text)
+
+
+def written_by(version: tuple[str, SchemaId], datum: dict[str, Any]) -> Record:
+    text, schema_id = version
+    return Record("incoming_leads", 0, 99, b"lead-1", encode(schema_id, parse(text), datum))
+
+
+@pytest.mark.parametrize("adopted_first", [False, True])
+async def test_the_same_bytes_are_a_duplicate_whichever_contract_is_in_force(
+    door: Door, adopted_first: bool
+) -> None:
+    newer = newer_version(door, CAMPAIGN)
+    autumn = written_by(newer, {"lead": lead(), "campaign": "autumn"})
+    if adopted_first:
+        [copy] = await door.decides(autumn)
+        door.registry.soft_delete(TYPE, 2)
+    else:
+        door.registry.soft_delete(TYPE, 2)
+        [copy] = await door.decides(autumn)
+        door.registry.register(TYPE, newer[0] + " ")
+    assert await door.decides(replace(autumn, offset=100)) == []
+    door.restarts(copy)
+    assert await door.decides(replace(autumn, offset=101)) == []
+
+
+async def test_a_difference_that_the_contract_in_force_does_not_read_is_a_conflict_still(door: Door) -> None:
+    newer = newer_version(door, CAMPAIGN, NOTE)
+    door.registry.soft_delete(TYPE, 2)
+    assert (
+        len(await door.decides(written_by(newer, {"lead": lead(), "campaign": "autumn", "note": None}))) == 1
+    )
+    for campaign, note, drafts in (
+        ("winter", None, 2),
+        ("autumn", "x", 2),
+        ("none", None, 2),
+        ("autumn", None, 0),
+    ):
+        again = written_by(newer, {"lead": lead(), "campaign": campaign, "note": note})
+        assert len(await door.decides(replace(again, offset=100))) == drafts
+
+
+async def test_what_the_old_contract_wrote_is_the_same_with_the_new_ones_defaults(door: Door) -> None:
+    assert len(await door.takes()) == 1
+    newer = newer_version(door, {**CAMPAIGN, "name": "budget"}, NOTE, inside_the_lead=True)
+    said = written_by(newer, {"lead": {**lead(), "budget": "none", "note": None}})
+    assert await door.decides(said) == []
+    assert len(await door.decides(written_by(newer, {"lead": {**lead(), "budget": "1", "note": None}}))) == 2
+    door.registry.soft_delete(TYPE, 2)
+    assert await door.decides(said) == []

@@ -195,3 +195,13 @@ def test_the_endpoint_is_where_the_service_listens(
     monkeypatch.setenv("MY_AGENT_HOST", host)
     monkeypatch.setenv("MY_AGENT_PORT", "9001")
     assert own_address(AgentId("my-agent"), 8100) == address
+
+
+async def test_an_agent_serves_its_description_and_no_page_with_scripts_from_elsewhere(bench: Any) -> None:
+    bench.contracts()
+    async with bench.running():
+        assert [(await bench.get(path)).status_code for path in ("/docs", "/redoc", "/openapi.json")] == [
+            404,
+            404,
+            200,
+        ]

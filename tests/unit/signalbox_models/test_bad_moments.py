@@ -9,6 +9,7 @@ from fastapi import Response
 from pydantic import BaseModel, Field
 
 from signalbox.models import Completion, Model, ModelRefused, ModelSettings
+from signalbox.models.unanswerable import why_unanswerable
 from signalbox.protocol.errors import NotAnAnswer, Unavailable
 
 
@@ -98,6 +99,62 @@ async def test_what_is_no_answer_is_a_bad_moment_and_the_next_one_is_taken(
     assert len(chat.requests) == 2
 
 
+THROTTLED = (
+    "litellm.ServiceUnavailableError: BedrockException - Too many tokens, please wait before trying again."
+)
+FILTER_PAGE = "<html>403 content_filter policy: WAF blocked</html>"
+BAD_MOMENTS: dict[str, Reply] = {
+    "LiteLLM's throttling": error(503, THROTTLED, type="throttling_error"),
+    "throttling as a 400": error(400, "Too many tokens, please wait before trying again."),
+    "throttling as a 529": error(529, "Too many tokens per minute", type="overloaded_error"),
+    "throttling as a 422": error(422, "Rate limit reached for this organization"),
+    "throttling by its type": error(
+        400, "prompt is too long: 9 tokens", code=429, type="ThrottlingException"
+    ),
+    "a rate": error(429, "Request too large for gpt-4 on tokens per min: Limit 900, Used 890, Requested 20"),
+    "a rate that is full": error(429, "Request too large for gpt-4 on TPM: Limit 900, Requested 100"),
+    "a quota": error(429, "You exceeded your quota; reduce the length of the messages"),
+    "a quota as a 400": error(400, "maximum context length is 4096 tokens for your quota"),
+    "a 5xx with a code": error(503, "no upstream", code="context_length_exceeded"),
+    "a 5xx with a sentence": error(502, "This model's maximum context length is 8192 tokens"),
+    "a gateway before llama.cpp": error(503, "the request exceeds the available context size"),
+    "a 5xx inside a 400": error(400, "This model's maximum context length is 8192 tokens", code="503"),
+    "a 5xx inside a 200": error(200, "This endpoint's maximum context length is 8192 tokens", code=503),
+    "a 500 that gives up": error(500, "context deadline exceeded"),
+    "retries": error(400, "context canceled: maximum context retries"),
+    "a 502 page": sends(502, "<html>502: upstream said: Request Too Large</html>", "text/html"),
+    "a 504 page": sends(504, "<html>504: upstream said: Request Too Large</html>", "text/html"),
+    "a 500 page": sends(500, "<html>Context size has been exceeded.</html>", "text/html"),
+    "a 400 page": sends(
+        400, "<html>Request header too large: context length of buffer exceeded</html>", "text/html"
+    ),
+    "a 400 page with a whole sentence": sends(
+        400, "<html>This model's maximum context length is 8192 tokens</html>", "text/html"
+    ),
+    "a 400 text": sends(400, "prompt is too long: 210000 tokens > 200000 maximum", "text/plain"),
+    "a 400 page of a filter": sends(400, "<html>blocked by content filter of the proxy</html>", "text/html"),
+    "a WAF's page": sends(403, FILTER_PAGE, "text/html"),
+    "a WAF's page that flags": sends(403, "<html>Your address has been flagged.</html>", "text/html"),
+    "a WAF's text as JSON": sends(403, {"error": "content_filter policy: WAF blocked, flagged"}),
+    "a WAF's JSON as a page": sends(403, {"error": {"code": "content_filter"}}, "text/html"),
+    "a key that was flagged": error(403, "Your key was flagged", code="forbidden"),
+    "a 422 page": sends(422, "<html>Unprocessable</html>", "text/html"),
+    "a 422 text": sends(422, "Unprocessable", "text/plain"),
+    "a 422 of nothing": sends(422, {}),
+    "a list of errors": sends(400, [{"error": {"message": "x"}}, {"error": {"code": "content_filter"}}]),
+    "words that are quoted": error(400, "bad request: no such user 'context length'"),
+}
+
+
+@pytest.mark.parametrize("what", BAD_MOMENTS)
+async def test_a_bad_moment_is_waited_for_whatever_words_it_uses(model: Model, chat: Any, what: str) -> None:
+    chat.says(BAD_MOMENTS[what], chat.tool_call(GOOD))
+    with pytest.raises(Unavailable):
+        await ask(model, prompt=LONG)
+    assert (await ask(model, prompt=LONG)).output == Verdict(**GOOD)
+    assert len(chat.requests) == 2
+
+
 NEVER: dict[str, Reply] = {
     "llama.cpp": error(
         400, "the request exceeds the available context size", type="exceed_context_size_error"
@@ -124,6 +181,73 @@ NEVER: dict[str, Reply] = {
     "OpenAI's filter": error(400, "Invalid prompt: your prompt was flagged", code="invalid_prompt"),
     "OpenRouter's filter": error(403, "requires moderation", metadata={"flagged_input": "x"}),
     "Qwen": error(400, "Input data may contain inappropriate content.", code="data_inspection_failed"),
+    "llama.cpp's 500": error(
+        500,
+        "request (1407 tokens) exceeds the available context size (256 tokens), try increasing it",
+        code=500,
+        type="exceed_context_size_error",
+    ),
+    "LiteLLM": error(
+        400,
+        "litellm.ContextWindowExceededError: litellm.BadRequestError: OpenAIException - too long",
+        type=None,
+        code="400",
+    ),
+    "Anthropic behind LiteLLM": error(
+        400,
+        'litellm.BadRequestError: AnthropicException - {"type":"error","error":{"type":'
+        '"invalid_request_error","message":"prompt is too long: 210000 tokens > 200000 maximum"}}',
+        code="400",
+    ),
+    "Anthropic behind OpenRouter": error(
+        400,
+        "Provider returned error",
+        code=400,
+        metadata={"raw": '{"type":"error","error":{"message":"prompt is too long: 9 tokens > 8 maximum"}}'},
+    ),
+    "Google": sends(
+        400,
+        [
+            {
+                "error": {
+                    "code": 400,
+                    "message": "The input token count (9) exceeds the maximum number of tokens allowed (8).",
+                    "status": "INVALID_ARGUMENT",
+                }
+            }
+        ],
+    ),
+    "vLLM of old": sends(
+        400,
+        {
+            "object": "error",
+            "message": "This model's maximum context length is 4096 tokens. However, you requested 5000",
+            "type": "BadRequestError",
+            "param": None,
+            "code": 400,
+        },
+    ),
+    "Mistral": sends(
+        400,
+        {
+            "object": "error",
+            "message": "Prompt contains 9 tokens, too large for model with 8 maximum context length",
+            "type": "invalid_request_error",
+            "code": "3051",
+        },
+    ),
+    "Cohere": sends(
+        400, {"message": "too many tokens: total number of tokens in the prompt cannot exceed 8"}
+    ),
+    "LiteLLM's filter": error(400, "litellm.ContentPolicyViolationError: AzureException", code="400"),
+    "xAI's filter": sends(
+        403,
+        {
+            "code": "forbidden",
+            "error": "Content violates usage guidelines. Failed check: SAFETY_CHECK_TYPE_BIO",
+        },
+    ),
+    "a filter's 403": error(403, "blocked", code="content_filter", innererror={"code": "x"}),
     "finish_reason": says({"content": "I"}, "content_filter"),
     "a refusal": says({"content": None, "refusal": "I can't help with that."}),
 }
@@ -145,6 +269,28 @@ async def test_a_request_that_can_never_succeed_is_cut_once_then_refused_with_th
 async def test_a_prompt_that_was_cut_may_be_answered(model: Model, chat: Any, what: str) -> None:
     chat.says(NEVER[what], chat.tool_call(GOOD))
     assert (await ask(model, prompt=LONG)).output == Verdict(**GOOD)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "refused"),
+    [
+        (
+            400,
+            {"Error": {"Code": "ValidationException", "Message": "Input is too long for requested model."}},
+            True,
+        ),
+        (400, {"Error": {"Code": "ThrottlingException", "Message": "prompt is too long: 9 tokens"}}, False),
+        (400, {"message": "maximum context length is 8192 tokens", "code": None}, True),
+        (400, "<html>maximum context length is 8192 tokens</html>", False),
+        (400, b"prompt is too long: 9 tokens", False),
+        (400, None, False),
+        (413, None, True),
+    ],
+)
+def test_what_other_clients_have_read_is_judged_by_the_same_forms(
+    status: int, body: object, refused: bool
+) -> None:
+    assert (why_unanswerable(status, body) is not None) == refused
 
 
 async def test_the_caller_may_say_what_a_shorter_prompt_is(model: Model, chat: Any) -> None:

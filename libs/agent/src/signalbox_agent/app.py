@@ -63,7 +63,13 @@ def create_app(agent: Agent, parts: Callable[[], Parts] | None = None) -> FastAP
             await service.drain(_DRAIN_S)
             await made.close()
 
-    app = FastAPI(title=agent.definition.name, description=agent.definition.description, lifespan=running)
+    app = FastAPI(
+        title=agent.definition.name,
+        description=agent.definition.description,
+        lifespan=running,
+        docs_url=None,  # those pages run scripts of a CDN; /openapi.json stays
+        redoc_url=None,
+    )
     answer_with_problems(app)
     app.include_router(operations_routes(ready))
     app.include_router(agent_routes())

@@ -1,8 +1,10 @@
 """What a lead says, as a digest: the same for a redelivery, whichever contract version wrote it.
 
-Left out is when it was captured, since a connector may say something else each time, and every field that has
-its default: another version of the contract may lack it. Names, not positions, say what a value is, and
-numbers, times and bytes count by what they mean.
+It is a function of what was written and by which schema, never of the contract in force: that may change
+between a lead and its redelivery. Left out is when it was captured, since a connector may say something else
+each time, and every field that has its default or says nothing: another version of the contract may lack it.
+Names, not positions, say what a value is, and numbers, times and bytes count by what they mean. A field that
+was renamed counts by the last of its aliases.
 """
 
 import hashlib
@@ -14,21 +16,42 @@ from functools import singledispatch
 from typing import Any, Final, TypeAlias
 
 from signalbox.avro import ParsedSchema
-from signalbox.avro.form import reader_form
+from signalbox.avro.form import reader_form, writer_form
+from signalbox.gate import Accepted
+from signalbox.protocol.errors import Refusal
 
 Plain: TypeAlias = tuple["Plain | str", ...]
 """A value as its kind and its parts, all text: equal values have equal ones."""
 
 CAPTURED_AT: Final = "captured_at"
 _EXACT: Final = Context(prec=1_000_000, Emax=MAX_EMAX, Emin=MIN_EMIN)
-_VERSION: Final = "1"
+_VERSION: Final = "2"
 """Of the way in which a digest is made: digests of different ways say nothing about each other."""
 
 
+def content_of(lead: Accepted) -> str:
+    """Return what stands for the content of ``lead``, as it was written."""
+    try:
+        return content_digest(*lead.written())
+    except Refusal:
+        # The contract passes over what can't be decoded. The bytes say the same as often as they come.
+        return _digest(("bytes", hashlib.sha256(lead.record.value or b"").hexdigest()))
+
+
 def content_digest(datum: Mapping[str, Any], schema: ParsedSchema) -> str:
-    """Return what stands for the content of ``datum``, as ``schema`` has read it."""
-    plain = repr(_plain(datum, reader_form(schema)))
-    return f"{_VERSION}:{hashlib.sha256(plain.encode('utf-8', 'surrogatepass')).hexdigest()}"
+    """Return what stands for the content of ``datum``, which ``schema`` has written."""
+    return _digest(_plain(datum, _form(schema)))
+
+
+def _digest(plain: Plain) -> str:
+    return f"{_VERSION}:{hashlib.sha256(repr(plain).encode('utf-8', 'surrogatepass')).hexdigest()}"
+
+
+def _form(schema: ParsedSchema) -> Any:
+    try:
+        return reader_form(schema)
+    except Refusal:
+        return writer_form(schema)  # a writer's default that does not fit its field is none
 
 
 def comparable(digest: str) -> bool:
@@ -48,13 +71,17 @@ def _plain(value: Any, form: Any) -> Plain:
 
 
 def _fields(value: Mapping[str, Any], form: Mapping[str, Any]) -> Iterator[Plain]:
-    for field in sorted(form["fields"], key=lambda one: str(one["name"])):
-        name = field["name"]
-        if name == CAPTURED_AT or name not in value:
+    for field in sorted(form["fields"], key=_known_as):
+        name, known_as = field["name"], _known_as(field)
+        if known_as == CAPTURED_AT or name not in value:
             continue
         said = _plain(value[name], field["type"])
-        if "default" not in field or said != _plain(field["default"], field["type"]):
-            yield (name, said)
+        if said != _plain(field.get("default"), field["type"]):
+            yield (known_as, said)
+
+
+def _known_as(field: Mapping[str, Any]) -> str:
+    return str([field["name"], *field.get("aliases", ())][-1])
 
 
 def _map(value: Mapping[str, Any], form: Any) -> Plain:

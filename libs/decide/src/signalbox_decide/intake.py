@@ -6,7 +6,7 @@ from signalbox.gate import Accepted, Gate, Rejected
 from signalbox.protocol.errors import Refusal
 from signalbox.protocol.reasons import Reason, Stage
 from signalbox.protocol.records import Record
-from signalbox_decide.content import content_digest
+from signalbox_decide.content import content_of
 from signalbox_decide.decisions import Duplicate, Refused, TakenIn
 from signalbox_decide.history import Arrival, IntakeHistory
 
@@ -42,7 +42,7 @@ class Intake:
                 return self._arrived(lead)
 
     def _arrived(self, lead: Accepted) -> TakenIn | Refused | Duplicate:
-        content = content_digest(lead.datum, lead.contract.schema)
+        content = content_of(lead)
         match self._history.arrival(lead.envelope.correlation_id, content, lead.record):
             case Arrival.FIRST:
                 return TakenIn(lead, content)

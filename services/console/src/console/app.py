@@ -14,6 +14,7 @@ from console import api, facts, pages, problems, store
 from console.contracts import RegisteredContracts
 from console.decoding import Schemas
 from console.following import REGISTRY, TOPICS, Topics, follow
+from console.impaired import ImpairedAnswers
 from console.metrics import Counts
 from console.presence import Presence
 from console.projection import Projection
@@ -41,6 +42,7 @@ def create_app(
     app = FastAPI(title="Signalbox console", docs_url=None, redoc_url=None)
     problems.install(app)
     app.add_middleware(EmptyParametersAreAbsent)
+    app.add_middleware(ImpairedAnswers, readiness=readiness)
     app.include_router(operations_routes(readiness))
     app.include_router(api.routes(queries, RegisteredContracts(registry, queries), schemas, presence))
     app.include_router(pages.routes(queries, presence))

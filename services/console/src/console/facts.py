@@ -1,7 +1,8 @@
 """Facts: what one Kafka record says, as plain values. A record that says nothing usable gives no fact.
 
 Headers are read one by one and leniently: this is a view of what happened, hostile records included,
-so a value that can't be read is simply not there.
+so a value that can't be read is simply not there. ``at`` is when something happened by its
+writer's own account, but not after ``recorded``, when it was written to its topic.
 """
 
 from collections.abc import Callable, Mapping
@@ -96,6 +97,7 @@ class Decision:
     agent: str | None
     outcome: str
     at: int
+    recorded: int
     record_type: str | None = None
     candidates: tuple[str, ...] = ()
     excluded: tuple[str, ...] = ()
@@ -121,6 +123,7 @@ class DeadLetter:
     field: str
     stage: str
     at: int
+    recorded: int
     model_calls: int
     source: str | None
     source_topic: str
@@ -143,6 +146,7 @@ class Resolution:
     partition: int
     offset: int
     at: int
+    recorded: int
     who: str
     reason: str
 
@@ -227,12 +231,13 @@ def _decision(record: Record, decoded: Decoded | None) -> Decision | None:
         agent=agent,
         outcome=header(record, "route_outcome") or _outcome(agent, value),
         at=_time(header(record, "ce_time"), record),
+        recorded=_recorded(record),
         record_type=_text(value, "record_type") or None,
         candidates=_texts(value, "candidates"),
         excluded=_texts(value, "excluded"),
         reason=_text(value, "reason"),
         model=_text(value, "model"),
-        model_calls=_integer(value, "model_calls") or 0,
+        model_calls=_count(_integer(value, "model_calls")),
     )
 
 
@@ -262,7 +267,8 @@ def _dead_letter(record: Record, _: Decoded | None) -> DeadLetter:
         field=_plain(record, "dl_field"),
         stage=_plain(record, "dl_stage"),
         at=_time(header(record, "dl_time"), record),
-        model_calls=_number(header(record, "dl_model_calls")) or 0,
+        recorded=_recorded(record),
+        model_calls=_count(_number(header(record, "dl_model_calls"))),
         source=header(record, "ce_source"),
         source_topic=source[0],
         source_partition=source[1],
@@ -298,6 +304,7 @@ def _closing(record: Record, decoded: Decoded | None) -> Resolution | None:
         partition=partition,
         offset=offset,
         at=_time(header(record, "ce_time"), record),
+        recorded=_recorded(record),
         who=_text(value, "who"),
         reason=_text(value, "reason"),
     )
@@ -337,7 +344,7 @@ def _texts(value: Mapping[str, Any], name: str) -> tuple[str, ...]:
 
 def _integer(value: Mapping[str, Any], name: str) -> int | None:
     found = value.get(name)
-    return found if isinstance(found, int) else None
+    return found if type(found) is int else None
 
 
 def _usable(value: bytes | None, name: str) -> str | None:
@@ -358,16 +365,29 @@ def _number(value: str | None) -> int | None:
     return int(value) if is_number and value is not None else None
 
 
+def _count(value: int | None) -> int:
+    # Counts are summed. What no message can have cost is as unusable as what is no number.
+    return value if value is not None and 0 <= value <= _MOST else 0
+
+
 def _time(value: str | None, record: Record) -> int:
+    recorded = _recorded(record)
     try:
         parsed = datetime.fromisoformat(value or "")
-        return int(parsed.timestamp() * 1000) if parsed.tzinfo else _recorded(record)
+        said = int(parsed.timestamp() * 1000) if parsed.tzinfo else recorded
     except (ValueError, OverflowError):
-        return _recorded(record)
+        return recorded
+    # A record that has no time of its own says nothing about when it was written.
+    return min(said, recorded) if record.timestamp_ms > 0 else said
 
 
 def _recorded(record: Record) -> int:
-    return max(record.timestamp_ms, 0)
+    return min(max(record.timestamp_ms, 0), _LAST_MS)
+
+
+_MOST: Final = 1_000_000
+_LAST_MS: Final = 253_402_300_799_999
+"""The end of the year 9999: no later time can be shown, and a producer may write any number."""
 
 
 _READERS: Final[Mapping[str, Callable[[Record, Decoded | None], Fact | None]]] = {

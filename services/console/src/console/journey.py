@@ -66,6 +66,7 @@ class Letter:
     discarded_at: int | None = None
     discarded_by: str = ""
     discarded_why: str = ""
+    heard_at: int = 0
 
     @property
     def source(self) -> tuple[str, int, int]:
@@ -124,8 +125,15 @@ class Journey:
 
     @property
     def updated_at(self) -> int:
-        """When something was last heard of this workflow, in milliseconds since the epoch."""
+        """When its last step happened, by the account of who took it; in milliseconds since the epoch."""
         return max((entry.at for entry in self._entries()), default=0)
+
+    @property
+    def heard_at(self) -> int:
+        """When a record of it was last written, whatever times records tell: silence is measured by it."""
+        messages = (message.recorded for message in self.messages)
+        decisions = (decision.recorded for decision in self.decisions)
+        return max((*messages, *decisions, *(letter.heard_at for letter in self.own_letters)), default=0)
 
     @property
     def unsettled(self) -> list[tuple[Message, Decision | None]]:

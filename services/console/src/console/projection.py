@@ -81,6 +81,7 @@ class Projection:
                 "status": journey.status.value,
                 "captured_at": captured.at,
                 "updated_at": journey.updated_at,
+                "heard_at": journey.heard_at,
                 "partition": captured.partition,
                 "offset": captured.offset,
             },
@@ -89,8 +90,8 @@ class Projection:
 
 _UPSERT: Final = """
     INSERT OR REPLACE INTO lead
-        (workflow, lead_id, status, captured_at, updated_at, content, content_redacted)
-    SELECT :workflow, :lead_id, :status, :captured_at, :updated_at, content, content_redacted
+        (workflow, lead_id, status, captured_at, updated_at, heard_at, content, content_redacted)
+    SELECT :workflow, :lead_id, :status, :captured_at, :updated_at, :heard_at, content, content_redacted
     FROM message WHERE partition = :partition AND "offset" = :offset
 """
 

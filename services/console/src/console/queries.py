@@ -127,7 +127,7 @@ class Queries:
             status=journey.status,
             timeline=_timeline(journey),
             lead=content.get("lead", content) if content else None,
-            stalled=self._is_stalled(journey.status, journey.updated_at),
+            stalled=self._is_stalled(journey.status, journey.heard_at),
             waiting_for=self._stalls.waits_of(journey),
         )
 
@@ -135,12 +135,12 @@ class Queries:
         if row["status"] != Status.IN_FLIGHT.value:
             return {}
         return {
-            "stalled": self._is_stalled(Status.IN_FLIGHT, row["updated_at"]),
+            "stalled": self._is_stalled(Status.IN_FLIGHT, row["heard_at"]),
             "waiting_for": self._stalls.waits_of(store.journey(read, row["workflow"])),
         }
 
-    def _is_stalled(self, status: Status, updated_at: int) -> bool:
-        return status is Status.IN_FLIGHT and updated_at < self._stalls.stalled_before
+    def _is_stalled(self, status: Status, heard_at: int) -> bool:
+        return status is Status.IN_FLIGHT and heard_at < self._stalls.stalled_before
 
     def dead_letters(
         self,
@@ -341,11 +341,11 @@ _AT_POSITION: Final = 'WHERE topic = ? AND partition = ? AND "offset" = ?'
 _LEADS: Final = """
     SELECT * FROM lead
     WHERE (:status IS NULL OR status = :status) AND (:id IS NULL OR (captured_at, lead_id) < (:at, :id))
-    AND (:before IS NULL OR (status = 'in_flight' AND updated_at < :before))
+    AND (:before IS NULL OR (status = 'in_flight' AND heard_at < :before))
     ORDER BY captured_at DESC, lead_id DESC LIMIT :limit
 """
 
-_STALLED: Final = "SELECT count(*) FROM lead WHERE status = 'in_flight' AND updated_at < :before"
+_STALLED: Final = "SELECT count(*) FROM lead WHERE status = 'in_flight' AND heard_at < :before"
 
 _LETTERS: Final = """
     SELECT * FROM letter

@@ -40,6 +40,7 @@ CREATE TABLE decision (
     agent TEXT,
     outcome TEXT NOT NULL,
     at INTEGER NOT NULL,
+    recorded INTEGER NOT NULL,
     record_type TEXT,
     candidates TEXT NOT NULL,   -- JSON array
     excluded TEXT NOT NULL,     -- JSON array
@@ -65,6 +66,7 @@ CREATE TABLE dead_letter (
     field TEXT NOT NULL,
     stage TEXT NOT NULL,
     at INTEGER NOT NULL,
+    recorded INTEGER NOT NULL,
     model_calls INTEGER NOT NULL,
     source TEXT,                -- ce_source: who wrote the refused record
     source_topic TEXT NOT NULL,
@@ -90,6 +92,7 @@ CREATE TABLE closing (
     partition INTEGER NOT NULL,
     "offset" INTEGER NOT NULL,
     at INTEGER NOT NULL,
+    recorded INTEGER NOT NULL,
     who TEXT NOT NULL,
     reason TEXT NOT NULL,
     PRIMARY KEY (audit_partition, audit_offset)
@@ -113,6 +116,7 @@ CREATE TABLE lead (
     status TEXT NOT NULL,
     captured_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL,
+    heard_at INTEGER NOT NULL,  -- when a record of it was last written, whatever time the record tells
     content TEXT,
     content_redacted TEXT
 ) STRICT;
@@ -132,6 +136,8 @@ SELECT
     x.at AS discarded_at,
     x.who AS discarded_by,
     x.reason AS discarded_why,
+    max(seen.recorded, coalesce(seen.replay_seen_at, 0), coalesce(r.recorded, 0), coalesce(x.recorded, 0))
+        AS heard_at,
     CASE
         WHEN coalesce(seen.replay_seen_at, r.at) IS NOT NULL THEN 'replayed'
         WHEN x.at IS NOT NULL THEN 'discarded'

@@ -188,6 +188,7 @@ def letter_of(row: sqlite3.Row) -> Letter:
         discarded_at=row["discarded_at"],
         discarded_by=row["discarded_by"] or "",
         discarded_why=row["discarded_why"] or "",
+        heard_at=row["heard_at"],
     )
 
 

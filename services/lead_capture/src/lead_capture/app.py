@@ -70,7 +70,13 @@ def create_app(
             await close()
             await store.close()
 
-    app = FastAPI(title="Lead capture", description="Takes leads in and publishes them.", lifespan=lifespan)
+    app = FastAPI(
+        title="Lead capture",
+        description="Takes leads in and publishes them.",
+        lifespan=lifespan,
+        docs_url=None,  # those pages run scripts of a CDN; /openapi.json stays
+        redoc_url=None,
+    )
     callers = callers_of(settings)
     capture = Capture(store, watch, Rates(settings), relay.wake)
     pages = FormPages(capture, callers, str(settings.console_url) if settings.console_url else None)

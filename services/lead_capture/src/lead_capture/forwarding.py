@@ -23,6 +23,26 @@ _PROXIES_SAY: Final = frozenset(
         "x-cluster-client-ip",
         "true-client-ip",
         "cf-connecting-ip",
+        "cf-ray",
+        "cdn-loop",  # RFC 8586
+        "do-connecting-ip",
+        "fastly-client-ip",
+        "fly-client-ip",
+        "forwarded-for",
+        "incap-client-ip",
+        "proxy-client-ip",
+        "wl-proxy-client-ip",
+        "x-amzn-trace-id",
+        "x-appengine-user-ip",
+        "x-azure-clientip",
+        "x-azure-socketip",
+        "x-envoy-external-address",
+        "x-forwarded",
+        "x-nf-client-connection-ip",
+        "x-original-forwarded-for",
+        "x-originating-ip",
+        "x-remote-ip",
+        "x-vercel-forwarded-for",
     }
 )
 _NAT64: Final = IPv6Network("64:ff9b::/96")

@@ -23,6 +23,8 @@ from signalbox.protocol.names import LeadId
 
 _LEAD_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:~-]{0,99}")
 _LINE_BREAKS: Final = "\n\r\u2028\u2029"
+_BLANK: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0\U00013441\U00013442\U0001d159")
+"""Letters and symbols that show nothing: Hangul fillers, empty braille, hieroglyphs' and music's blanks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,13 @@ def _one_line_ends(value: str) -> str:
 
 def _filled(value: str) -> str:
     # A zero-width space survives strip(), but nobody can read a name made of it.
-    return value if any(c.isprintable() and not c.isspace() for c in value) else _wrong("is required")
+    return value if any(map(_is_seen, value)) else _wrong("is required")
+
+
+def _is_seen(character: str) -> bool:
+    # A mark shows with the letter that it stands on; selectors and joiners are marks, too.
+    marks_and_blanks = ("M", "Z", "C")
+    return not unicodedata.category(character).startswith(marks_and_blanks) and character not in _BLANK
 
 
 def _without_controls(value: str) -> str:

@@ -5,7 +5,7 @@ registry can't be reached, is the only thing that leaves :meth:`Gate.check` as a
 about the record.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
@@ -55,7 +55,10 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The record keeps its contract. ``datum`` is as the contract in force reads it, and read-only."""
+    """The record keeps its contract. ``datum`` is as the contract in force reads it, and read-only.
+
+    ``writer`` is the schema that it was written by; None stands for the contract's own.
+    """
 
     record: Record
     envelope: Envelope
@@ -63,6 +66,17 @@ class Accepted:
     record_type: RecordType
     datum: dict[str, Any]
     contract: Contract
+    writer: ParsedSchema | None = None
+
+    def written(self) -> tuple[Mapping[str, Any], ParsedSchema]:
+        """Decode the record as its writer wrote it, whichever contract is in force, and return its schema.
+
+        Raises:
+            Refusal: the contract passes over a part that can't be decoded.
+        """
+        if self.writer is None:
+            return self.datum, self.contract.schema
+        return decode_scanned(unframe(self.record.value)[1], self.writer, self.writer), self.writer
 
 
 @dataclass(slots=True)
@@ -81,7 +95,15 @@ class _Inspection:
     datum: dict[str, Any] = field(default_factory=dict)
 
     def accepted(self) -> Accepted:
-        return Accepted(self.record, self.envelope, self.lead_id, self.record_type, self.datum, self.contract)
+        return Accepted(
+            self.record,
+            self.envelope,
+            self.lead_id,
+            self.record_type,
+            self.datum,
+            self.contract,
+            self.writer,
+        )
 
 
 class Gate:

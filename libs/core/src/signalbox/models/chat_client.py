@@ -38,11 +38,24 @@ class ChatClient(httpx2.AsyncClient):
         finally:
             await answer.aclose()
         if answer.status_code >= _ERROR:
-            if why := why_unanswerable(answer.status_code, body.decode(errors="replace")):
+            is_json = _is_json(_kind(answer))
+            if why := why_unanswerable(
+                answer.status_code, body.decode(errors="replace") if is_json else None
+            ):
                 raise Unanswerable(why)
+            # What was not sent as JSON must not be read as the protocol's further in; the log still shows it.
+            said = body if is_json else b"no JSON: " + body
             kept = {name: answer.headers[name] for name in _KEPT_HEADERS if name in answer.headers}
-            return httpx2.Response(answer.status_code, headers=kept, content=body, request=request)
+            return httpx2.Response(answer.status_code, headers=kept, content=said, request=request)
         return httpx2.Response(200, json=_completion(request, answer, body), request=request)
+
+
+def _kind(answer: httpx2.Response) -> str:
+    return str(answer.headers.get("content-type", "")).partition(";")[0].strip().lower()
+
+
+def _is_json(kind: str) -> bool:
+    return kind.endswith(("/json", "+json"))
 
 
 async def _read(answer: httpx2.Response) -> bytes:
@@ -58,9 +71,9 @@ async def _read(answer: httpx2.Response) -> bytes:
 
 
 def _completion(request: httpx2.Request, answer: httpx2.Response, body: bytes) -> dict[str, Any]:
-    kind = str(answer.headers.get("content-type", "")).partition(";")[0].strip().lower()
+    kind = _kind(answer)
     came = f"{answer.status_code} ({kind[:_SHOWN] or 'no content type'})"
-    if answer.status_code != httpx2.codes.OK or not (kind.endswith("/json") or kind.endswith("+json")):
+    if answer.status_code != httpx2.codes.OK or not _is_json(kind):
         raise NotAnAnswer("model", f"it answered {came}, which is no chat completion; look at LLM_BASE_URL")
     try:
         return read_completion(json.loads(body), json.loads(request.content))

@@ -98,10 +98,8 @@ def _converted(model: str, error: Exception) -> Exception:
 
 def _of_status(model: str, error: foreign.ModelAPIError, never_sent: bool) -> Exception:
     status, said = getattr(error, "status_code", None), f"{model}: {_short(error)}"
-    body = str(getattr(error, "body", None) or "")
-    if isinstance(error, foreign.ModelContextWindowExceededError):
-        return Unanswerable(f"it is too long for the model: {_short(error)}")
-    if status is not None and (why := why_unanswerable(status, f"{body} {error}")):
+    # Not by the class: to the library some words in a 503 are a context that is too long, too.
+    if status is not None and (why := why_unanswerable(status, getattr(error, "body", None))):
         return Unanswerable(why)
     if status in _OPERATORS:
         # Waiting alone won't mend this, so it must be seen: a wrong key, model name or endpoint.
