@@ -1,9 +1,11 @@
 """The Kafka wrappers against a real broker."""
 
 import asyncio
+import gc
 import uuid
 from collections.abc import AsyncIterator
 
+import psutil
 import pytest
 
 from signalbox.kafka import (
@@ -47,6 +49,26 @@ async def polled(consumer: GroupConsumer, records: int, deadline_s: float = 20) 
             await consumer.resume(batch.assigned)
             got += [record.value for record in batch.records]
     return got
+
+
+def connections(kafka: KafkaSettings) -> int:
+    """Count this process's connections to the broker."""
+    port = int(kafka.bootstrap_servers.rpartition(":")[2])
+    return sum(1 for one in psutil.Process().net_connections() if one.raddr and one.raddr.port == port)
+
+
+async def test_a_producer_that_was_closed_has_no_connection_left(kafka: KafkaSettings, topic: str) -> None:
+    await made(kafka, topic)
+    gc.collect()
+    before = connections(kafka)
+    producer = Producer(kafka, "test-closed")
+    await producer.publish(Draft(topic, b"k", b"v", ()))
+    assert connections(kafka) > before
+    await producer.close()
+    async with asyncio.timeout(10):
+        while connections(kafka) > before:
+            await asyncio.sleep(0.05)
+    await producer.close()
 
 
 async def test_topics_are_created_once_and_a_different_partition_count_is_told_but_not_changed(

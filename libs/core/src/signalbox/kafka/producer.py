@@ -87,11 +87,18 @@ class Producer:
 
     async def close(self) -> None:
         """Hand over what is queued, for at most ten seconds, unless the broker refuses us; and stop."""
+        if self._closing.is_set():
+            return
         with suppress(SignalboxError):
             self._check()
             await asyncio.to_thread(self._client.flush, _FLUSH_S)
         self._closing.set()
-        await asyncio.to_thread(self._thread.join)
+        await asyncio.to_thread(self._end)
+
+    def _end(self) -> None:
+        self._thread.join()
+        self._client.purge()  # what the broker did not take by now
+        self._client.close()  # otherwise it connects again and again for as long as this object is there
 
     def _enqueue(self, draft: Draft) -> "asyncio.Future[None]":
         loop = asyncio.get_running_loop()
