@@ -42,8 +42,8 @@ _ONE: Final[tuple[tuple[Provider, str], ...]] = (
 )
 _YANDEX: Final = (  # yandex.com/support/id/authorization/email.html: aliases on all its domains
     "ya.ru yandex.ru yandex.com yandex.by yandex.kz yandex.ua yandex.uz yandex.com.tr yandex.az "
-    "yandex.com.am yandex.com.ge yandex.co.il yandex.kg yandex.lt yandex.lv yandex.md yandex.tj yandex.tm yandex.ee "
-    "yandex.fr yandex.eu yandex.pl"
+    "yandex.com.am yandex.com.ge yandex.co.il yandex.kg yandex.lt yandex.lv yandex.md yandex.tj yandex.tm "
+    "yandex.ee yandex.fr yandex.eu yandex.pl"
 )
 _FASTMAIL: Final = (  # www.fastmail.help/hc/en-us/articles/360060591053: plus and subdomain addressing
     "fastmail.com fastmail.fm fastmail.cn fastmail.co.uk fastmail.com.au fastmail.de fastmail.es fastmail.im "
