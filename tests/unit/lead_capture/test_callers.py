@@ -116,8 +116,8 @@ def test_a_listed_proxy_on_this_machine_passes_strangers_on_and_its_machine_stay
     ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Via", "X-Forwarded-Proto", "CF-Connecting-IP",
      "X-Envoy-External-Address", "Fly-Client-IP", "X-Original-Forwarded-For", "X-AppEngine-User-IP",
      "X-Azure-ClientIP", "Fastly-Client-IP", "X-Forwarded", "Forwarded-For", "X-Amzn-Trace-Id", "CDN-Loop",
-     "DO-Connecting-IP",
-     "X-Vercel-Forwarded-For", "X-NF-Client-Connection-IP", "CF-Ray", "X-Azure-SocketIP", "Proxy-Client-IP"],
+     "DO-Connecting-IP", "X-Vercel-Forwarded-For", "X-NF-Client-Connection-IP", "CF-Ray",
+     "X-Azure-SocketIP", "Proxy-Client-IP"],
 )  # fmt: skip
 def test_visitors_of_a_proxy_on_this_machine_that_is_not_listed_are_not_local(
     header: str, capsys: pytest.CaptureFixture[str]

@@ -37,8 +37,7 @@ def test_a_required_field_without_a_visible_character_is_named(name: str, value:
     # Hangul fillers, blanks of braille, music and hieroglyphs, marks and selectors without a letter, tags.
     ["\u3164", "\u115f", "\u1160", "\uffa0", "\u2800", "\U0001d159", "\U00013441", "\U00016fe4", "\u034f",
      "\ufe0f", "\U000e0100", "\u17b4", "\u180b", "\u0301", "\u20e3", "\U000e0041", "\u3164 \u2800\u200b",
-     "\ue000",
-     "\ufdd0"],
+     "\ue000", "\ufdd0"],
 )  # fmt: skip
 def test_what_shows_nothing_is_no_name(value: str) -> None:
     assert details_of(name=value) == {"name": "is required"}

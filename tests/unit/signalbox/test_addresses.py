@@ -187,10 +187,57 @@ def test_what_is_taken_is_one_recipient_for_the_standard_library_and_keeps_the_c
         (("+1@x.example", "+2@x.example"), "+@x.example"),
         (("É@x.example", "e\u0301@x.example"), "é@x.example"),
         (("a.b@x.example",), "a.b@x.example"),
+        (
+            (
+                "victim@proton.me",
+                "v.ictim@proton.me",
+                "V-ic_tim@ProtonMail.com",
+                "victim@pm.me",
+                "vi.ctim+a@protonmail.ch",
+            ),
+            "victim@proton.me",
+        ),
+        (("ada@icloud.com", "ada@me.com", "Ada+x@mac.com"), "ada@icloud.com"),
+        (("ada-l@yandex.com", "ada.l@ya.ru", "Ada.L+x@yandex.by", "ada-l@yandex.com.tr"), "ada-l@yandex.ru"),
+        (
+            ("ada@fastmail.com", "ada+x@fastmail.com", "any.body@ada.fastmail.com", "x@ADA.Fastmail.com"),
+            "ada@fastmail.com",
+        ),
+        (("ada@yahoo.com", "ada-shop@yahoo.com", "Ada-a-b+c@yahoo.com"), "ada@yahoo.com"),
+        (("ada@outlook.com", "Ada+x@outlook.com"), "ada@outlook.com"),
+        (("-_-@proton.me", "-@proton.me"), "+@proton.me"),
     ],
 )
 def test_all_spellings_of_one_persons_address_have_one_key(spellings: tuple[str, ...], key: str) -> None:
     assert {recipient_key(spelling) for spelling in spellings} == {key}
+
+
+@pytest.mark.parametrize(
+    "persons",
+    [
+        ("a.b@outlook.com", "ab@outlook.com"),
+        ("a-b@x.example", "a@x.example"),
+        ("a-b@gmail.com", "a@gmail.com"),
+        ("a_b@yandex.ru", "a.b@yandex.ru", "ab@yandex.ru"),
+        ("a.b@icloud.com", "ab@icloud.com"),
+        ("ada@fastmail.com", "ada@fastmail.fm", "ada@x.ada.fastmail.com"),
+        ("ada@yahoo.com", "ada@yahoo.de", "ada@ymail.com"),
+        ("ada-l@yahoo.co.jp", "ada@yahoo.co.jp"),
+        ("ada@proton.example", "a.da@proton.example"),
+        ("x@ada.proton.me", "ada@proton.me"),
+        ("a.b@yahoo.com", "ab@yahoo.com"),
+    ],
+)
+def test_what_no_provider_calls_one_mailbox_is_several_persons(persons: tuple[str, ...]) -> None:
+    assert len({recipient_key(person) for person in persons}) == len(persons)
+
+
+@given(st.sampled_from(["pm.me", "ya.ru", "a.fastmail.com", "yahoo.fr", "me.com", "gmail.com", "x.example"]),
+       st.from_regex(r"[A-Za-z0-9_-]{1,8}([.+][a-z0-9_-]{1,5}){0,2}", fullmatch=True))  # fmt: skip
+def test_the_key_of_a_key_is_itself(domain: str, local: str) -> None:
+    key = recipient_key(f"{local}@{domain}")
+    assert recipient_key(key) == key
+    assert key.partition("@")[0]
 
 
 def test_an_address_is_a_value() -> None:

@@ -14,9 +14,10 @@ from signalbox.gate.gate import CHECKS
 from signalbox.gate.schemas import WriterSchemas
 from signalbox.protocol.envelope import correlation_id_of, intake_id
 from signalbox.protocol.errors import Unavailable
-from signalbox.protocol.names import INCOMING_LEADS, LeadId, SchemaId
+from signalbox.protocol.names import INCOMING_LEADS, LeadId, SchemaId, Subject
 from signalbox.protocol.reasons import Reason
 from signalbox.protocol.records import Record
+from signalbox.registry.port import SchemaVersion
 
 from .conftest import Clock
 
@@ -139,6 +140,30 @@ async def test_an_unknown_id_is_asked_again_after_a_while_and_not_before(
         assert await rejection(gate, unknown) == (Reason.UNKNOWN_SCHEMA, "")
         asked.append(len(registry.asked) // 2)
     assert asked == [1, 1, 2, 2, 3]
+
+
+async def test_a_registry_that_lied_costs_no_message_that_comes_half_a_second_after_it_recovered(
+    registry: MemoryRegistry, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    monkeypatch.setattr("signalbox.gate.schemas.asyncio.sleep", sleep)
+    gate = Gate(registry, Contracts(registry), sdr_admission(), schemas=WriterSchemas(registry, Limits()))
+    text = committed_contracts.schema_text(SCORED)
+    lost = SchemaId(99)
+    message = record(encode(lost, parse(text), DATA[SCORED]), headers(SCORED))
+    for moment in (10.0, 10.3, 10.6, 10.9, 11.2):  # unknown for longer than a second, asked each half of one
+        clock.now = moment
+        assert await rejection(gate, message) == (Reason.UNKNOWN_SCHEMA, "")
+    assert registry.asked == [("schema_text", 99)] * 6
+    assert waits[0] == 1.0 and max(waits[1:]) < 0.5  # what was unknown lately holds up nobody for long
+    monkeypatch.setitem(registry._texts, lost, text)
+    registry._versions[Subject(SCORED)].append(SchemaVersion(Subject(SCORED), 2, lost, text))
+    clock.now = 11.75
+    assert isinstance(await gate.check(message), Accepted)
 
 
 async def test_a_schema_that_is_registered_later_is_known_after_a_while() -> None:

@@ -14,13 +14,14 @@ import idna
 from email_validator import EmailNotValidError, validate_email
 from idna import idnadata
 
+from signalbox.mailbox_providers import one_mailbox
+
 _LOCAL_LIMIT: Final = 64  # octets, RFC 5321 section 4.5.3.1.1
 _ADDRESS_LIMIT: Final = 254  # octets, RFC 5321 section 4.5.3.1.3, less the angle brackets
 _ROUTES: Final = frozenset("%!")
 """``user%host@relay`` and ``host!user@relay`` ask a relay to pass the mail on to somebody else."""
 _LETTERS: Final = idnadata.codepoint_classes["PVALID"]
 """Letters, digits and their marks of all scripts (RFC 5892): nothing invisible, nothing with another form."""
-_DOTS_IGNORED: Final = {"gmail.com": "gmail.com", "googlemail.com": "gmail.com"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +73,15 @@ def mailbox(text: str) -> Mailbox:
 def recipient_key(text: str) -> str:
     """Return one key for all spellings of one person's address, for counting; never to send to.
 
-    Case, the domain's script, a ``+tag``, and Gmail's dots and second domain make no difference.
+    Case, the domain's script and a ``+tag`` make no difference, nor does what the mailbox's provider ignores
+    (:mod:`signalbox.mailbox_providers`): dots, say, or which of its domains is written.
 
     Raises:
         ValueError: when ``text`` is no address.
     """
     found = mailbox(text)
-    local = unicodedata.normalize("NFKC", found.local.casefold()).partition("+")[0] or "+"
-    if found.domain in _DOTS_IGNORED:
-        local = local.replace(".", "")
-    return f"{local}@{_DOTS_IGNORED.get(found.domain, found.domain)}"
+    local, domain = one_mailbox(unicodedata.normalize("NFKC", found.local.casefold()), found.domain)
+    return f"{local}@{domain}"
 
 
 def _check_local(local: str) -> None:

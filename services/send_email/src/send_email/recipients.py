@@ -41,9 +41,12 @@ class Recipient:
 def pattern_of(text: str) -> str:
     """Return the pattern that ``text`` means: an address, or ``@domain`` for it and all below it.
 
+    A domain that is one user's own, as Fastmail has them, is that person.
+
     Raises:
         ValueError: it is neither.
     """
     if text.startswith("@"):
-        return "@" + recipient_key(f"any{text}").rpartition("@")[2]
+        one, other = recipient_key(f"a{text}"), recipient_key(f"b{text}")
+        return one if one == other else "@" + one.rpartition("@")[2]
     return recipient_key(text)

@@ -16,6 +16,7 @@ from send_email.placing import Placing
 from send_email.policy import Policy
 from send_email.queries import planned_mails
 from send_email.recipients import Recipient
+from send_email.respelling import respell
 from send_email.rows import (
     campaign_row,
     mail_of,
@@ -53,6 +54,7 @@ class ScheduleStore:
         """
         self.policy = policy or Policy()
         self._database = Database(url, METADATA, what="schedule store", variable="MAIL_SCHEDULE_URL")
+        self._respelled = False
         self.deferrals = Deferrals(self._database)
 
     @classmethod
@@ -74,8 +76,11 @@ class ScheduleStore:
         with self._database.begin() as connection:
             if self._database.in_file:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
+            if not self._respelled:
+                respell(connection)
             transaction = Transaction(connection)
             yield transaction
+        self._respelled = True
         transaction.count()
 
     @contextmanager

@@ -17,6 +17,8 @@ _K = TypeVar("_K", bound=Hashable)
 _V = TypeVar("_V")
 _KNOWN: Final = 10_000
 _UNKNOWN: Final = 100_000
+_LATELY_S: Final = 5.0
+_SOON_S: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +53,9 @@ class _Recent(Generic[_K, _V]):
 class WriterSchemas:
     """Schemas and usages by id, asked of the registry once.
 
-    An id that is unknown is asked again after ``ask_again_s`` seconds, since registry followers lag, and then
-    stays unknown for ``unknown_for_s``.
+    An id that is unknown is asked again after ``ask_again_s`` seconds, since registry followers lag. It then
+    stays unknown for ``unknown_for_s``, so that a flood of records is no flood of questions; no longer,
+    since a registry that was wrong for a while must cost no record that comes when it is right again.
     """
 
     def __init__(
@@ -61,7 +64,7 @@ class WriterSchemas:
         limits: Limits,
         *,
         ask_again_s: float = 1.0,
-        unknown_for_s: float = 5.0,
+        unknown_for_s: float = 0.5,
         usages_for_s: float = 1.0,
     ) -> None:
         self._registry = registry
@@ -69,6 +72,7 @@ class WriterSchemas:
         self._ask_again_s = ask_again_s
         self._schemas: _Recent[SchemaId, WriterSchema] = _Recent(_KNOWN)
         self._unknown: _Recent[SchemaId, bool] = _Recent(_UNKNOWN, unknown_for_s)
+        self._unknown_lately: _Recent[SchemaId, bool] = _Recent(_UNKNOWN, _LATELY_S)
         self._subjects: _Recent[SchemaId, frozenset[Subject]] = _Recent(_KNOWN)
         self._asked: _Recent[SchemaId, bool] = _Recent(_KNOWN, usages_for_s)
         self._asking: dict[SchemaId, asyncio.Task[WriterSchema | None]] = {}
@@ -95,10 +99,13 @@ class WriterSchemas:
     async def _ask(self, schema_id: SchemaId) -> WriterSchema | None:
         schema = await self._judged(schema_id)
         if schema is None:
-            await asyncio.sleep(self._ask_again_s)
+            # Followers had their time when it was asked a moment ago; what is behind this record waits, too.
+            lately = self._unknown_lately.get(schema_id)
+            await asyncio.sleep(min(self._ask_again_s, _SOON_S) if lately else self._ask_again_s)
             schema = await self._judged(schema_id)
         if schema is None:
             self._unknown.put(schema_id, True)
+            self._unknown_lately.put(schema_id, True)
             return None
         self._schemas.put(schema_id, schema)
         return schema
