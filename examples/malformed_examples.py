@@ -130,9 +130,13 @@ class MalformedExample:
             registry = RegistrySettings(url=registry_url)
             own: Any = {"auth": RegistryAuth(registry), "verify": registry.tls()}
             async with httpx2.AsyncClient(base_url=registry_url, timeout=10, **own) as client:
-                return await _Drafting(_Api(client), self._file).draft()
+                return await self.draft_by(_Api(client))
         except httpx2.HTTPError as error:
             raise Unavailable("registry", f"{self.name}: {error}") from error
+
+    async def draft_by(self, api: "_Api") -> Draft:
+        """Make the record with another registry, behind the same few calls."""
+        return await _Drafting(api, self._file).draft()
 
 
 def load(directory: Path) -> list[MalformedExample]:

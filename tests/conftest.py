@@ -3,6 +3,7 @@
 ``STACK`` in the environment says which broker and registry every stack of the tests has (docs/stacks.md).
 """
 
+import contextlib
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import NoReturn
 
 import hypothesis
+import psutil
 import pytest
 import sqlalchemy as sql
 from xdist.remote import Producer
@@ -37,12 +39,26 @@ STACKS_OF_THEIR_OWN = {
 TIMEOUT_WITH_A_STACK_S = 600
 """For one test, and for the start of a stack when it is the first; others have pyproject's."""
 
+RUN = "SIGNALBOX_TEST_RUN"
+"""The variable by which a process tells of which test run it is."""
+
 OFFLINE = {"LLM_MODEL": "offline", "ROUTER_LLM_MODEL": "offline", "AGENT_LLM_MODEL": "offline"}
 
 
 def pytest_configure() -> None:
     # A test run that is told to end must stop what it started, just as it does on Ctrl-C.
     signal.signal(signal.SIGTERM, _interrupt)
+    os.environ.setdefault(RUN, f"{os.getpid()}")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    # Workers that are told to end leave their stacks behind: what has the mark of this run ends with it.
+    if hasattr(config, "workerinput") or os.environ.get(RUN) != f"{os.getpid()}":
+        return
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.pid != os.getpid() and process.environ().get(RUN) == os.environ[RUN]:
+                process.kill()
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:

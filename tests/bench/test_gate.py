@@ -13,9 +13,10 @@ import fastavro
 import pytest
 
 from committed_contracts import schema_text
-from memory_registry import MemoryRegistry, headers, record, sdr_admission
+from memory_registry import headers, record, sdr_admission
 from signalbox.avro import encode, parse
 from signalbox.gate import Accepted, Contracts, Gate
+from signalbox_agent.testing import MemoryRegistry
 
 ROUNDS, CALLS = 7, 400
 LEAD = {

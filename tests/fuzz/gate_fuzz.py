@@ -23,13 +23,14 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "support"))
 
 import committed_contracts
 from fuzz_command import run, show
-from memory_registry import SDR, MemoryRegistry, headers, impatient_gate, record
+from memory_registry import SDR, headers, impatient_gate, record
 from signalbox.avro import decode, encode, parse, unframe
 from signalbox.gate import Accepted, Gate
 from signalbox.protocol.errors import Refusal
 from signalbox.protocol.names import INCOMING_LEADS, SchemaId
 from signalbox.protocol.reasons import Reason
 from signalbox.protocol.records import Record
+from signalbox_agent.testing import MemoryRegistry
 
 GATE_REASONS = tuple(Reason)[:9]
 SLOW_S = 0.05

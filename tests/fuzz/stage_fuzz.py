@@ -26,7 +26,7 @@ from fuzz_command import run, show
 from gate_fuzz import corpus, fuzzed_registry
 from hostile_records import AT_ONCE, BROKERS, GOOD, LARGEST, Sender
 from limited_broker import LimitedBroker, LimitedProducer, ScriptedConsumer, batch_bytes
-from memory_registry import MemoryRegistry, impatient_gate
+from memory_registry import impatient_gate, register_committed
 from orchestrator.consume.deciding import Decide
 from orchestrator.consume.ladder import References
 from orchestrator.consume.stage import Stage
@@ -40,6 +40,7 @@ from signalbox.protocol.lesser_dead_letters import completed, leaves_out
 from signalbox.protocol.names import AGENT_MESSAGES, AGENT_ROUTES, INCOMING_LEADS, AgentId
 from signalbox.protocol.records import Draft, Record
 from signalbox.telemetry import Readiness
+from signalbox_agent.testing import MemoryRegistry
 from signalbox_decide.decider import Decider
 from signalbox_decide.decisions import Routed
 from signalbox_decide.history import TAKEN_IN_FROM, DecisionHistory, IntakeHistory
@@ -172,7 +173,7 @@ def check(record: Record, how: str, found: Record) -> str:
 
 async def fuzz(count: int, seed: int, *, progress: bool = False) -> Tally:
     registry, ids = fuzzed_registry()
-    registry.register_committed("control.")
+    register_committed(registry, "control.")
     control = ControlRecords(registry)
     await control.load()
     gate = impatient_gate(registry)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from in_memory import MemoryRegistry
+from in_memory import AgentRegistry
 from signalbox.models import Model, ModelRefused, ModelSettings
 from signalbox.protocol.envelope import Envelope, correlation_id_of
 from signalbox.protocol.names import LeadId, MessageId, RecordType
@@ -54,7 +54,7 @@ def offline_work(violation: Callable[[Any], str | None], message_id: str = "m-1"
 
 async def must_heed_the_contract_in_force(agent: Agent, message: Message[Any]) -> None:
     """Register a rule that no answer holds, after the agent was built: its model must be told of it."""
-    registry = MemoryRegistry.of(agent)
+    registry = AgentRegistry.of(agent)
     (output,) = agent.gives
     content = json.loads(output.schema_text)
     content["confluent:rules"] = [{"name": "for_nobody", "doc": "", "expr": "this.lead.lead_id == ''"}]
@@ -73,7 +73,7 @@ def a_lead() -> Callable[..., Lead]:
 
 @pytest.fixture
 async def contracts(agent: Agent) -> OwnContracts:
-    return await OwnContracts.look_up(agent, MemoryRegistry.of(agent))
+    return await OwnContracts.look_up(agent, AgentRegistry.of(agent))
 
 
 @pytest.fixture

@@ -1,26 +1,19 @@
-"""The ports to registry and broker in memory, for tests of what stands between them."""
+"""The ports of an agent to registry and broker in memory, for tests of what stands between them."""
 
 from dataclasses import dataclass, field
 
 from committed_contracts import schema_text
 from signalbox.avro import parse
-from signalbox.protocol.errors import Unavailable
-from signalbox.protocol.names import SchemaId, Subject
 from signalbox.protocol.records import Draft
-from signalbox.registry.port import SchemaVersion
 from signalbox_agent import Agent
+from signalbox_agent.testing import MemoryRegistry
 
 
-@dataclass
-class MemoryRegistry:
-    """The registry's port in memory: what is outside of these tests, and can be away."""
-
-    schemas: dict[SchemaId, tuple[Subject, int, str]] = field(default_factory=dict)
-    away: bool = False
-    calls: list[str] = field(default_factory=list)
+class AgentRegistry(MemoryRegistry):
+    """What an agent was built with; a test says which id and version it has."""
 
     @classmethod
-    def of(cls, agent: Agent) -> "MemoryRegistry":
+    def of(cls, agent: Agent) -> "AgentRegistry":
         """Make one that has what ``agent`` was built with, each as version 1."""
         made = cls()
         bound = [contract.schema_text for contract in (*agent.takes, *agent.gives)]
@@ -28,38 +21,14 @@ class MemoryRegistry:
             made.has(number, text)
         return made
 
+    @property
+    def calls(self) -> list[str]:
+        return [what for what, _ in self.asked]
+
     def has(self, schema_id: int, text: str, version: int = 1) -> None:
-        self.schemas[SchemaId(schema_id)] = (Subject(parse(text).name), version, text)
-
-    async def schema_text(self, schema_id: SchemaId) -> str | None:
-        self._called("schema_text")
-        return self.schemas[schema_id][2] if schema_id in self.schemas else None
-
-    async def usages(self, schema_id: SchemaId) -> frozenset[tuple[Subject, int]]:
-        self._called("usages")
-        return frozenset([self.schemas[schema_id][:2]] if schema_id in self.schemas else [])
-
-    async def versions(self, subject: Subject) -> list[SchemaVersion]:
-        self._called("versions")
-        found = [
-            (version, key, text) for key, (name, version, text) in self.schemas.items() if name == subject
-        ]
-        return [SchemaVersion(subject, version, key, text) for version, key, text in sorted(found)]
-
-    async def lookup(self, subject: Subject, schema_text: str) -> SchemaId | None:
-        self._called("lookup")
-        found = [
-            key for key, (name, _, text) in self.schemas.items() if (name, text) == (subject, schema_text)
-        ]
-        return found[0] if found else None
-
-    async def close(self) -> None:
-        self._called("close")
-
-    def _called(self, name: str) -> None:
-        self.calls.append(name)
-        if self.away and name != "close":
-            raise Unavailable("registry", "it is away for this test")
+        if self.text_of(schema_id) is not None:
+            self.forget(schema_id)
+        self.register(parse(text).name, text, version, schema_id)
 
 
 @dataclass

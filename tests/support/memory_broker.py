@@ -9,7 +9,7 @@ import pytest
 
 import committed_contracts
 from gate_fuzz import DATA_BY_TYPE
-from memory_registry import MemoryRegistry
+from memory_registry import register_committed
 from signalbox.avro import encode, parse
 from signalbox.protocol.dead_letters import DeadLetter, dead_letter
 from signalbox.protocol.envelope import Envelope, correlation_id_of
@@ -17,52 +17,24 @@ from signalbox.protocol.errors import Refusal, Unavailable
 from signalbox.protocol.names import AGENT_MESSAGES, Headers, LeadId, MessageId, RecordType
 from signalbox.protocol.reasons import Reason, Stage
 from signalbox.protocol.records import Draft, Record
+from signalbox_agent.testing import MemoryLog, MemoryRegistry
 
 SCORED = RecordType("sdr.LeadScored")
 _CATALOG = Path(__file__).resolve().parents[2] / "contracts" / "catalog.yaml"
 
 
-class DemonstrationRegistry(MemoryRegistry):
-    """Has the committed contracts, each as version 1."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_committed()
-
-    async def close(self) -> None:
-        """Hold no connection."""
-
-
-def read_from(
-    records: Sequence[Record],
-    topics: Sequence[str],
-    starting: Callable[[str], float | None] | None,
-    partitions: Sequence[int] | None,
-) -> Iterator[Record]:
-    """Yield of ``records`` what :func:`signalbox.kafka.read_to_end` yields, topic by topic."""
-    for topic in topics:
-        since = (starting(topic) if starting else None) or 0
-        for record in records:
-            is_wanted = record.topic == topic and (partitions is None or record.partition in partitions)
-            if is_wanted and record.timestamp_ms >= since * 1_000:
-                yield record
-
-
-class MemoryBroker:
+class MemoryBroker(MemoryLog):
     """Keeps records in the order in which they came, a second apart.
 
     With ``takes``, it acknowledges so many records and is away then.
     """
 
     def __init__(self) -> None:
-        self.registry = DemonstrationRegistry()
-        self.records: list[Record] = []
+        super().__init__(self._a_second_later)
+        self.registry = MemoryRegistry()
+        register_committed(self.registry)
         self.takes: int | None = None
         self.now_ms = 1_800_000_000_000
-
-    def at(self, topic: str) -> list[Record]:
-        """Return what lies on ``topic``."""
-        return [record for record in self.records if record.topic == topic]
 
     def framed(self, record_type: str, /, **changes: Any) -> bytes:
         """Frame a record: one that the gate lets pass, but for the ``changes``."""
@@ -92,27 +64,19 @@ class MemoryBroker:
         )
         given = envelope.headers() if headers is None else headers
         sent = self.framed(record_type) if value is None else value
-        message = self.write(Draft(topic, b"lead-1", sent, given, partition))
-        return DeadLetter.of(self.write(dead_letter(message, Stage.GATE, Refusal(reason, "it was bad"))))
+        message = self.append(Draft(topic, b"lead-1", sent, given, partition))
+        return DeadLetter.of(self.append(dead_letter(message, Stage.GATE, Refusal(reason, "it was bad"))))
 
-    def write(self, draft: Draft) -> Record:
-        """Put ``draft`` behind what lies in its partition."""
-        partition = draft.partition or 0
-        offset = sum(one.partition == partition for one in self.at(draft.topic))
+    def _a_second_later(self) -> datetime:
         self.now_ms += 1_000
-        record = Record(draft.topic, partition, offset, draft.key, draft.value, draft.headers, self.now_ms)
-        self.records.append(record)
-        return record
+        return datetime.fromtimestamp(self.now_ms / 1_000, UTC)
 
     async def publish(self, *drafts: Draft) -> None:
         for draft in drafts:
             if self.takes == 0:
                 raise Unavailable("broker", "the test switched it off")
             self.takes = None if self.takes is None else self.takes - 1
-            self.write(draft)
-
-    async def close(self) -> None:
-        """Hold no connection."""
+            self.append(draft)
 
     def read_to_end(
         self,
@@ -123,11 +87,11 @@ class MemoryBroker:
         partitions: Sequence[int] | None = None,
         **__: object,
     ) -> Iterator[Record]:
-        return read_from(self.records, topics, starting, partitions)
+        for topic in topics:
+            yield from self.recent([topic], (starting(topic) if starting else None) or 0, partitions)
 
     def read_at(self, _: object, topic: str, partition: int, offset: int) -> Record | None:
-        place = partition, offset
-        return next((one for one in self.at(topic) if (one.partition, one.offset) == place), None)
+        return self.at(topic, partition, offset)
 
 
 def broker_behind_dead_letters(monkeypatch: pytest.MonkeyPatch, keys: Path) -> MemoryBroker:

@@ -1,21 +1,12 @@
-"""A fake schema registry: versions in a dict, at governance's port, with a switch that makes it unreachable.
-
-It stands for the network part only; what a registry refuses to register is not its matter. Also the
-headers, records and admission that tests of the gate need.
-"""
-
-import json
-from collections.abc import Mapping
-from typing import Any
+"""Committed contracts in a registry in memory; headers, records and admission for tests of the gate."""
 
 import committed_contracts
 from signalbox.avro import Limits
 from signalbox.gate import Contracts, Gate
 from signalbox.gate.schemas import WriterSchemas
-from signalbox.protocol.errors import Unavailable
-from signalbox.protocol.names import AGENT_MESSAGES, INCOMING_LEADS, Headers, RecordType, SchemaId, Subject
+from signalbox.protocol.names import AGENT_MESSAGES, INCOMING_LEADS, Headers, RecordType
 from signalbox.protocol.records import Record
-from signalbox.registry.port import SchemaVersion
+from signalbox_agent.testing import MemoryRegistry
 
 DEFAULTS = Limits()
 SDR = (
@@ -27,61 +18,11 @@ SDR = (
 )
 
 
-class MemoryRegistry:
-    def __init__(self) -> None:
-        self.available = True
-        self.asked: list[tuple[str, object]] = []
-        self._texts: dict[SchemaId, str] = {}
-        self._versions: dict[Subject, list[SchemaVersion]] = {}
-        self._deleted: set[tuple[Subject, int]] = set()
-
-    def register(self, subject: str, schema: str | Mapping[str, Any], version: int | None = None) -> SchemaId:
-        text = schema if isinstance(schema, str) else json.dumps(schema)
-        schema_id = next((known for known, have in self._texts.items() if have == text), None)
-        if schema_id is None:
-            schema_id = SchemaId(len(self._texts) + 1)
-            self._texts[schema_id] = text
-        versions = self._versions.setdefault(Subject(subject), [])
-        if not any(known.schema_text == text for known in versions):
-            number = version or len(versions) + 1
-            versions.append(SchemaVersion(Subject(subject), number, schema_id, text))
-        return schema_id
-
-    def register_committed(self, namespace: str = "") -> None:
-        """Register the committed contracts, each as version 1; of one ``namespace``, or all."""
-        for record_type in committed_contracts.record_types():
-            if record_type.startswith(namespace):
-                self.register(record_type, committed_contracts.schema_text(record_type))
-
-    def soft_delete(self, subject: str, version: int) -> None:
-        self._deleted.add((Subject(subject), version))
-
-    async def schema_text(self, schema_id: SchemaId) -> str | None:
-        self._ask("schema_text", schema_id)
-        return self._texts.get(schema_id)
-
-    async def usages(self, schema_id: SchemaId) -> frozenset[tuple[Subject, int]]:
-        self._ask("usages", schema_id)
-        everything = (version for versions in self._versions.values() for version in versions)
-        return frozenset((each.subject, each.version) for each in everything if each.schema_id == schema_id)
-
-    async def versions(self, subject: Subject) -> list[SchemaVersion]:
-        self._ask("versions", subject)
-        return [
-            version
-            for version in self._versions.get(subject, [])
-            if (subject, version.version) not in self._deleted
-        ]
-
-    async def lookup(self, subject: Subject, schema_text: str) -> SchemaId | None:
-        self._ask("lookup", subject)
-        versions = self._versions.get(subject, [])
-        return next((each.schema_id for each in versions if each.schema_text == schema_text), None)
-
-    def _ask(self, what: str, of: object) -> None:
-        self.asked.append((what, of))
-        if not self.available:
-            raise Unavailable("registry", "the test switched it off")
+def register_committed(registry: MemoryRegistry, namespace: str = "") -> None:
+    """Register the committed contracts, each as version 1; of one ``namespace``, or all."""
+    for record_type in committed_contracts.record_types():
+        if record_type.startswith(namespace):
+            registry.register(record_type, committed_contracts.schema_text(record_type))
 
 
 class Admits:

@@ -1,15 +1,13 @@
 """Routing with all of its parts, in memory: only registry, broker, model and agents are stand-ins."""
 
-import json
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import committed_contracts
-from memory_broker import read_from
-from memory_registry import SDR, MemoryRegistry, impatient_gate
+from demonstration_agents import OneModel, text_contract
+from memory_registry import SDR, register_committed
 from orchestrator.dispatch.agent_client import Refused
 from orchestrator.dispatch.dispatch import Dispatch
 from signalbox.avro import encode, parse
@@ -21,15 +19,12 @@ from signalbox.control.models import (
     MessageRejected,
     RouteDecided,
 )
-from signalbox.gate.control_records import ControlRecords
-from signalbox.models import Completion, Model, ModelRefused, ModelSettings
 from signalbox.protocol.dead_letters import DeadLetter
 from signalbox.protocol.envelope import Envelope
 from signalbox.protocol.names import (
     AGENT_MESSAGES,
     AGENT_REGISTRY,
     GOVERNANCE_AUDIT,
-    NO_AGENT,
     AgentId,
     CorrelationId,
     MessageId,
@@ -37,15 +32,11 @@ from signalbox.protocol.names import (
 )
 from signalbox.protocol.records import Draft, Record, written
 from signalbox.telemetry import Readiness
-from signalbox_decide.decider import Decider
+from signalbox_agent.testing import MemoryLog, MemoryRegistry
+from signalbox_agent.testing.deciding import Deciding
 from signalbox_decide.decisions import ROUTE_AGENT
 from signalbox_decide.directory import Directory
 from signalbox_decide.guards import Guards
-from signalbox_decide.history import DecisionHistory
-from signalbox_decide.records import DecisionRecords
-from signalbox_decide.router import Router
-from signalbox_decide.selection import Selection, Waiting
-from signalbox_decide.workflow_usage import WorkflowUsages
 
 ASKED: Final = RecordType("demo.Asked")
 ANSWERED: Final = RecordType("demo.Answered")
@@ -76,40 +67,7 @@ def agent_of(route: Draft) -> bytes | None:
 def _contract(record_type: RecordType) -> str:
     if record_type in SDR:
         return committed_contracts.schema_text(record_type)
-    return json.dumps({"type": "record", "name": record_type, "fields": [{"name": "text", "type": "string"}]})
-
-
-@dataclass
-class MemoryTopics:
-    """Stands for the broker: what was committed lies there, and can be read back."""
-
-    records: list[Record] = field(default_factory=list)
-
-    def commit(self, drafts: Sequence[Draft]) -> None:
-        now_ms = int(time.time() * 1000)
-        for draft in drafts:
-            self.records.append(replace(written(draft), offset=len(self.records), timestamp_ms=now_ms))
-
-    def recent(
-        self, topics: Sequence[str], since: float, partitions: Sequence[int] | None
-    ) -> Iterator[Record]:
-        return read_from(self.records, topics, lambda _: since, partitions)
-
-
-class OneModel:
-    """Stands for the paid model: it answers as the offline one, unless it ``refuses`` or ``chooses_none``."""
-
-    def __init__(self) -> None:
-        self.offline = Model("offline", ModelSettings())
-        self.refuses = self.chooses_none = False
-
-    async def complete(self, **asked: Any) -> Completion[Any]:
-        """Answer what :class:`signalbox_decide.router.Router` asks."""
-        if self.refuses:
-            raise ModelRefused("it names no candidate", calls=3, input_tokens=9, output_tokens=9)
-        if self.chooses_none:
-            return Completion(asked["output_type"](agent=NO_AGENT, reason="It is over."), "one", 1, 9, 9)
-        return await self.offline.complete(**asked)
+    return text_contract(record_type)
 
 
 class RefusingAgent:
@@ -119,41 +77,19 @@ class RefusingAgent:
         return Refused(f"{endpoint()} does not want it")
 
 
-class RoutingInMemory:
-    """An orchestrator's routing, its directory with agents that were reached, and their dispatchers."""
+class RoutingInMemory(Deciding):
+    """Routing, its directory with agents that were reached, and the orchestrator's dispatch of its routes."""
 
-    def __init__(self, topics: MemoryTopics) -> None:
+    def __init__(self, topics: MemoryLog) -> None:
         self.topics, self.model = topics, OneModel()
-        self.readiness = Readiness()
-        self.registry = MemoryRegistry()
-        self.registry.register_committed("control.")
+        self.readiness, self.registry = Readiness(), MemoryRegistry()
+        register_committed(self.registry, "control.")
         self._schemas = {
             name: (self.registry.register(name, _contract(name)), parse(_contract(name)))
             for name in map(RecordType, (ASKED, ANSWERED, *SDR))
         }
-        self.control = ControlRecords(self.registry)
-        self.directory = Directory(self.control, r"http://127\.0\.0\.1:\d+")
-        self.gate = impatient_gate(self.registry, ASKED, ANSWERED)
-        self.selection = Selection(
-            self.directory,
-            Catalog.load(),
-            GUARDS,
-            Router(self.model),  # type: ignore[arg-type]
-            Waiting(0),
-        )
-        self.records = DecisionRecords(self.control)
-        self.decider = self._decider()
+        super().__init__(topics, self.registry, Catalog.load(), self.model, GUARDS)
         self._offset = 0
-
-    def _decider(self) -> Decider:
-        workflows = WorkflowUsages()
-        self.history = DecisionHistory(self.topics.recent, workflows)
-        return Decider(self.gate, self.history, workflows, self.selection, lambda *_: None)
-
-    async def restart(self) -> None:
-        """Forget what is not on the topics, and read back what is there."""
-        self.decider = self._decider()
-        await self.history.read_back([PARTITION])
 
     async def announce(
         self, agent: str, *, takes: RecordType = ASKED, gives: RecordType = ANSWERED, terminal: bool = False
@@ -210,8 +146,8 @@ class RoutingInMemory:
 
     async def decides(self, record: Record) -> list[Draft]:
         """Decide on ``record``, and commit what that writes."""
-        drafts = self.records.of(await self.decider.decide(record))
-        self.topics.commit(drafts)
+        drafts = await self.decide(record)
+        await self.topics.publish(*drafts)
         return drafts
 
     async def refused_by(self, agent: str, route: Draft) -> list[Draft]:

@@ -10,7 +10,6 @@ from typing import Final
 import httpx2
 from fastapi import FastAPI
 
-from orchestrator.admission import Admission
 from orchestrator.consume.crash_journal import CrashJournal
 from orchestrator.consume.ladder import References
 from orchestrator.consume.stage import Stage
@@ -32,6 +31,7 @@ from signalbox.kafka import KafkaSettings, TopicSpec
 from signalbox.protocol.names import AgentId, RecordType
 from signalbox.telemetry import Readiness, operations_routes
 from signalbox.trust import ORCHESTRATOR, RequestSigner, TrustSettings
+from signalbox_decide.admission import Admission
 from signalbox_decide.decider import Decider
 from signalbox_decide.directory import Directory
 from signalbox_decide.guards import Guards

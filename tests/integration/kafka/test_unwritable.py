@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from confluent_kafka import Producer as Client
 
-from memory_registry import MemoryRegistry
+from memory_registry import register_committed
 from orchestrator.consume.ladder import References
 from orchestrator.consume.stage import Stage
 from signalbox.gate.control_records import ControlRecords
@@ -33,6 +33,7 @@ from signalbox.protocol.names import GOVERNANCE_AUDIT
 from signalbox.protocol.reasons import Reason
 from signalbox.protocol.records import Draft, Record
 from signalbox.telemetry import Readiness
+from signalbox_agent.testing import MemoryRegistry
 from signalbox_decide.decisions import Refused
 from signalbox_decide.records import DecisionRecords
 
@@ -120,7 +121,7 @@ class Place:
 @pytest.fixture
 async def place(kafka: KafkaSettings) -> Place:
     registry = MemoryRegistry()
-    registry.register_committed("control.")
+    register_committed(registry, "control.")
     control = ControlRecords(registry)
     await control.load()
     name = f"t-{uuid.uuid4().hex[:8]}"

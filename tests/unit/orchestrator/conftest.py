@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from routing_in_memory import MemoryTopics, RoutingInMemory
+from joined_orchestrator import joined, routing, settings  # noqa: F401
 from signalbox.gate import Accepted
 from signalbox.protocol.envelope import Envelope
 from signalbox.protocol.names import CorrelationId, LeadId, MessageId, RecordType
@@ -41,11 +41,3 @@ def accepted() -> MessageMaker:
         )
 
     return make
-
-
-@pytest.fixture
-async def routing() -> RoutingInMemory:
-    """Routing with all of its parts; what it wrote is read back after a restart."""
-    made = RoutingInMemory(MemoryTopics())
-    await made.control.load()
-    return made

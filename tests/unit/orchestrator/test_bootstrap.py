@@ -1,54 +1,27 @@
 """What an orchestrator says before it has reached anything, and whose name its parts write when joined."""
 
-import asyncio
 import json
 import time
-from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
 
-import pytest
-from fastapi import FastAPI, Response
-
-from gate_fuzz import DATA_BY_TYPE
-from limited_broker import LimitedBroker, LimitedProducer, Limits, ScriptedConsumer, limits_of
-from memory_registry import MemoryRegistry
-from operating import free_port
+from joined_orchestrator import ECHO, Joined, refusing
+from limited_broker import Limits
 from orchestrator.bootstrap import bootstrap
-from orchestrator.ports import Ports, real_ports
 from orchestrator.settings import OrchestratorSettings
-from routing_in_memory import ANSWERED, ASKED, CAMPAIGN, SCHEDULED, RoutingInMemory
+from routing_in_memory import CAMPAIGN, SCHEDULED
 from serving import serving
-from signalbox.catalog import Catalog
-from signalbox.control.models import AgentOutput
-from signalbox.kafka import Partition
 from signalbox.protocol.dead_letters import DeadLetter
 from signalbox.protocol.envelope import Envelope
 from signalbox.protocol.names import (
     AGENT_MESSAGES,
     AGENT_ROUTES,
     INCOMING_LEADS,
-    AgentId,
-    RecordType,
     dead_letter_topic,
 )
 from signalbox.protocol.reasons import Reason, Stage
 from signalbox.protocol.records import Record, written
 from signalbox_decide.decisions import ROUTE_AGENT
-
-ECHO = AgentId("echo")
-CAPTURED = RecordType("sdr.LeadCaptured")
-
-
-@pytest.fixture
-def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> OrchestratorSettings:
-    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
-    monkeypatch.setenv("SCHEMA_REGISTRY_URL", "http://127.0.0.1:1")
-    monkeypatch.setenv("LLM_MODEL", "offline")
-    monkeypatch.setenv("AGENT_KEYS_DIR", str(tmp_path))
-    return OrchestratorSettings(data_dir=tmp_path)
 
 
 async def test_each_stage_is_waited_for_from_the_first_moment(settings: OrchestratorSettings) -> None:
@@ -62,81 +35,6 @@ async def test_each_stage_is_waited_for_from_the_first_moment(settings: Orchestr
         assert readiness.waiting_for == [
             f"{stage.name}: starting" for stage in (orchestrator.intake, orchestrator.routing)
         ]
-
-
-class OwnRegistry:
-    """The registry's port in memory, as a process opens and closes it."""
-
-    def __init__(self, inner: MemoryRegistry) -> None:
-        self._inner = inner
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
-
-    async def close(self) -> None:
-        return
-
-
-@dataclass
-class Joined:
-    """The orchestrator as it is put together; its registry and its broker are in memory."""
-
-    routing: RoutingInMemory
-    settings: OrchestratorSettings
-    broker: LimitedBroker
-    agents: Sequence[str] = ()
-    """Who was reached, all of them at ``port``."""
-    port: int = field(default_factory=free_port)
-    records: Sequence[Record] = ()
-
-    def ports(self) -> Ports:
-        """Return the outside, all of it in memory but the model and the agents."""
-        made: dict[str, Any] = {
-            "consumer": lambda _, topic, __: ScriptedConsumer(
-                self.broker, [one for one in self.records if one.topic == topic]
-            ),
-            "transactions": lambda _: LimitedProducer(self.broker),
-            "registry": lambda: OwnRegistry(self.routing.registry),
-        }
-        return replace(real_ports(self.settings), recent=self.routing.topics.recent, **made)
-
-    def lead(self) -> Record:
-        message = self.routing.message(CAPTURED, DATA_BY_TYPE[CAPTURED])
-        return replace(message, topic=INCOMING_LEADS, headers=())
-
-    async def settles(self, *records: Record) -> None:
-        """Run every stage until ``records`` are settled."""
-        self.records = records
-        stopping = asyncio.Event()
-        async with AsyncExitStack() as closing, asyncio.timeout(20):
-            parts = bootstrap(self.settings, closing, self.ports())
-            await parts.control.load()
-            parts.directory.remember({ECHO: ""})
-            gives = AgentOutput(record_type=ANSWERED, terminal=False)
-            for agent in self.agents:
-                await self.routing.taken_into(parts.directory, agent, ASKED, gives, self.port)
-            async with asyncio.TaskGroup() as group:
-                for part in (parts.intake, parts.routing, parts.dispatchers):
-                    group.create_task(part.run(stopping))
-                while not all(self._is_settled(one) for one in records):
-                    await asyncio.sleep(0.005)
-                stopping.set()
-
-    async def refused(self, *records: Record) -> dict[str, tuple[Stage, Reason]]:
-        """Settle ``records``; say of each one's topic what its letter says."""
-        await self.settles(*records)
-        letters = [
-            DeadLetter.of(on) for one in records for on in self.broker.on(dead_letter_topic(one.topic))
-        ]
-        return {letter.topic: (letter.stage, letter.reason) for letter in letters}
-
-    def _is_settled(self, record: Record) -> bool:
-        return self.broker.committed.get(Partition(record.topic, record.partition), 0) > record.offset
-
-
-@pytest.fixture
-def joined(routing: RoutingInMemory, settings: OrchestratorSettings) -> Joined:
-    return Joined(routing, settings, LimitedBroker(limits_of(Catalog.load())))
 
 
 async def test_each_stage_refuses_in_its_own_name_what_it_gets(joined: Joined) -> None:
@@ -171,16 +69,6 @@ async def test_each_stage_refuses_in_its_own_name_what_the_broker_never_takes(jo
         INCOMING_LEADS: (Stage.INTAKE, Reason.TOO_LARGE),
         AGENT_MESSAGES: (Stage.ROUTER, Reason.TOO_LARGE),
     }
-
-
-def refusing() -> FastAPI:
-    app = FastAPI()
-
-    @app.post("/messages")
-    async def messages() -> Response:
-        return Response(status_code=422)
-
-    return app
 
 
 async def test_dispatch_refuses_in_its_own_name_what_no_second_route_can_be_written_for(

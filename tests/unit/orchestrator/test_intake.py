@@ -10,8 +10,7 @@ import pytest
 
 import committed_contracts
 from gate_fuzz import lead
-from memory_registry import MemoryRegistry, impatient_gate
-from routing_in_memory import MemoryTopics
+from memory_registry import impatient_gate, register_committed
 from signalbox.avro import encode, parse
 from signalbox.control.models import MessageRejected
 from signalbox.gate.control_records import ControlRecords
@@ -19,6 +18,7 @@ from signalbox.protocol.dead_letters import DeadLetter
 from signalbox.protocol.names import SchemaId
 from signalbox.protocol.reasons import Reason, Stage
 from signalbox.protocol.records import Draft, Record, written
+from signalbox_agent.testing import MemoryLog, MemoryRegistry
 from signalbox_decide.history import CONTENT, TAKEN_IN_FROM, IntakeHistory, captured_identities
 from signalbox_decide.intake import Intake
 from signalbox_decide.records import DecisionRecords
@@ -33,9 +33,9 @@ class Door:
     def __init__(self) -> None:
         self.registry = MemoryRegistry()
         self.schema_id = self.registry.register(TYPE, committed_contracts.schema_text(TYPE))
-        self.registry.register_committed("control.")
+        register_committed(self.registry, "control.")
         self.control = ControlRecords(self.registry)
-        self.history = IntakeHistory(MemoryTopics().recent)
+        self.history = IntakeHistory(MemoryLog().recent)
         self.offset = 0
 
     async def opened(self) -> "Door":
@@ -60,7 +60,7 @@ class Door:
         for copy in copies:
             for one in captured_identities(written(copy)):
                 taken.setdefault(one, 1e12, BEFORE)
-        self.history = IntakeHistory(MemoryTopics().recent)
+        self.history = IntakeHistory(MemoryLog().recent)
         self.history.remember(0, taken)
 
 
@@ -93,8 +93,8 @@ async def test_a_lead_at_the_same_offset_of_another_partition_is_a_redelivery_to
 
 
 async def test_what_was_taken_in_is_read_back_from_the_topic_of_the_copies(door: Door) -> None:
-    topics = MemoryTopics()
-    topics.commit(await door.takes())
+    topics = MemoryLog()
+    await topics.publish(*await door.takes())
     door.history = IntakeHistory(topics.recent)
     await door.history.read_back()
     assert await door.takes() == []

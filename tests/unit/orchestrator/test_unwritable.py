@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from limited_broker import LimitedBroker, LimitedProducer, Limits, ScriptedConsumer, batch_bytes, limits_of
-from memory_registry import MemoryRegistry
+from memory_registry import register_committed
 from orchestrator.consume.ladder import References
 from orchestrator.consume.stage import Stage
 from signalbox.catalog import Catalog
@@ -24,6 +24,7 @@ from signalbox.protocol.names import Headers, LeadId
 from signalbox.protocol.reasons import Reason
 from signalbox.protocol.records import Draft, Record
 from signalbox.telemetry import Readiness
+from signalbox_agent.testing import MemoryRegistry
 from signalbox_decide.decisions import Refused
 from signalbox_decide.records import DecisionRecords
 
@@ -43,7 +44,7 @@ def incompressible(size: int, seed: int = 1) -> bytes:
 @pytest.fixture
 async def control() -> ControlRecords:
     registry = MemoryRegistry()
-    registry.register_committed("control.")
+    register_committed(registry, "control.")
     made = ControlRecords(registry)
     await made.load()
     return made

@@ -17,7 +17,7 @@ import pytest
 import structlog
 import uvicorn
 
-from in_memory import MemoryPublisher, MemoryRegistry
+from in_memory import AgentRegistry, MemoryPublisher
 from send_email.agent import make_agent, make_store, utc_now
 from send_email.mails import Mail, Schedule
 from send_email.settings import MailSettings
@@ -143,7 +143,7 @@ def parts_of(agent: Any, folder: Path) -> Parts:
         key=trust.own_key(agent.definition.id),
         door=Doorkeeper(agent.definition.id, TrustedKeys(trust)),
         store=StateStore(settings.state_url(agent.definition.id), agent.definition.id),
-        registry=MemoryRegistry.of(agent),
+        registry=AgentRegistry.of(agent),
         producer=MemoryPublisher(),
         model=Model("offline", ModelSettings()),
         stop=lambda: None,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from handling import message_with, offline_work
-from in_memory import MemoryRegistry
+from in_memory import AgentRegistry
 from send_email.agent import make_agent
 from send_email.handler import Scheduling
 from send_email.mails import Mail, Schedule
@@ -88,7 +88,7 @@ async def test_killed_after_the_schedule_is_kept_the_same_message_gets_the_same_
         agent = make_agent(MailSettings(data_dir=tmp_path), opened)
         scheduling = Scheduling(opened, clock, "larkspan.example")
         (record,) = await scheduling.schedule(message, offline_work(lambda _: None))
-        contracts = await OwnContracts.look_up(agent, MemoryRegistry.of(agent))
+        contracts = await OwnContracts.look_up(agent, AgentRegistry.of(agent))
         contract = contracts.of_output(record)
         assert contract is not None
         answers.append((record, contract.encode(record)))

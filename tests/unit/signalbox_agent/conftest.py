@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from committed_contracts import schema_text
-from in_memory import MemoryPublisher, MemoryRegistry
+from in_memory import AgentRegistry, MemoryPublisher
 from signalbox.avro import decode, encode, parse, unframe
 from signalbox.models import Model, ModelSettings
 from signalbox.protocol.agent_definition import AgentDefinition
@@ -81,7 +81,7 @@ class Bench:
     """One agent under test, with its parts in hand."""
 
     folder: Path
-    registry: MemoryRegistry = field(default_factory=MemoryRegistry)
+    registry: AgentRegistry = field(default_factory=AgentRegistry)
     publisher: MemoryPublisher = field(default_factory=MemoryPublisher)
     settings: dict[str, Any] = field(default_factory=dict)
     definition: dict[str, Any] = field(default_factory=dict)

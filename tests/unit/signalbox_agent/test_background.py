@@ -37,7 +37,7 @@ def beside(bench: Any) -> Beside:
 async def test_it_starts_with_the_service_and_ends_before_its_parts_are_closed(
     bench: Any, beside: Beside
 ) -> None:
-    bench.registry.away = True
+    bench.registry.available = False
     async with bench.running(ready=False):
         await asyncio.wait_for(beside.running.wait(), 10)
     assert beside.finished_before_closing

@@ -32,8 +32,8 @@ def register(bench: Any) -> Any:
     bench.settings = {"contract_refresh_s": 0.01}
 
     async def now(version: int = 2) -> None:
-        bench.registry.has(22, stricter(bench.registry.schemas[12][2]), version)
-        bench.registry.calls.clear()
+        bench.registry.has(22, stricter(bench.registry.text_of(12)), version)
+        bench.registry.asked.clear()
 
         async def asked_twice() -> bool:  # the first may have been under way before
             return bool(bench.registry.calls.count("versions") >= 2)
@@ -95,14 +95,14 @@ async def test_a_handler_that_asks_no_model_can_not_emit_what_is_forbidden_now(
 async def test_a_registry_that_is_away_changes_nothing(bench: Any, register: Any) -> None:
     async with bench.running():
         await register()
-        bench.registry.away = True
-        bench.registry.calls.clear()
+        bench.registry.available = False
+        bench.registry.asked.clear()
 
         async def asked() -> bool:
             return "versions" in bench.registry.calls
 
         await bench.until(asked)
-        bench.registry.away = False
+        bench.registry.available = True
         assert (await bench.ask("beer")).status_code == 422
 
 
@@ -115,7 +115,7 @@ async def test_a_version_that_is_held_back_does_not_count(bench: Any, register: 
 
 
 async def test_an_agent_whose_contract_does_not_fit_the_one_in_force_asks_its_model_once(bench: Any) -> None:
-    built_with = bench.registry.schemas[12][2]
+    built_with = bench.registry.text_of(12)
     bench.registry.has(12, built_with, version=2)
     bench.registry.has(22, wider(built_with), version=1)
     bench.settings = {"contract_pins": {"demo.Reply": 1}}

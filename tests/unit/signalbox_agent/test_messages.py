@@ -141,7 +141,7 @@ async def test_the_same_ids_under_another_key_are_another_message(bench: Any) ->
 async def test_a_known_message_is_answered_without_reading_it_again(bench: Any) -> None:
     async with bench.running():
         await bench.ask()
-        bench.registry.schemas.clear()
+        bench.registry.forget(11)
         assert (await bench.post(b"\x00rubbish", bench.headers())).status_code == 200
 
 
@@ -290,7 +290,7 @@ async def test_an_id_that_the_registry_does_not_know_is_asked_twice_and_refused(
 ) -> None:
     monkeypatch.setattr("signalbox_agent.contracts._ASK_AGAIN_AFTER_S", 0)
     async with bench.running():
-        bench.registry.calls.clear()
+        bench.registry.asked.clear()
         assert (
             problem(await bench.post(b"\x00\x00\x00\x03\xe7x", bench.headers()), 422)["reason"]
             == "UNKNOWN_SCHEMA"
@@ -411,9 +411,9 @@ async def test_a_model_that_is_away_is_said_with_how_long_to_wait(
 
 async def test_a_registry_that_is_away_refuses_no_message(bench: Any) -> None:
     async with bench.running():
-        bench.registry.away = True
+        bench.registry.available = False
         problem(await bench.ask(), 503)
-        bench.registry.away = False
+        bench.registry.available = True
         assert (await bench.ask()).status_code == 200
 
 

@@ -18,7 +18,7 @@ import lead_scoring.agent
 import nurture_campaign.agent
 import send_email.agent
 from handling import lead_with
-from in_memory import MemoryPublisher, MemoryRegistry
+from in_memory import AgentRegistry, MemoryPublisher
 from process_logs import process_logs
 from send_email.settings import MailSettings
 from send_email.store import ScheduleStore
@@ -91,7 +91,7 @@ async def posted(agent: Agent, record: BaseModel, folder: Path) -> httpx2.Respon
         key=AGENTS_KEY,
         door=door(agent.definition.id),
         store=StateStore(settings.state_url(agent.definition.id), agent.definition.id),
-        registry=MemoryRegistry.of(agent),
+        registry=AgentRegistry.of(agent),
         producer=MemoryPublisher(),
         model=Model("offline", ModelSettings()),
         stop=lambda: None,

@@ -96,29 +96,29 @@ async def test_a_kept_time_that_is_none_or_far_ahead_does_not_count(bench: Any, 
 
 
 async def test_an_agent_waits_for_its_contracts_and_says_which(bench: Any) -> None:
-    missing = bench.registry.schemas.pop(12)
+    missing = bench.registry.text_of(12)
+    bench.registry.forget(12)
     async with bench.running(ready=False):
         await waits_for(bench, "contracts: the registry does not have this service's version of demo.Reply")
         assert (await bench.ask()).status_code == 503
         assert not bench.publisher.drafts
-        bench.registry.schemas[12] = missing
+        bench.registry.has(12, missing)
         await bench.until_ready()
         assert (await bench.ask()).status_code == 200
 
 
 async def test_a_version_that_differs_from_the_registered_one_is_not_taken_for_it(bench: Any) -> None:
-    subject, version, text = bench.registry.schemas[12]
-    bench.registry.schemas[12] = (subject, version, text + " ")
+    bench.registry.has(12, bench.registry.text_of(12) + " ")
     async with bench.running(ready=False):
         await waits_for(bench, "contracts: the registry does not have")
 
 
 async def test_an_agent_waits_for_registry_and_broker(bench: Any) -> None:
-    bench.registry.away = True
+    bench.registry.available = False
     bench.publisher.failure = Unavailable("broker", "it is away for this test")
     async with bench.running(ready=False):
         await waits_for(bench, "registry: ")
-        bench.registry.away = False
+        bench.registry.available = True
         await waits_for(bench, "broker: ")
         bench.publisher.failure = None
         await bench.until_ready()
@@ -145,7 +145,7 @@ async def test_an_agent_waits_for_the_topic_of_announcements(bench: Any) -> None
 
 
 async def test_an_agent_is_alive_and_shows_its_definition_before_it_is_ready(bench: Any) -> None:
-    bench.registry.away = True
+    bench.registry.available = False
     async with bench.running(ready=False):
         assert (await bench.get("/healthz")).status_code == 200
         answer = (await bench.get("/agent")).json()
@@ -175,7 +175,7 @@ async def test_an_agent_that_can_never_start_stops_the_process(bench: Any) -> No
 
 
 async def test_stopping_while_waiting_is_quick(bench: Any) -> None:
-    bench.registry.away = True
+    bench.registry.available = False
     async with asyncio.timeout(5), bench.running(ready=False):
         await waits_for(bench, "registry: ")
 

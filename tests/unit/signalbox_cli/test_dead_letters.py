@@ -193,7 +193,7 @@ def outcomes_of(outcome):
 
 
 def audited(broker):
-    return [record.header("ce_type").decode() for record in broker.at("governance_audit")]
+    return [record.header("ce_type").decode() for record in broker.on("governance_audit")]
 
 
 def test_a_replay_whose_audit_event_could_not_be_written_gets_it_and_is_not_sent_again(signalbox, broker):
@@ -204,7 +204,7 @@ def test_a_replay_whose_audit_event_could_not_be_written_gets_it_and_is_not_sent
     broker.takes = None
     outcome = signalbox("dead-letters", "replay", at, "--json", "--note", "second try")
     assert (outcome.status, outcomes_of(outcome)) == (0, {at: "audited"})
-    assert (len(broker.at("agent_messages")), audited(broker)) == (2, ["control.MessageReplayed"])
+    assert (len(broker.on("agent_messages")), audited(broker)) == (2, ["control.MessageReplayed"])
     outcome = signalbox("dead-letters", "replay", at, "--anyway", "--json")
     assert (outcome.status, outcomes_of(outcome)) == (1, {at: "closed"})
     assert len(broker.records) == 4
@@ -236,10 +236,10 @@ def test_what_the_gate_would_refuse_again_is_sent_only_when_it_is_meant(signalbo
     outcome = signalbox("dead-letters", "replay", bad, good, "--yes", "--json")
     assert (outcome.status, outcomes_of(outcome)) == (1, {bad: "refused", good: "replayed"})
     assert outcome.json[0]["verdict"]["reason"] == "NOT_FRAMED"
-    assert len(broker.at("agent_messages")) == 3
+    assert len(broker.on("agent_messages")) == 3
     outcome = signalbox("dead-letters", "replay", bad, "--anyway", "--json")
     assert (outcome.status, outcomes_of(outcome)) == (0, {bad: "replayed"})
-    assert broker.at("agent_messages")[-1].value == b"rubbish"
+    assert broker.on("agent_messages")[-1].value == b"rubbish"
 
 
 def test_a_lead_under_another_ones_id_is_sent_only_when_it_is_meant(signalbox, broker):
@@ -247,7 +247,7 @@ def test_a_lead_under_another_ones_id_is_sent_only_when_it_is_meant(signalbox, b
     letter = broker.refused(lead, topic="incoming_leads", reason=Reason.CONFLICT, headers=())
     replay = ("dead-letters", "replay", str(letter.position), "--json")
     assert outcomes_of(signalbox(*replay)) == {str(letter.position): "refused"}
-    assert broker.at("governance_audit") == []
+    assert broker.on("governance_audit") == []
     assert outcomes_of(signalbox(*replay, "--anyway")) == {str(letter.position): "replayed"}
 
 
@@ -260,7 +260,7 @@ def test_a_letter_whose_bytes_are_gone_is_not_sent_however_much_it_is_meant(sign
     outcome = signalbox("dead-letters", "replay", str(letter.position), "--anyway", "--json")
     assert (outcome.status, outcomes_of(outcome)) == (1, {str(letter.position): "refused"})
     assert "gone from agent_messages/0/0" in outcome.json[0]["detail"]
-    assert broker.at("agent_messages") == []
+    assert broker.on("agent_messages") == []
 
 
 @pytest.mark.parametrize(
@@ -277,13 +277,13 @@ def test_nothing_is_written_when_it_is_only_to_be_said_or_not_yet_confirmed(sign
     assert "2 dead letters would be" in outcome.err
     assert broker.records == there
     assert signalbox(*words, "--yes").status == 0
-    assert len(broker.at("governance_audit")) == 2
+    assert len(broker.on("governance_audit")) == 2
 
 
 @pytest.mark.parametrize("command", [("replay",), ("discard", "--reason", "no use")])
 def test_what_is_not_there_or_is_no_dead_letter_is_told_and_the_rest_is_done(signalbox, broker, command):
     good = str(broker.refused().position)
-    broker.write(Draft("agent_messages_dlt", None, b"x"))
+    broker.append(Draft("agent_messages_dlt", None, b"x"))
     missing, other = "agent_messages_dlt/0/9", "agent_messages_dlt/0/1"
     alone = signalbox("dead-letters", command[0], missing, *command[1:], "--json")
     assert (alone.status, outcomes_of(alone)) == (1, {missing: "missing"})
@@ -292,7 +292,7 @@ def test_what_is_not_there_or_is_no_dead_letter_is_told_and_the_rest_is_done(sig
     done = {"replay": "replayed", "discard": "discarded"}[command[0]]
     assert outcome.status == 1
     assert outcomes_of(outcome) == {missing: "missing", good: done, other: "refused"}
-    assert len(broker.at("governance_audit")) == 1
+    assert len(broker.on("governance_audit")) == 1
 
 
 def test_what_somebody_else_closed_while_it_was_edited_is_not_sent(signalbox, broker, monkeypatch):

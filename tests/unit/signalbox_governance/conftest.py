@@ -10,7 +10,8 @@ import httpx2
 import pytest
 
 import committed_contracts
-from memory_registry import SDR, MemoryRegistry
+from memory_registry import SDR
+from signalbox_agent.testing import MemoryRegistry
 
 ROOT = Path(__file__).resolve().parents[3]
 

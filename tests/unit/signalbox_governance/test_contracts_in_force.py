@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from memory_registry import MemoryRegistry
 from signalbox.gate import Contracts, adoption
 from signalbox.protocol.errors import Unavailable
 from signalbox.protocol.names import RecordType, Subject
 from signalbox.registry.port import SchemaVersion
+from signalbox_agent.testing import MemoryRegistry
 
 from .conftest import Clock
 

@@ -7,7 +7,7 @@ import pytest
 
 import committed_contracts
 from gate_fuzz import DATA_BY_TYPE, lead
-from memory_registry import MemoryRegistry, headers, impatient_gate, record, sdr_admission
+from memory_registry import headers, impatient_gate, record, sdr_admission
 from signalbox.avro import Limits, encode, parse
 from signalbox.gate import Accepted, Contracts, Gate, Rejected
 from signalbox.gate.gate import CHECKS
@@ -18,6 +18,7 @@ from signalbox.protocol.names import INCOMING_LEADS, LeadId, SchemaId, Subject
 from signalbox.protocol.reasons import Reason
 from signalbox.protocol.records import Record
 from signalbox.registry.port import SchemaVersion
+from signalbox_agent.testing import MemoryRegistry
 
 from .conftest import Clock
 

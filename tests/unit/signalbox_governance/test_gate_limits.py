@@ -8,11 +8,12 @@ import pytest
 
 import committed_contracts
 from gate_fuzz import DATA_BY_TYPE
-from memory_registry import MemoryRegistry, headers, impatient_gate, record
+from memory_registry import headers, impatient_gate, record
 from signalbox.avro import Limits, encode, frame, parse
 from signalbox.gate import Accepted, Rejected
 from signalbox.protocol.reasons import Reason
 from signalbox.protocol.records import Record
+from signalbox_agent.testing import MemoryRegistry
 
 SCORED = "sdr.LeadScored"
 MEMORY = 64 * 1024 * 1024

@@ -1,8 +1,9 @@
 import pytest
 
-from memory_registry import MemoryRegistry
+from memory_registry import register_committed
 from signalbox.gate.control_records import ControlRecords
 from signalbox.protocol.records import Draft, Record
+from signalbox_agent.testing import MemoryRegistry
 from signalbox_operations.replay.audit import Audit
 from signalbox_operations.replay.renewal import ReplayOptions, renewed
 from signalbox_operations.replay.resolutions import resolutions_of
@@ -11,7 +12,7 @@ from signalbox_operations.replay.resolutions import resolutions_of
 @pytest.fixture
 async def control():
     registry = MemoryRegistry()
-    registry.register_committed()
+    register_committed(registry)
     records = ControlRecords(registry)
     await records.load()
     return records

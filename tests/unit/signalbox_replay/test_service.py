@@ -68,13 +68,13 @@ async def sent(service: DeadLetterService, ready: Sequence[PreparedReplay]) -> l
 
 def replays(broker: MemoryBroker, letters: Sequence[DeadLetter]) -> list[Record]:
     ids = {replay_id_of(letter.position).encode() for letter in letters}
-    return [record for record in broker.at(AGENT_MESSAGES) if record.header("ce_id") in ids]
+    return [record for record in broker.on(AGENT_MESSAGES) if record.header("ce_id") in ids]
 
 
 async def events(service: DeadLetterService, broker: MemoryBroker) -> list[Any]:
     control = ControlRecords(broker.registry)
     models = {b"control.MessageReplayed": MessageReplayed, b"control.MessageDiscarded": MessageDiscarded}
-    audit = broker.at(GOVERNANCE_AUDIT)
+    audit = broker.on(GOVERNANCE_AUDIT)
     return [await control.read(models[record.header("ce_type") or b""], record) for record in audit]
 
 
@@ -87,7 +87,7 @@ async def test_a_replay_is_sent_before_it_is_audited(
     with pytest.raises(Unavailable):
         await sent(service, ready)
     assert len(replays(broker, [letter])) == 1
-    assert broker.at(GOVERNANCE_AUDIT) == []
+    assert broker.on(GOVERNANCE_AUDIT) == []
     resolution = (await service.resolutions([letter]))[letter.position]
     assert (resolution.how, resolution.audited) == ("replayed", False)
 
@@ -131,7 +131,7 @@ async def test_the_audit_of_a_replay_says_who_sent_which_letter_as_what_and_why(
     letter = broker.refused()
     headers = {"ce_correlationid": correlation_id_of(LeadId("lead-9"))}
     await sent(service, await prepared(service, letter, options=ReplayOptions(b"lead-9", headers)))
-    [event], [record] = await events(service, broker), broker.at(GOVERNANCE_AUDIT)
+    [event], [record] = await events(service, broker), broker.on(GOVERNANCE_AUDIT)
     assert (event.who, event.reason, event.replay_id) == ("rev@ops", "mended", replay_id_of(letter.position))
     assert (event.message_id, event.lead_id) == ("m-0", "lead-9")
     assert event.correlation_id == correlation_id_of(LeadId("lead-9"))
@@ -142,7 +142,7 @@ async def test_the_audit_of_a_discard_says_who_gave_which_letter_up_and_why(
     service: DeadLetterService, broker: MemoryBroker
 ) -> None:
     await service.discard([broker.refused()], "no use")
-    [event], [record] = await events(service, broker), broker.at(GOVERNANCE_AUDIT)
+    [event], [record] = await events(service, broker), broker.on(GOVERNANCE_AUDIT)
     assert (event.who, event.reason, event.message_id) == ("rev@ops", "no use", "m-0")
     assert (event.lead_id, event.correlation_id) == ("lead-1", correlation_id_of(LeadId("lead-1")))
     assert record.key == b"lead-1"
@@ -162,7 +162,7 @@ async def test_letters_are_read_wherever_they_lie(service: DeadLetterService, br
 async def test_a_record_that_is_no_dead_letter_comes_with_what_is_wrong(
     service: DeadLetterService, broker: MemoryBroker
 ) -> None:
-    broker.write(Draft("agent_messages_dlt", None, b"x"))
+    broker.append(Draft("agent_messages_dlt", None, b"x"))
     at = Position("agent_messages_dlt", 0, 0)
     found = (await service.letters([at]))[at]
     assert isinstance(found, ValueError)
@@ -191,7 +191,7 @@ async def test_a_replay_is_found_however_the_clocks_differ(
     """The replay's time is hours after its letter's, or before it: another machine's clock gives it."""
     first = broker.refused()
     broker.now_ms += behind_s * 1_000
-    broker.write((await service.prepare(first, NOTHING)).message.draft)
+    broker.append((await service.prepare(first, NOTHING)).message.draft)
     broker.now_ms += 86_400_000
     last = broker.refused()
     assert set(await service.resolutions([first, last])) == {first.position}
@@ -323,7 +323,7 @@ async def test_what_an_agent_says_that_it_takes_and_gives_is_announced(
     }
     value = broker.framed("control.AgentRegistered", **definition)
     seal = sealed(TrustSettings().own_key(agent), agent, value, int(now.timestamp() * 1000))
-    said = [broker.write(Draft(AGENT_REGISTRY, agent.encode(), value, headers)) for headers in (seal, ())]
+    said = [broker.append(Draft(AGENT_REGISTRY, agent.encode(), value, headers)) for headers in (seal, ())]
     control = ControlRecords(broker.registry)
     assert await announced_types(control, said[:1]) == {"shop.Placed", "shop.Paid"}
     assert await announced_types(control, said[1:]) == set()

@@ -14,6 +14,8 @@
 
     if __name__ == "__main__":  # in __main__.py
         serve(AGENT)
+
+:mod:`signalbox_agent.testing` runs agents in memory, for their tests (``docs/testing-agents.md``).
 """
 
 from signalbox.protocol.agent_definition import AgentDefinition, InputType, OutputType

@@ -32,14 +32,14 @@ class OwnContract:
         Raises:
             Refusal: ``RULE_VIOLATED``, ``MALFORMED`` or ``TOO_LARGE``: the gate would not let it pass.
         """
-        value = encode(self.schema_id, self.schema, _plain(record.model_dump(by_alias=True)))
+        value = encode(self.schema_id, self.schema, plain(record.model_dump(by_alias=True)))
         # The rules are held against what a reader will get: defaults filled in, times cut to milliseconds.
         self.rules.check(decode(unframe(value)[1], self.schema))
         return value
 
     def personal_values(self, record: BaseModel) -> list[str]:
         """Return the texts in ``record`` that the contract tags as personal."""
-        return personal_values(self.schema, _plain(record.model_dump(by_alias=True)))
+        return personal_values(self.schema, plain(record.model_dump(by_alias=True)))
 
 
 async def look_up(contract: Bound, registry: SchemaRegistry) -> OwnContract:
@@ -64,14 +64,14 @@ async def look_up(contract: Bound, registry: SchemaRegistry) -> OwnContract:
     return OwnContract(contract.record_type, max(versions), schema_id, schema, rules, contract.model)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Turn what pydantic dumps into Avro's own values: enumerations become their symbols."""
     match value:
         case Enum():
             return value.value
         case dict():
-            return {name: _plain(item) for name, item in value.items()}
+            return {name: plain(item) for name, item in value.items()}
         case list() | tuple():
-            return [_plain(item) for item in value]
+            return [plain(item) for item in value]
         case _:
             return value

@@ -160,8 +160,26 @@ class Catalog:
         Raises:
             ConfigurationError: it is not there or not right; the text says where and what.
         """
-        found = _find(path)
+        found = Path(path) if path else cls.nearest()
+        if found is None:
+            here = Path.cwd()
+            raise ConfigurationError(
+                f"no {_CATALOG} in {here} or above it; set CATALOG to the catalog's path"
+            )
         return cls(found, _read(found))
+
+    @classmethod
+    def empty(cls) -> Self:
+        """Make a catalog that lists nothing, and belongs to no file."""
+        return cls(Path(os.devnull), _Document(version=1, namespaces={}, records={}, topics={}))
+
+    @staticmethod
+    def nearest() -> Path | None:
+        """Return the file that :meth:`load` reads when it is given none; None when there is none."""
+        if named := os.environ.get("CATALOG"):
+            return Path(named)
+        here = Path.cwd()
+        return next((at for folder in (here, *here.parents) if (at := folder / _CATALOG).is_file()), None)
 
     @property
     def directory(self) -> Path:
@@ -222,17 +240,6 @@ def _with_dead_letters(topics: dict[str, CatalogTopic]) -> Iterator[tuple[str, C
                     max_message_bytes=topic.max_message_bytes + LETTER_ROOM_BYTES,
                 ),
             )
-
-
-def _find(path: Path | str | None) -> Path:
-    named = path or os.environ.get("CATALOG")
-    if named:
-        return Path(named)
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / _CATALOG).is_file():
-            return folder / _CATALOG
-    raise ConfigurationError(f"no {_CATALOG} in {here} or above it; set CATALOG to the catalog's path")
 
 
 def _read(path: Path) -> _Document:

@@ -1,0 +1,1 @@
+from joined_orchestrator import joined, routing, settings  # noqa: F401
