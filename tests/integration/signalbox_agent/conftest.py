@@ -20,7 +20,7 @@ from signing import by_keys_in
 PROGRAM = """
 import asyncio, os, sys
 from signalbox_agent import Agent, AgentDefinition, bound, serve
-from committed_contracts import schema_text
+from signalbox_contracts import schema_text
 from signalbox_contracts.sdr import LeadProfiled, LeadScored
 
 async def score(message, work):
