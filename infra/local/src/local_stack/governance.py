@@ -10,7 +10,7 @@ from local_stack.foundation import PYTHON_VARIABLE
 from local_stack.services import BROKER, REGISTRY
 from signalbox.protocol.errors import SignalboxError
 
-_DEADLINE_S: Final = 60
+_DEADLINE_S: Final = 120
 
 
 _COULD_NOT_FIND_OUT: Final = 2
