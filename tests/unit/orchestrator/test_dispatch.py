@@ -21,8 +21,8 @@ from signalbox.protocol.names import AGENT_ROUTES, AgentId
 from signalbox.protocol.reasons import Reason, Stage
 from signalbox.protocol.records import Record
 from signalbox.telemetry import Readiness
-from signalbox_decide.decisions import Refused
-from signalbox_decide.records import RoutedMessage
+from signalbox_decide.decider import Decider
+from signalbox_decide.decisions import Refused, RoutedMessage
 
 ECHO = AgentId("echo")
 
@@ -73,13 +73,16 @@ class Given:
     def agent_left(self) -> None:
         self.left = True
 
-    async def is_for_another(self, *_: object) -> bool:
+    async def check(self, _: Record) -> Accepted:
+        return self.accepted
+
+    def others(self, *_: object) -> bool:
         return self.another_takes_it
 
-    async def decide_again(self, record: Record, agent: AgentId, why: str, _: object) -> Any:
+    async def reroute(self, _: Accepted, agent: AgentId, why: str) -> Any:
         self.rerouting.append((agent, why))
-        if isinstance(self.rerouted, Refusal):
-            return Refused(record, Stage.DISPATCH, self.rerouted)
+        if isinstance(self.rerouted, Exception):
+            raise self.rerouted
         return self.rerouted
 
     async def routed(self, _: Record) -> RoutedMessage:
@@ -94,7 +97,8 @@ class Given:
     def dispatch(self) -> Dispatch:
         fake: Any = self
         directory: Any = self.directory
-        return Dispatch(ECHO, fake, directory, fake, fake, Readiness())
+        decider = Decider(fake, fake, fake, fake, fake)
+        return Dispatch(ECHO, fake, directory, decider, fake, Readiness())
 
     async def settle(self, *refused_by: AgentId) -> list[Any]:
         self.refused_by = refused_by

@@ -12,14 +12,13 @@ from signalbox.protocol.reasons import Reason, Stage
 from signalbox.protocol.records import Record
 from signalbox.protocol.replay_marks import REPLAY_OF
 from signalbox.telemetry import hide_from_logs, logger
-from signalbox_decide.decisions import Duplicate, Ended, Refused, Routed, Terminal, from_zero
+from signalbox_decide.decisions import Duplicate, Ended, Refused, Routed, RoutedMessage, Terminal
 from signalbox_decide.history import DecisionHistory
 from signalbox_decide.router import Unroutable
 from signalbox_decide.seen_ids import Identity
 from signalbox_decide.selection import Selection
 from signalbox_decide.workflow_usage import (
     ReadLetter,
-    WorkflowUsage,
     WorkflowUsages,
     at_least,
     names_its_letter,
@@ -68,25 +67,26 @@ class Decider:
                     return Duplicate(record)
                 return await self._decided(message)
 
-    async def decide_again(
-        self, record: Record, refused_by: AgentId, why: str, used: WorkflowUsage | None
-    ) -> Routed | Refused:
-        """Decide once more on a message that ``refused_by`` said no to, among the others.
+    async def decide_again(self, message: RoutedMessage, refused_by: AgentId, why: str) -> Routed | Refused:
+        """Decide once more on a message that ``refused_by`` said no to, among the others; it is done once.
 
-        ``used`` is what its workflow had used up when it was routed. What ends here ends as
-        ``AGENT_REFUSED``, or as a guard or the model says.
+        What ends here ends as ``AGENT_REFUSED``, or as a guard or the model says.
 
         Raises:
             Unavailable: registry or model can't be reached.
         """
+        record = message.original
+        if message.refused_by:
+            detail = f"{refused_by} refused it, after {', '.join(message.refused_by)} had: {why}"
+            return Refused(record, Stage.DISPATCH, Refusal(Reason.AGENT_REFUSED, detail))
         match await self._gate.check(record):
             case Rejected(refusal=refusal):  # the contract became stricter since it was routed
                 return Refused(record, Stage.DISPATCH, refusal)
-            case Accepted() as message:
-                if used is not None:
-                    message = replace(message, envelope=at_least(message.envelope, used))
+            case Accepted() as accepted:
+                if message.used is not None:
+                    accepted = replace(accepted, envelope=at_least(accepted.envelope, message.used))
                 try:
-                    return await self._selection.reroute(message, refused_by, why)
+                    return await self._selection.reroute(accepted, refused_by, why)
                 except Refusal as refusal:
                     return Refused(record, Stage.DISPATCH, refusal, _calls(refusal))
 
@@ -106,7 +106,7 @@ class Decider:
             decision = await self._selection.route(message if afresh else counted)
         except Refusal as refusal:
             return _refused(message.record, _stage_of(refusal), refusal)
-        decision = from_zero(decision) if afresh else decision
+        decision = replace(decision, afresh=afresh)
         _DECISIONS.labels(decision.outcome.value).inc()
         self._workflows.decided(decision)
         return decision

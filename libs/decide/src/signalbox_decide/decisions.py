@@ -1,7 +1,7 @@
 """What can become of a message: a small closed set of decisions."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, TypeAlias
@@ -10,7 +10,7 @@ from signalbox.gate import Accepted
 from signalbox.protocol.agent_definition import AgentDefinition
 from signalbox.protocol.envelope import Envelope, route_id
 from signalbox.protocol.errors import Refusal
-from signalbox.protocol.names import AgentId, RecordType
+from signalbox.protocol.names import AgentId, MessageId, RecordType
 from signalbox.protocol.reasons import Stage
 from signalbox.protocol.records import Record
 from signalbox_decide.router import Choice
@@ -37,6 +37,21 @@ def without_model(reason: str) -> Choice:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkflowUsage:
+    """What a workflow has used up over all its branches, and when it began."""
+
+    hop: int
+    tokens: int
+    visits: Mapping[AgentId, int]
+    began: datetime
+
+    @classmethod
+    def of(cls, envelope: Envelope) -> "WorkflowUsage":
+        """Read what ``envelope`` carries of it."""
+        return cls(envelope.hop, envelope.tokens, envelope.visits, envelope.workflow_time or envelope.time)
+
+
+@dataclass(frozen=True, slots=True)
 class Decided:
     """A decision on a message that passed the gate: ``choice`` says why.
 
@@ -55,21 +70,28 @@ class Decided:
         """What it is called on the wire."""
         raise NotImplementedError
 
+    @property
+    def used(self) -> WorkflowUsage:
+        """What its workflow has used up with it."""
+        came, choice = WorkflowUsage.of(self.message.envelope), self.choice
+        tokens = came.tokens + choice.input_tokens + choice.output_tokens
+        return WorkflowUsage(came.hop, tokens, _visited(came.visits, choice.agent), came.began)
+
     def envelope(self, record_type: RecordType, at: datetime) -> Envelope:
-        """Return the envelope of its route: what its workflow has used up with it."""
-        came, choice = self.message.envelope, self.choice
+        """Return the envelope of its route."""
+        came, used = self.message.envelope, self.used
         return Envelope(
             id=route_id(came.id, *self.excluded),
             source=SOURCE,
             type=record_type,
             time=at,
             correlation_id=came.correlation_id,
-            hop=came.hop,
+            hop=used.hop,
             causation_id=came.id,
             traceparent=came.traceparent,
             workflow_time=came.workflow_time,
-            tokens=came.tokens + choice.input_tokens + choice.output_tokens,
-            visits=_visited(came.visits, choice.agent),
+            tokens=used.tokens,
+            visits=used.visits,
         )
 
 
@@ -128,6 +150,17 @@ class Duplicate:
     record: Record
 
 
+@dataclass(frozen=True, slots=True)
+class RoutedMessage:
+    """A message as its route carries it: the original record, and who refused it before."""
+
+    original: Record
+    message_id: MessageId
+    refused_by: tuple[AgentId, ...]
+    used: WorkflowUsage | None = None
+    """What its workflow had used up when it was routed."""
+
+
 Decision: TypeAlias = Routed | Ended | Terminal | TakenIn | Refused | Duplicate
 
 
@@ -140,11 +173,6 @@ def chosen(
     """Return what the model's choice means."""
     kind = Ended if choice.agent is None else Routed
     return kind(message, choice, candidates, excluded)
-
-
-def from_zero(decision: Routed | Ended | Terminal) -> Routed | Ended | Terminal:
-    """Return ``decision`` as one with which the workflow's counts began anew."""
-    return replace(decision, afresh=True)
 
 
 def _visited(visits: Mapping[AgentId, int], agent: AgentId | None) -> Mapping[AgentId, int]:

@@ -1,7 +1,6 @@
 """A decision, written as records: a route, a lead's copy, or a dead letter with its audit event."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from signalbox.control.models import MessageRejected, RouteDecided, RouteHeader
 from signalbox.gate.control_records import ControlRecords, record_type_of
@@ -30,22 +29,12 @@ from signalbox_decide.decisions import (
     Duplicate,
     Outcome,
     Refused,
+    RoutedMessage,
     TakenIn,
 )
 from signalbox_decide.history import CONTENT, TAKEN_IN_FROM
 from signalbox_decide.router import PROMPT_VERSION
-from signalbox_decide.workflow_usage import WorkflowUsage, used_with
-
-
-@dataclass(frozen=True, slots=True)
-class RoutedMessage:
-    """A message as its route carries it: the original record, and who refused it before."""
-
-    original: Record
-    message_id: MessageId
-    refused_by: tuple[AgentId, ...]
-    used: WorkflowUsage | None = None
-    """What its workflow had used up when it was routed."""
+from signalbox_decide.workflow_usage import used_with
 
 
 class DecisionRecords:

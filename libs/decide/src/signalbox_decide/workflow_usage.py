@@ -1,9 +1,8 @@
 """What each workflow has used up, as the decisions on it say: headers may be dropped on the way."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Final
 
 from prometheus_client import Gauge
@@ -12,11 +11,11 @@ from signalbox.gate import Accepted
 from signalbox.protocol.dead_letters import Position
 from signalbox.protocol.envelope import Envelope, replay_id
 from signalbox.protocol.errors import ConfigurationError, Refusal
-from signalbox.protocol.names import AGENT_MESSAGES, AgentId, CorrelationId, dead_letter_topic
+from signalbox.protocol.names import AGENT_MESSAGES, CorrelationId, dead_letter_topic
 from signalbox.protocol.records import Record
 from signalbox.protocol.replay_marks import REPLAY_OF
 from signalbox_decide.clock import SYSTEM, Clock
-from signalbox_decide.decisions import AFRESH, ROUTE_AGENT, Ended, Routed, Terminal
+from signalbox_decide.decisions import AFRESH, ROUTE_AGENT, Ended, Routed, Terminal, WorkflowUsage
 
 WINDOW_S: Final = 24 * 3600.0
 """How far back decisions are read, and how long a workflow without a decision is remembered, in seconds."""
@@ -26,18 +25,11 @@ LIMIT: Final = 50_000
 _REMEMBERED = Gauge("signalbox_workflows_remembered", "Workflows whose use of the guards' limits is known")
 _LETTERS: Final = dead_letter_topic(AGENT_MESSAGES)
 
+_Workflow = tuple[int, CorrelationId]
+"""The partition of its messages, and its correlation id."""
+
 ReadLetter = Callable[[str, int, int], Record | None]
 """Reads the record at a topic, partition and offset; None when there is none (any more)."""
-
-
-@dataclass(frozen=True, slots=True)
-class WorkflowUsage:
-    """What a workflow has used up over all its branches, and when it began."""
-
-    hop: int
-    tokens: int
-    visits: Mapping[AgentId, int]
-    began: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +40,8 @@ class _Entry:
 
 def at_least(envelope: Envelope, used: WorkflowUsage) -> Envelope:
     """Return ``envelope`` with the higher counts of the two, and the earlier beginning."""
-    visits = {
-        agent: max(envelope.visits.get(agent, 0), used.visits.get(agent, 0))
-        for agent in (*envelope.visits, *used.visits)
-    }
-    return replace(
-        envelope,
-        hop=max(envelope.hop, used.hop),
-        tokens=max(envelope.tokens, used.tokens),
-        visits=visits,
-        workflow_time=min(_began(envelope), used.began),
-    )
+    both = _higher(WorkflowUsage.of(envelope), used)
+    return replace(envelope, hop=both.hop, tokens=both.tokens, visits=both.visits, workflow_time=both.began)
 
 
 def used_with(route: Record) -> WorkflowUsage:
@@ -67,12 +50,17 @@ def used_with(route: Record) -> WorkflowUsage:
     Raises:
         Refusal: ``HEADER_INVALID``; it is no route of ours.
     """
-    said = Envelope.parse(route.headers)
-    return WorkflowUsage(said.hop, said.tokens, said.visits, _began(said))
+    return WorkflowUsage.of(Envelope.parse(route.headers))
 
 
-def _began(envelope: Envelope) -> datetime:
-    return envelope.workflow_time or envelope.time
+def _higher(one: WorkflowUsage, other: WorkflowUsage) -> WorkflowUsage:
+    visits = {
+        agent: max(one.visits.get(agent, 0), other.visits.get(agent, 0))
+        for agent in (*one.visits, *other.visits)
+    }
+    return WorkflowUsage(
+        max(one.hop, other.hop), max(one.tokens, other.tokens), visits, min(one.began, other.began)
+    )
 
 
 class WorkflowUsages:
@@ -85,7 +73,7 @@ class WorkflowUsages:
     def __init__(self, limit: int = LIMIT, clock: Clock = SYSTEM) -> None:
         self._limit = limit
         self._clock = clock
-        self._entries: OrderedDict[tuple[int, CorrelationId], _Entry] = OrderedDict()
+        self._entries: OrderedDict[_Workflow, _Entry] = OrderedDict()
 
     def counted(self, message: Accepted) -> Accepted:
         """Return ``message`` with what its workflow is known to have used up."""
@@ -94,10 +82,10 @@ class WorkflowUsages:
 
     def decided(self, decision: Routed | Ended | Terminal) -> None:
         """Count a decision that was just made."""
-        message, now = decision.message, self._clock.now()
-        said = decision.envelope(message.record_type, now)
+        record, envelope = decision.message.record, decision.message.envelope
         taken = decision.choice.agent is not None
-        self._count(message.record.partition, said, taken, decision.afresh, now.timestamp())
+        at = self._clock.now().timestamp()
+        self._count((record.partition, envelope.correlation_id), decision.used, taken, decision.afresh, at)
 
     def read_back(self, route: Record) -> None:
         """Count an earlier decision, by the headers of its route: they say what was used up with it."""
@@ -107,15 +95,15 @@ class WorkflowUsages:
             return
         at = route.timestamp_ms / 1000 if route.timestamp_ms > 0 else self._clock.now().timestamp()
         taken = route.header(ROUTE_AGENT) is not None
-        self._count(route.partition, said, taken, route.header(AFRESH) is not None, at)
+        afresh = route.header(AFRESH) is not None
+        self._count((route.partition, said.correlation_id), WorkflowUsage.of(said), taken, afresh, at)
 
-    def _count(self, partition: int, said: Envelope, taken: bool, afresh: bool, at: float) -> None:
-        key = (partition, said.correlation_id)
+    def _count(self, key: _Workflow, used: WorkflowUsage, taken: bool, afresh: bool, at: float) -> None:
         known = self._entries.pop(key, None)
         if known is not None and not afresh:
-            said = at_least(said, known.used)
+            used = _higher(used, known.used)
         # The answer of the agent that takes the message is one hop on, whatever it says of itself.
-        used = WorkflowUsage(said.hop + taken, said.tokens, said.visits, _began(said))
+        used = replace(used, hop=used.hop + taken)
         # What was read back is older than now, and decisions come in order: the front is the oldest.
         self._entries[key] = _Entry(used, at)
         self._forget_old()

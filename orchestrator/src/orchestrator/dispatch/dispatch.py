@@ -15,9 +15,9 @@ from signalbox.protocol.reasons import Reason, Stage
 from signalbox.protocol.records import Draft, Record
 from signalbox.telemetry import Readiness, logger
 from signalbox_decide.decider import Decider
-from signalbox_decide.decisions import ROUTE_AGENT, Refused, Routed
+from signalbox_decide.decisions import ROUTE_AGENT, Refused, Routed, RoutedMessage
 from signalbox_decide.directory import Directory
-from signalbox_decide.records import DecisionRecords, RoutedMessage
+from signalbox_decide.records import DecisionRecords
 
 _log = logger(__name__)
 _DISPATCHED = Counter("signalbox_dispatched", "Messages that an agent settled", ["agent", "outcome"])
@@ -118,13 +118,9 @@ class Dispatch:
         return agent.definition.endpoint
 
     async def _refused(self, message: RoutedMessage, detail: str) -> Routed | Refused:
-        if message.refused_by:
-            earlier = ", ".join(message.refused_by)
-            why = f"{self._agent} refused it, after {earlier} had: {detail}"
-            return self._given_up(message, Refusal(Reason.AGENT_REFUSED, why))
         # Waited out here, and not by the stage as everywhere else: it must not be posted to the agent again.
         decision = await retry_while_unavailable(
-            lambda: self._decider.decide_again(message.original, self._agent, detail, message.used),
+            lambda: self._decider.decide_again(message, self._agent, detail),
             self._readiness,
         )
         if isinstance(decision, Refused):

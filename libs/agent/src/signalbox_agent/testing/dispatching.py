@@ -10,8 +10,7 @@ from signalbox.protocol.records import Draft, Record
 from signalbox_agent.testing.deciding import Deciding
 from signalbox_agent.testing.patience import Patience
 from signalbox_agent.testing.service import AgentService, Answer
-from signalbox_decide.decisions import ROUTE_AGENT, Refused, Routed
-from signalbox_decide.records import RoutedMessage
+from signalbox_decide.decisions import ROUTE_AGENT, Refused, Routed, RoutedMessage
 
 
 class Dispatching:
@@ -63,12 +62,9 @@ class Dispatching:
         return await self._agents[agent].post(message.original)
 
     async def _refused(self, agent: AgentId, message: RoutedMessage, detail: str) -> Routed | Refused:
-        if message.refused_by:
-            why = f"{agent} refused it, after {', '.join(message.refused_by)} had: {detail}"
-            return _given_up(message, Reason.AGENT_REFUSED, why)
-        decider, used = self._deciding.decider, message.used
+        decider = self._deciding.decider
         return await self._patience.settle(
-            message.original, lambda: decider.decide_again(message.original, agent, detail, used)
+            message.original, lambda: decider.decide_again(message, agent, detail)
         )
 
 
