@@ -37,11 +37,11 @@ class _Recent(Generic[_K, _V]):
         self._size = size
         self._ttl_s = ttl_s
 
-    def get(self, key: _K) -> _V | None:
+    def get(self, key: _K, within_s: float | None = None) -> _V | None:
+        """Return the value of ``key``; ``within_s`` takes the place of ``ttl_s``."""
         value, since = self._entries.get(key, (None, 0.0))
-        if self._ttl_s is not None and time.monotonic() - since > self._ttl_s:
-            return None
-        return value
+        limit = self._ttl_s if within_s is None else within_s
+        return None if limit is not None and time.monotonic() - since > limit else value
 
     def put(self, key: _K, value: _V) -> None:
         self._entries[key] = value, time.monotonic()
@@ -71,8 +71,8 @@ class WriterSchemas:
         self._limits = limits
         self._ask_again_s = ask_again_s
         self._schemas: _Recent[SchemaId, WriterSchema] = _Recent(_KNOWN)
-        self._unknown: _Recent[SchemaId, bool] = _Recent(_UNKNOWN, unknown_for_s)
-        self._unknown_lately: _Recent[SchemaId, bool] = _Recent(_UNKNOWN, _LATELY_S)
+        self._unknown_for_s = unknown_for_s
+        self._unknown: _Recent[SchemaId, bool] = _Recent(_UNKNOWN)
         self._subjects: _Recent[SchemaId, frozenset[Subject]] = _Recent(_KNOWN)
         self._asked: _Recent[SchemaId, bool] = _Recent(_KNOWN, usages_for_s)
         self._asking: dict[SchemaId, asyncio.Task[WriterSchema | None]] = {}
@@ -85,7 +85,7 @@ class WriterSchemas:
             Refusal: ``UNKNOWN_SCHEMA``, when it has no answer about this id alone.
         """
         known = self._schemas.get(schema_id)
-        if known is not None or self._unknown.get(schema_id):
+        if known is not None or self._unknown.get(schema_id, self._unknown_for_s):
             return known
         # Many records of one new schema arrive together: one of them asks, all wait for the answer.
         asking = self._asking.get(schema_id)
@@ -100,12 +100,11 @@ class WriterSchemas:
         schema = await self._judged(schema_id)
         if schema is None:
             # Followers had their time when it was asked a moment ago; what is behind this record waits, too.
-            lately = self._unknown_lately.get(schema_id)
+            lately = self._unknown.get(schema_id, _LATELY_S)
             await asyncio.sleep(min(self._ask_again_s, _SOON_S) if lately else self._ask_again_s)
             schema = await self._judged(schema_id)
         if schema is None:
             self._unknown.put(schema_id, True)
-            self._unknown_lately.put(schema_id, True)
             return None
         self._schemas.put(schema_id, schema)
         return schema
