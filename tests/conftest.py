@@ -3,7 +3,6 @@
 ``STACK`` in the environment says which broker and registry every stack of the tests has (docs/stacks.md).
 """
 
-import contextlib
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from xdist.scheduler import LoadScopeScheduling
 import postgres_server
 from local_stack import Stack
 from local_stack.foundation import DEFAULT_STACK, STACK_VARIABLE
+from local_stack.processes import environment_of, stop
 from local_stack.services import SERVICES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -55,10 +55,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     # Workers that are told to end leave their stacks behind: what has the mark of this run ends with it.
     if hasattr(config, "workerinput") or os.environ.get(RUN) != f"{os.getpid()}":
         return
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            if process.pid != os.getpid() and process.environ().get(RUN) == os.environ[RUN]:
-                process.kill()
+    everything = psutil.process_iter()
+    stop([one for one in everything if environment_of(one).get(RUN) == os.environ[RUN]], patience_s=10)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
