@@ -1,6 +1,5 @@
 """What the command `signalbox` does for the stack: topics, contracts, and the question before a deploy."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Collection, Mapping
@@ -102,10 +101,12 @@ def _start_grants(
 
 
 def _start(root: Path, environment: Mapping[str, str], *words: str) -> subprocess.Popen[str]:
+    # A release is asked about by its own code.
+    python = environment.get(PYTHON_VARIABLE) or sys.executable
     return subprocess.Popen(
-        [str(Path(sys.executable).with_name("signalbox")), *words],
+        [str(Path(python).with_name("signalbox")), *words],
         cwd=root,
-        env={**environment, **_code_of_the_release(environment)},
+        env=dict(environment),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -123,12 +124,3 @@ def _finish(command: subprocess.Popen[str]) -> None:
     if command.returncode != 0:
         what = "signalbox " + " ".join(command.args[1:] if isinstance(command.args, list) else ())
         raise CommandFailed(what, command.returncode, output.strip())
-
-
-def _code_of_the_release(environment: Mapping[str, str]) -> dict[str, str]:
-    """Let the command see a service as its release has it; a release itself has no command."""
-    python = environment.get(PYTHON_VARIABLE)
-    if not python:
-        return {}
-    packages = sorted(Path(python).parents[1].glob("lib/python*/site-packages"))
-    return {"PYTHONPATH": os.pathsep.join(map(str, packages))}

@@ -94,7 +94,7 @@ class ProcessTarget:
     def _install(self, service: str, folder: Path) -> None:
         root, wheels = self._sources.root, folder / "wheels"
         # Our own are built with the build tools that are here, so that none has to be fetched.
-        own = [f"./{part}" for part in self._sources.distributions(service)]
+        own = [f"./{part}" for part in self._sources.beside_the_command(service)]
         _pip(root, "wheel", "--no-deps", "--no-build-isolation", f"--wheel-dir={wheels}", *own)
         built = [str(wheel) for wheel in wheels.glob("*.whl")]
         store = self._third_party(service, built)

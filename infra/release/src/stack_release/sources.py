@@ -15,6 +15,7 @@ from local_stack.services import APPLICATIONS, ORCHESTRATOR
 from signalbox.protocol.errors import ConfigurationError
 
 CONTRACTS: Final = "contracts"
+COMMAND: Final = "libs/cli"
 PINS: Final = "constraints.txt"
 
 _DIGITS: Final = 8
@@ -45,6 +46,10 @@ class Sources:
         """Return the folders that a service is installed from."""
         return tuple(distributions(self.root, self.folder(service)))
 
+    def beside_the_command(self, service: str) -> tuple[str, ...]:
+        """Return the folders of a service and of the command, which asks about a release by its own code."""
+        return tuple(dict.fromkeys([*self.distributions(service), *distributions(self.root, COMMAND)]))
+
     def python_path(self, service: str) -> str:
         """Return the ``PYTHONPATH`` by which commands see a service as this checkout has it."""
         folders = dict.fromkeys([CONTRACTS, *self.distributions(service)])
@@ -65,8 +70,8 @@ class Sources:
         )
 
     def needs(self, service: str) -> str:
-        """Return a short name for what a service needs of others: the same name, the same wheels."""
-        projects = [f"{folder}/pyproject.toml" for folder in self.distributions(service)]
+        """Return a short name for what a release needs of others: the same name, the same wheels."""
+        projects = [f"{folder}/pyproject.toml" for folder in self.beside_the_command(service)]
         return f"{sys.implementation.cache_tag}-{self._digest([*projects, PINS])}"
 
     def _git(self, *words: str) -> str:
