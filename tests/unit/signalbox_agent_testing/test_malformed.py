@@ -1,4 +1,4 @@
-"""Every file of ``examples/malformed`` is dead-lettered in memory as it documents, and nobody is asked."""
+"""Every file of ``examples/malformed`` is dead-lettered in memory as it says; no model is asked."""
 
 from pathlib import Path
 from typing import Any

@@ -147,7 +147,7 @@ class InMemorySignalbox:
         )
 
     async def restart(self) -> None:
-        """Start the orchestrator anew: what was decided is read back from the log."""
+        """Start the orchestrator again: what was decided is read back from the log."""
         await self._deciding.restart()
 
     async def until_idle(self) -> None:
