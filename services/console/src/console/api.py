@@ -12,7 +12,8 @@ from console.decoding import Schemas
 from console.journey import Status
 from console.presence import Presence
 from console.problems import NotThere
-from console.queries import LetterFilter, LetterState, Queries, letter_position, letter_summary
+from console.queries import LetterFilter, LetterState, Queries, letter_position
+from console.summaries import letter_summary
 
 Limit = Annotated[int, Query(ge=1, le=1000, description="How many at most.")]
 After = Annotated[str | None, Query(description="Go on behind this one: the page's `next`.")]

@@ -10,7 +10,7 @@ from typing import Any
 import prometheus_client
 from fastapi import FastAPI
 
-from console import api, facts, pages, problems, store
+from console import api, pages, problems, reading, store
 from console.contracts import RegisteredContracts
 from console.decoding import Schemas
 from console.following import REGISTRY, TOPICS, Topics, follow
@@ -86,7 +86,7 @@ def bootstrap(settings: ConsoleSettings, topics: Topics, registry: SchemaRegistr
 
 async def run() -> None:
     """Follow and answer until SIGTERM; stop when following fails, since the answers would grow old."""
-    reader = Reader(KafkaSettings(), facts.TOPICS, SERVICE)
+    reader = Reader(KafkaSettings(), reading.TOPICS, SERVICE)
     registry = Registry(RegistrySettings())
     console = bootstrap(ConsoleSettings(), reader, registry)
     prometheus_client.REGISTRY.register(Counts(console.queries))

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from console.facts import DECIDED, Decoded, wanted
+from console.facts import DECIDED, Decoded
+from console.reading import wanted
 from signalbox.avro import Limits, ParsedSchema, decode, parse, unframe
 from signalbox.kafka import MAX_MESSAGE_BYTES
 from signalbox.protocol.errors import NotAnAnswer, Refusal

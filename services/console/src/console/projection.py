@@ -19,8 +19,8 @@ from console.facts import (
     Message,
     Registration,
     Resolution,
-    fact_of,
 )
+from console.reading import fact_of
 from signalbox.protocol.envelope import correlation_id_of
 from signalbox.protocol.names import LeadId
 from signalbox.protocol.records import Record
