@@ -29,7 +29,7 @@ from limited_broker import LimitedBroker, LimitedProducer, ScriptedConsumer, bat
 from memory_registry import impatient_gate, register_committed
 from orchestrator.consume.deciding import Decide
 from orchestrator.consume.ladder import References
-from orchestrator.consume.stage import Stage
+from orchestrator.consume.wiring import stage as stage_of
 from signalbox.control.models import RouteDecided
 from signalbox.gate import Accepted
 from signalbox.gate.control_records import ControlRecords
@@ -91,7 +91,7 @@ class System:
         written = DecisionRecords(self.control)
         topic = records[0].topic
         decide, stage = self._decisions(topic, written)
-        running = Stage(
+        running = stage_of(
             topic,
             ScriptedConsumer(self.broker, records),  # type: ignore[arg-type]
             LimitedProducer(self.broker),  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from orchestrator.consume.crash_journal import CrashJournal
-from orchestrator.consume.stage import Stage
+from orchestrator.consume.wiring import stage as stage_of
 from signalbox.kafka import GroupConsumer, KafkaSettings, TransactionalProducer
 from signalbox.protocol import reasons
 from signalbox.protocol.dead_letters import dead_letter
@@ -30,7 +30,7 @@ def refuse(record: Record, why: Refusal) -> Sequence[Draft]:
 
 async def main(folder: Path, topic: str) -> None:
     kafka = KafkaSettings()
-    stage = Stage(
+    stage = stage_of(
         "mortal",
         GroupConsumer(kafka, f"{topic}-group", [topic], topic),
         TransactionalProducer(kafka, topic),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
+from orchestrator.consume import wiring
 from orchestrator.consume.crash_journal import CrashJournal, Decide
 from orchestrator.consume.ladder import References
 from orchestrator.consume.stage import Stage
@@ -95,7 +96,7 @@ class Stages:
         **bounds: Any,
     ) -> Stage:
         topic, group, client = reads
-        return Stage(
+        return wiring.stage(
             name,
             self.ports.consumer(group, topic, client),
             self.ports.transactions(f"orchestrator.{name}.{self.settings.orchestrator_replica}"),

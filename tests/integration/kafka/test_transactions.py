@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.consume import wiring
 from orchestrator.consume.stage import Stage
 from signalbox.kafka import (
     GroupConsumer,
@@ -162,7 +163,7 @@ def stage(place: Place, replica: str) -> Stage:
         await asyncio.sleep(0.002)
         return [Draft(place.target, record.key, record.value, partition=record.partition)]
 
-    return Stage(
+    return wiring.stage(
         f"replica {replica}",
         GroupConsumer(place.kafka, f"g-{place.source}", [place.source], f"member-{replica}"),
         TransactionalProducer(place.kafka, f"tx-{place.source}-{replica}"),

@@ -12,7 +12,7 @@ from confluent_kafka import Producer as Client
 
 from memory_registry import register_committed
 from orchestrator.consume.ladder import References
-from orchestrator.consume.stage import Stage
+from orchestrator.consume.wiring import stage as stage_of
 from signalbox.gate.control_records import ControlRecords
 from signalbox.kafka import (
     GroupConsumer,
@@ -93,7 +93,7 @@ class Place:
             return [letter, Draft(self.audit, audit.key, audit.value, audit.headers)]
 
         readiness = Readiness()
-        stage = Stage(
+        stage = stage_of(
             "test",
             GroupConsumer(self.kafka, f"g-{self.source}", [self.source], "test"),
             TransactionalProducer(self.kafka, f"tx-{self.source}"),

@@ -39,7 +39,7 @@ async def orchestrator(
         made.dispatchers._quiet_s = 0.5
         yield made
         for stage in (made.intake, made.routing):  # they were not run
-            await stage._consumer.close()
+            await stage.assignment.leave()
 
 
 def tasks() -> int:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.consume import wiring
 from orchestrator.consume.stage import Stage
 from signalbox.kafka import Partition, TransactionLost
 from signalbox.kafka.consumer import Batch
@@ -112,7 +113,7 @@ def stage_of(
     **options: Any,
 ) -> Stage:
     options = {"limit": 10, "fault_pause_s": 0.01, **options}
-    return Stage("test", consumer, producer, decide, readiness or Readiness(), **options)  # type: ignore[arg-type]
+    return wiring.stage("test", consumer, producer, decide, readiness or Readiness(), **options)  # type: ignore[arg-type]
 
 
 async def test_a_stage_of_a_process_that_starts_is_waited_for_until_it_has_partitions() -> None:
@@ -179,7 +180,7 @@ async def test_records_without_drafts_make_room_for_the_next_ones_without_waitin
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # A dispatcher passes every route of the other agents: it must not pass `limit` of them each quiet second.
-    monkeypatch.setattr("orchestrator.consume.stage._QUIET_COMMIT_S", 3600.0)
+    monkeypatch.setattr("orchestrator.consume.checkpoint._QUIET_COMMIT_S", 3600.0)
 
     async def skipped(_: Record) -> Sequence[Draft]:
         return []
@@ -298,7 +299,7 @@ async def test_records_that_are_large_together_pause_their_partitions(
     stage = stage_of(consumer, producer, held, limit=100)
 
     def paused_then_done() -> bool:
-        if stage._paused:
+        if stage.assignment.paused:
             gate.set()
         return producer.values == [b"0", b"1"] and not consumer.paused
 
@@ -346,7 +347,7 @@ async def test_large_records_of_a_partition_that_went_leave_their_room_to_those_
 
     def went_when_full_and_came_again() -> bool:
         nonlocal stuck
-        if stuck and stage._paused:
+        if stuck and stage.assignment.paused:
             stuck = False
             consumer.batches = [Batch(revoked=frozenset({HERE})), Batch(records, frozenset({HERE}))]
         return producer.values == [b"0", b"1"]
@@ -367,9 +368,9 @@ async def test_partitions_that_come_to_a_full_stage_stay_paused_until_there_is_r
     paused_when_full: set[Partition] = set()
 
     def resumed_after_both_were_held() -> bool:
-        if stage._paused and coming:
+        if stage.assignment.paused and coming:
             consumer.batches.append(coming.pop())
-        if THERE in stage._assigned and not gate.is_set():
+        if THERE in stage.assignment.partitions and not gate.is_set():
             paused_when_full.update(consumer.paused)
             gate.set()
         return gate.is_set() and not consumer.paused
@@ -396,9 +397,9 @@ async def test_a_stage_that_has_room_again_resumes_no_partition_that_is_not_read
     coming = [Batch(assigned=frozenset({THERE}))]
 
     def read_when_there_was_room() -> bool:
-        if stage._paused and coming:
+        if stage.assignment.paused and coming:
             consumer.batches.append(coming.pop())
-        if gate.is_set() and not stage._paused and not read.is_set():
+        if gate.is_set() and not stage.assignment.paused and not read.is_set():
             paused_with_room.update(consumer.paused)
             read.set()
         return read.is_set() and not consumer.paused
@@ -418,7 +419,7 @@ async def test_a_full_stage_pauses_all_of_its_partitions() -> None:
     stage = stage_of(consumer, FakeProducer(), held, limit=1)
 
     def both_paused_and_resumed() -> bool:
-        if stage._paused and not gate.is_set():
+        if stage.assignment.paused and not gate.is_set():
             assert consumer.paused == {HERE, THERE}
             gate.set()
         return gate.is_set() and not consumer.paused
@@ -555,7 +556,7 @@ async def test_what_is_being_decided_at_a_stop_is_finished_and_committed_whateve
 async def test_the_offsets_of_records_without_drafts_are_committed_at_a_stop(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("orchestrator.consume.stage._QUIET_COMMIT_S", 3600.0)
+    monkeypatch.setattr("orchestrator.consume.checkpoint._QUIET_COMMIT_S", 3600.0)
     decided: list[int] = []
 
     async def skipped(record: Record) -> Sequence[Draft]:

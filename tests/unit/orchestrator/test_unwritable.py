@@ -10,7 +10,7 @@ import pytest
 from limited_broker import LimitedBroker, LimitedProducer, Limits, ScriptedConsumer, batch_bytes, limits_of
 from memory_registry import register_committed
 from orchestrator.consume.ladder import References
-from orchestrator.consume.stage import Stage
+from orchestrator.consume.wiring import stage as stage_of
 from signalbox.catalog import Catalog
 from signalbox.control.models import RouteDecided
 from signalbox.gate.control_records import ControlRecords
@@ -78,7 +78,7 @@ async def settle(
         return decisions.of(Refused(refused, reasons.Stage.GATE, why))
 
     ready = readiness or Readiness()
-    stage = Stage(
+    stage = stage_of(
         "test",
         ScriptedConsumer(broker, records),  # type: ignore[arg-type]
         LimitedProducer(broker),  # type: ignore[arg-type]

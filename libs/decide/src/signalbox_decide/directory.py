@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any
 
 from prometheus_client import Counter, Gauge
 
@@ -18,12 +18,11 @@ from signalbox_decide.announcements import Announcements
 from signalbox_decide.clock import SYSTEM, Clock
 from signalbox_decide.registered import RegisteredAgent, registered
 from signalbox_decide.reporting import Report, untold
-from signalbox_decide.seats import Seats
+from signalbox_decide.seats import FULL, Seats, WaitingList
 
 _log = logger(__name__)
 _AGENTS = Gauge("signalbox_agents", "Agents in the directory")
 _REFUSED = Counter("signalbox_registrations_left_out", "Trusted registrations that were left out", ["why"])
-_FULL: Final = "there are AGENT_LIMIT agents: remove one (`signalbox agents remove`), or raise it"
 
 
 class Directory:
@@ -40,13 +39,12 @@ class Directory:
         self._announcements = Announcements(control, clock)
         self._allowed = re.compile(endpoint_allow)
         self._seats = seats or Seats()
-        self._report = report
         self._clock = clock
         self._agents: dict[AgentId, RegisteredAgent] = {}
         self._known_since: dict[AgentId, float] = {}
         self._reached: dict[AgentId, str] = {}
         self._routed: set[AgentId] = set()
-        self._turned_away: dict[AgentId, Record] = {}
+        self._waiting = WaitingList(self._seats.limit, report)
         self._judge: Callable[[Record], Awaitable[object]] = self.apply
         self._changed = asyncio.Event()
         self.changed_at = 0.0
@@ -150,8 +148,8 @@ class Directory:
             await self._remove(agent)
             return None
         if not self._seats.has_one_for(agent, self._agents.keys() | self._reached.keys()):
-            self._turn_away(agent, record)
-            return _left_out("limit", _FULL)
+            self._waiting.add(agent, record)
+            return _left_out("limit", FULL)
         try:
             taken = registered(agent, await self._announcements.read(record), self._allowed)
         except (Refusal, ConfigurationError, ValueError) as error:
@@ -163,8 +161,7 @@ class Directory:
         return None
 
     async def _remove(self, agent: AgentId) -> None:
-        if self._turned_away.pop(agent, None):
-            self._tell_turned_away()
+        self._waiting.leave(agent)
         if agent not in self._agents:
             return
         if self.was_reached(agent):
@@ -172,22 +169,8 @@ class Directory:
         del self._agents[agent], self._known_since[agent]
         self._reached.pop(agent, None)
         self._changed_by(agent)
-        if self._turned_away:
-            waiting = next(iter(self._turned_away))
-            record = self._turned_away.pop(waiting)
-            self._tell_turned_away()
-            await self._judge(record)
-
-    def _turn_away(self, agent: AgentId, record: Record) -> None:
-        # One that waits comes in when a seat is free. Only so many wait: the rest announce themselves again.
-        if agent in self._turned_away or len(self._turned_away) < self._seats.limit:
-            self._turned_away[agent] = record
-        self._tell_turned_away()
-
-    def _tell_turned_away(self) -> None:
-        waiting = ", ".join(list(self._turned_away)[:5])
-        why = f"{len(self._turned_away)} or more refused ({waiting}): {_FULL}" if waiting else None
-        self._report("agent registrations", why)
+        if (announcement := self._waiting.next()) is not None:
+            await self._judge(announcement)
 
     def _changed_by(self, agent: AgentId) -> None:
         _log.info("directory changed", agent=agent, removed=agent not in self._agents)

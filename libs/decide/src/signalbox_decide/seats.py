@@ -1,9 +1,14 @@
 """How many agents there may be: whoever may announce one may announce many."""
 
 from collections.abc import Collection
+from typing import Final
 
 from signalbox.catalog import Catalog
 from signalbox.protocol.names import AgentId
+from signalbox.protocol.records import Record
+from signalbox_decide.reporting import Report
+
+FULL: Final = "there are AGENT_LIMIT agents: remove one (`signalbox agents remove`), or raise it"
 
 
 class Seats:
@@ -38,3 +43,39 @@ class Seats:
     def kept(self) -> int:
         """How many seats are kept for those that the catalog names; never all of them."""
         return min(len(self._kept), self.limit // 2)
+
+
+class WaitingList:
+    """The announcements of agents that found no seat; the first comes in when one is free.
+
+    Only ``places`` of them wait: the rest announce themselves again.
+    """
+
+    def __init__(self, places: int, report: Report) -> None:
+        self._places = places
+        self._report = report
+        self._waiting: dict[AgentId, Record] = {}
+
+    def add(self, agent: AgentId, announcement: Record) -> None:
+        """Let ``agent`` wait, with its newest announcement."""
+        if agent in self._waiting or len(self._waiting) < self._places:
+            self._waiting[agent] = announcement
+        self._tell()
+
+    def leave(self, agent: AgentId) -> None:
+        """Forget ``agent``, which was removed."""
+        if self._waiting.pop(agent, None):
+            self._tell()
+
+    def next(self) -> Record | None:
+        """Return the announcement that waits longest, which waits no more; None when none does."""
+        if not self._waiting:
+            return None
+        announcement = self._waiting.pop(next(iter(self._waiting)))
+        self._tell()
+        return announcement
+
+    def _tell(self) -> None:
+        waiting = ", ".join(list(self._waiting)[:5])
+        why = f"{len(self._waiting)} or more refused ({waiting}): {FULL}" if waiting else None
+        self._report("agent registrations", why)

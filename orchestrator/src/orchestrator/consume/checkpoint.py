@@ -1,31 +1,113 @@
 """A checkpoint: finished outcomes and their offsets become durable together, and none holds back the rest."""
 
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Final
 
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter
 
-from orchestrator.consume.ladder import Instead, Ladder, References
+from orchestrator.consume.ladder import Ladder
 from orchestrator.consume.offset_ledger import Ledger, Prefix
-from signalbox.kafka import GroupConsumer, Partition, TransactionalProducer
-from signalbox.protocol.errors import Unavailable, Unwritable
-from signalbox.protocol.records import Record
+from signalbox.kafka import GroupConsumer, Partition, TransactionalProducer, TransactionLost
+from signalbox.process.retry import retry_while_unavailable
+from signalbox.protocol.errors import Fatal, Unavailable, Unwritable
+from signalbox.protocol.records import Draft, Record
+from signalbox.telemetry import Readiness, logger
 
-IN_FLIGHT = Gauge("signalbox_in_flight", "Records read and not committed", ["stage"])
+LadderOf = Callable[[Record, Sequence[Draft]], Ladder]
+"""Makes the ladder of a record's outcome."""
+
+_log = logger(__name__)
 _COMMITS = Counter("signalbox_commits", "Commits of a finished prefix", ["stage"])
 
 
-@dataclass(frozen=True, slots=True)
+_QUIET_COMMIT_S: Final = 1.0
+_PAUSE_S: Final = 0.2
+_LOST_AT_MOST: Final = 5
+_LOST_WITHIN_S: Final = 120.0
+
+
 class Checkpoint:
-    """Writes what the ledger of ``stage`` has finished."""
+    """Writes what the ledger of ``stage`` has finished.
 
-    stage: str
-    ledger: Ledger
-    consumer: GroupConsumer
-    producer: TransactionalProducer
-    instead: Instead
-    references: References
+    An outcome that the broker will never take is written as a lesser one, in a transaction of its own.
+    """
 
-    async def settle(self, prefix: Prefix) -> None:
+    def __init__(
+        self,
+        stage: str,
+        ledger: Ledger,
+        consumer: GroupConsumer,
+        producer: TransactionalProducer,
+        ladder_of: LadderOf,
+        readiness: Readiness,
+    ) -> None:
+        self._stage = stage
+        self._ledger = ledger
+        self._consumer = consumer
+        self._producer = producer
+        self._ladder_of = ladder_of
+        self._readiness = readiness
+        self._next_quiet_commit = 0.0
+        self._lost_at: list[float] = []
+
+    async def start(self) -> None:
+        """Take over from an earlier process with the same transactional id: what it left open is aborted."""
+        await retry_while_unavailable(self._producer.start, self._readiness)
+
+    async def settle_finished(self, *, at_once: bool) -> None:
+        """Commit what is finished; offsets alone wait for others a while, unless ``at_once``.
+
+        Raises:
+            TransactionLost: read again from what is committed, after :meth:`start_over`.
+        """
+        prefix = self._ledger.finished_prefix()
+        if not prefix or not (at_once or self._is_due(prefix)):
+            return
+        self._next_quiet_commit = _now() + _QUIET_COMMIT_S
+        try:
+            await self._settle(prefix)
+        except Unavailable as error:
+            self._readiness.wait(f"{self._stage} commit", error.detail)
+            await asyncio.sleep(_PAUSE_S)
+        else:
+            self._readiness.done(f"{self._stage} commit")
+
+    async def start_over(self, lost: TransactionLost) -> None:
+        """Settle what the lost transaction left open.
+
+        Raises:
+            Fatal: it happens again and again.
+        """
+        self._lost_at = [*(at for at in self._lost_at if at > _now() - _LOST_WITHIN_S), _now()]
+        if len(self._lost_at) > _LOST_AT_MOST:
+            raise Fatal(
+                f"{self._stage} lost {len(self._lost_at)} transactions in {_LOST_WITHIN_S:.0f} s:"
+                f" does another process have this ORCHESTRATOR_REPLICA? The last: {lost}"
+            )
+        self._readiness.wait(self._stage, "a transaction was lost")
+        await self.start()
+
+    async def finish(self) -> None:
+        """Commit all that is finished; what can't be goes back to the group."""
+        while prefix := self._ledger.finished_prefix():
+            try:
+                await self._settle(prefix)
+            except (Unavailable, TransactionLost) as error:
+                _log.warning("handed back what was not committed", stage=self._stage, why=str(error))
+                return
+
+    async def close(self) -> None:
+        """Let go of the producer, and say nothing more of this stage."""
+        await self._producer.close()
+        self._readiness.forget(f"{self._stage} commit")
+        _COMMITS.remove_by_labels({"stage": self._stage})
+
+    def _is_due(self, prefix: Prefix) -> bool:
+        # Offsets alone lose nothing by waiting: a second reading of these records writes nothing either.
+        return bool(prefix.drafts) or _now() >= self._next_quiet_commit
+
+    async def _settle(self, prefix: Prefix) -> None:
         """Write ``prefix`` in one transaction; what the broker will never take becomes what it takes.
 
         Raises:
@@ -40,14 +122,9 @@ class Checkpoint:
         else:
             self._settled(prefix)
 
-    def forget(self) -> None:
-        """Drop the metrics of a stage that has ended."""
-        for metric in (IN_FLIGHT, _COMMITS):
-            metric.remove_by_labels({"stage": self.stage})
-
     async def _settle_each(self, prefix: Prefix) -> None:
         held: dict[Partition, Unwritable] = {}
-        for record, alone in self.ledger.each_of(prefix):
+        for record, alone in self._ledger.each_of(prefix):
             partition = Partition(record.topic, record.partition)
             if partition in held:
                 continue
@@ -60,7 +137,7 @@ class Checkpoint:
 
     async def _written(self, record: Record, alone: Prefix) -> Unwritable | None:
         """Write one record's outcome; return why not even the least one is taken."""
-        ladder = Ladder(self.stage, record, alone.drafts, self.instead, self.references)
+        ladder = self._ladder_of(record, alone.drafts)
         while True:
             try:
                 await self._commit(Prefix(list(ladder.drafts), alone.offsets, alone.lengths))
@@ -73,11 +150,14 @@ class Checkpoint:
 
     async def _commit(self, prefix: Prefix) -> None:
         if prefix.drafts:
-            await self.producer.commit(prefix.drafts, prefix.offsets, self.consumer)
+            await self._producer.commit(prefix.drafts, prefix.offsets, self._consumer)
         else:
-            await self.consumer.commit(prefix.offsets)
+            await self._consumer.commit(prefix.offsets)
 
     def _settled(self, prefix: Prefix) -> None:
-        self.ledger.settle(prefix)
-        IN_FLIGHT.labels(self.stage).set(self.ledger.in_flight)
-        _COMMITS.labels(self.stage).inc()
+        self._ledger.settle(prefix)
+        _COMMITS.labels(self._stage).inc()
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

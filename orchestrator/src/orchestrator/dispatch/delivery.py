@@ -1,13 +1,12 @@
 """Calls to agents: away, failing, refusing and dying are four different things."""
 
-import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result, wait_random_exponential
 
 from orchestrator.dispatch.agent_client import AgentClient, Away, Broken, Done, Failed, Outcome, Refused
+from orchestrator.dispatch.attempts import Attempts, Endpoint
 from orchestrator.dispatch.availability import AgentAvailability
 from orchestrator.dispatch.circuit_breaker import CircuitBreaker, Standing
 from orchestrator.dispatch.turns import Turns
@@ -15,8 +14,6 @@ from signalbox.protocol.records import Record
 
 _LONGEST_PAUSE_S: Final = 120.0
 """The longest wait that an agent can ask for by ``Retry-After``, in seconds."""
-_BROKEN_IN_COMPANY: Final = 2
-"""Once is no suspicion: processes are killed for many reasons, and to deliver all alone would take long."""
 TURNED_AWAY_S: Final = 600.0
 """A message that is turned away this long, in seconds, while others are taken, is not meant to come later."""
 
@@ -29,26 +26,6 @@ class Poisoned:
 
 
 Settled = Done | Refused | Failed | Poisoned
-Endpoint = Callable[[], str]
-
-
-@dataclass(eq=False, slots=True)
-class _Delivery:
-    """One message so far: attempts that failed, connections that broke, deaths with it alone."""
-
-    original: Record
-    locate: Endpoint
-    failures: int = 0
-    broken: int = 0
-    deaths: int = 0
-    turned_away: int = 0
-    """How often it was told to come later, when another was taken since the time before."""
-    turned_away_at: float | None = None
-    """When it was told so first."""
-    failed_at: int | None = None
-    """How many messages had succeeded when this one failed first; None: it has not failed."""
-    successes: int = 0
-    """How many had when it failed last."""
 
 
 class AgentDelivery:
@@ -90,7 +67,7 @@ class AgentDelivery:
 
     async def deliver(self, original: Record, endpoint: Endpoint) -> Settled:
         """Post ``original`` until it is settled; ``endpoint`` is asked before each attempt."""
-        delivery = _Delivery(original, endpoint)
+        delivery = Attempts(original, endpoint)
         attempts = AsyncRetrying(
             retry=retry_if_result(lambda outcome: not self._settles(delivery, outcome)), wait=self._until_next
         )
@@ -111,43 +88,31 @@ class AgentDelivery:
         """Forget that the agent is away: it is not missed any more."""
         self._availability.forget()
 
-    def _settles(self, delivery: _Delivery, outcome: Outcome | Poisoned) -> bool:
+    def _settles(self, delivery: Attempts, outcome: Outcome | Poisoned) -> bool:
         match outcome:
             case Failed():
                 return delivery.failures >= self._attempts
             case Away():
-                return self._is_turned_away(delivery)
+                return delivery.were_turned_away(self._attempts, self._turned_away_s)
             case Broken():
                 return False
             case _:
                 return True
 
-    def _is_turned_away(self, delivery: _Delivery) -> bool:
-        if delivery.turned_away_at is None or delivery.turned_away < self._attempts:
-            return False
-        return _now() - delivery.turned_away_at >= self._turned_away_s
-
-    async def _attempted(self, delivery: _Delivery) -> Outcome | Poisoned:
-        async with self._turns.turn(lambda: self._standing(delivery)):
-            standing = self._standing(delivery)
+    async def _attempted(self, delivery: Attempts) -> Outcome | Poisoned:
+        async with self._turns.turn(lambda: delivery.standing(self._successes)):
+            standing = delivery.standing(self._successes)
             outcome = await (
                 self._alone(delivery) if standing is Standing.SUSPECT else self._together(delivery)
             )
             self._note(delivery, standing, outcome)
         return outcome
 
-    def _standing(self, delivery: _Delivery) -> Standing:
-        if delivery.broken >= _BROKEN_IN_COMPANY:
-            return Standing.SUSPECT
-        if delivery.failed_at is None:
-            return Standing.NEW
-        return Standing.AT_FAULT if self._successes > delivery.failed_at else Standing.FAILED
-
-    async def _together(self, delivery: _Delivery) -> Outcome:
+    async def _together(self, delivery: Attempts) -> Outcome:
         endpoint = delivery.locate()
         return await self._judged(await self._client.post(delivery.original, endpoint), endpoint)
 
-    async def _alone(self, delivery: _Delivery) -> Outcome | Poisoned:
+    async def _alone(self, delivery: Attempts) -> Outcome | Poisoned:
         endpoint = delivery.locate()
         if not await self._client.is_ready(endpoint):
             return Away("not ready, after a connection broke")
@@ -168,7 +133,7 @@ class AgentDelivery:
                 return replace(outcome, answered=False)
         return outcome
 
-    def _note(self, delivery: _Delivery, standing: Standing, outcome: Outcome | Poisoned) -> None:
+    def _note(self, delivery: Attempts, standing: Standing, outcome: Outcome | Poisoned) -> None:
         match outcome:
             case Done() | Refused():
                 self._successes += 1
@@ -181,20 +146,10 @@ class AgentDelivery:
                     return  # it was turned away, and others are not: the agent is there
         self._availability.saw(outcome)
 
-    def _failed(self, delivery: _Delivery, standing: Standing, outcome: Failed | Broken | Away) -> None:
+    def _failed(self, delivery: Attempts, standing: Standing, outcome: Failed | Broken | Away) -> None:
         self._breaker.failed(delivery, standing)
-        match outcome:
-            case Failed():
-                delivery.failures += 1
-            case Broken():
-                delivery.broken += 1
-            case Away():
-                delivery.turned_away += standing is not Standing.NEW and self._successes > delivery.successes
-                delivery.turned_away_at = delivery.turned_away_at or _now()
-        if delivery.failed_at is None:
-            delivery.failed_at = self._successes
-            self.failing += 1
-        delivery.successes = self._successes
+        self.failing += delivery.failed_at is None
+        delivery.failed(outcome, standing, self._successes)
 
     def _until_next(self, state: RetryCallState) -> float:
         assert state.outcome is not None
@@ -203,10 +158,6 @@ class AgentDelivery:
 
 def _asked(outcome: Outcome | Poisoned) -> float:
     return min(outcome.retry_after, _LONGEST_PAUSE_S) if isinstance(outcome, Away) else 0.0
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
 
 
 def _state(attempt: int) -> RetryCallState:
