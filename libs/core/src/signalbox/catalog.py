@@ -22,6 +22,8 @@ DEAD_LETTER_RETENTION_MS: Final = 30 * 24 * 3_600_000
 MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
 """Routes carry a whole message and more, so topics take more than the gate lets in."""
 
+_YAML: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""libyaml's, where PyYAML was built with it: each process and each command reads the catalog as it starts."""
 _CATALOG: Final = Path("contracts/catalog.yaml")
 _DURATION: Final = re.compile(r"(\d+)(ms|s|m|h|d)")
 _UNIT_MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
@@ -244,7 +246,7 @@ def _with_dead_letters(topics: dict[str, CatalogTopic]) -> Iterator[tuple[str, C
 
 def _read(path: Path) -> _Document:
     try:
-        return _Document.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return _Document.model_validate(yaml.load(path.read_text(encoding="utf-8"), _YAML))
     except OSError as error:
         raise ConfigurationError(f"{path}: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
