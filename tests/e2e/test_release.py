@@ -18,6 +18,7 @@ from operating import Operator, lead
 
 _T = TypeVar("_T")
 _SERVICE = "lead_scoring"
+_UNDER_WAY = 5
 _PARTS = (
     *("Makefile", "constraints.txt", "pyproject.toml", "examples", "contracts", "libs"),
     *(f"services/{_SERVICE}", "tests/conftest.py", "tests/support", f"tests/unit/{_SERVICE}"),
@@ -39,7 +40,11 @@ class WorkingCopy:
             env=self.stack.env,
             stdout=asyncio.subprocess.PIPE,
         )
-        output, _ = await process.communicate()
+        try:
+            output, _ = await process.communicate()
+        finally:
+            if process.returncode is None:  # the test is over before it
+                process.terminate()
         assert process.returncode is not None
         return process.returncode, json.loads(output)
 
@@ -66,11 +71,19 @@ def copy(root: Path, stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 async def while_leads_flow(operator: Operator, first: int, doing: Awaitable[_T]) -> tuple[_T, list[str]]:
-    """Post a lead every now and then until it is done; return its result and the leads."""
+    """Post a lead every now and then until it is done; return its result and the leads.
+
+    No more are under way than the machine handles: a release beside a backlog takes long.
+    """
     task = asyncio.ensure_future(doing)
-    lead_ids = await operator.post_many(5, first=first)
+    lead_ids: list[str] = []
     while not task.done():
         lead_ids.append(await operator.post(**lead(first + len(lead_ids))))
+        handled = asyncio.ensure_future(
+            operator.settled(lead_ids[-_UNDER_WAY : -_UNDER_WAY + 1], deadline_s=600)
+        )
+        await asyncio.wait([task, handled], return_when=asyncio.FIRST_COMPLETED)
+        handled.cancel()
         await asyncio.wait([task], timeout=1)
     lead_ids.append(await operator.post(**lead(first + len(lead_ids))))
     return task.result(), lead_ids
