@@ -21,6 +21,7 @@ from signalbox.control.models import (
 )
 from signalbox.protocol.dead_letters import DeadLetter
 from signalbox.protocol.envelope import Envelope
+from signalbox.protocol.headers import ROUTE_AGENT
 from signalbox.protocol.names import (
     AGENT_MESSAGES,
     AGENT_REGISTRY,
@@ -34,7 +35,6 @@ from signalbox.protocol.records import Draft, Record, written
 from signalbox.telemetry import Readiness
 from signalbox_agent.testing import MemoryLog, MemoryRegistry
 from signalbox_agent.testing.deciding import Deciding
-from signalbox_decide.decisions import ROUTE_AGENT
 from signalbox_decide.directory import Directory
 from signalbox_decide.guards import Guards
 

@@ -13,6 +13,7 @@ from routing_in_memory import CAMPAIGN, SCHEDULED
 from serving import serving
 from signalbox.protocol.dead_letters import DeadLetter
 from signalbox.protocol.envelope import Envelope
+from signalbox.protocol.headers import ROUTE_AGENT
 from signalbox.protocol.names import (
     AGENT_MESSAGES,
     AGENT_ROUTES,
@@ -21,7 +22,6 @@ from signalbox.protocol.names import (
 )
 from signalbox.protocol.reasons import Reason, Stage
 from signalbox.protocol.records import Record, written
-from signalbox_decide.decisions import ROUTE_AGENT
 
 
 async def test_each_stage_is_waited_for_from_the_first_moment(settings: OrchestratorSettings) -> None:

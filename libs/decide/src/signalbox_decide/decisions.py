@@ -16,10 +16,6 @@ from signalbox.protocol.records import Record
 from signalbox_decide.router import Choice
 
 SOURCE: Final = "orchestrator"
-ROUTE_AGENT: Final = "route_agent"
-"""The header of a route that names the agent that is to take the message; none when the workflow ends."""
-AFRESH: Final = "route_afresh"
-"""The header of a route with which its workflow's counts began from zero, as a person replayed it."""
 
 
 class Outcome(StrEnum):

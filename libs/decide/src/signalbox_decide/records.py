@@ -7,6 +7,7 @@ from signalbox.gate.control_records import ControlRecords, record_type_of
 from signalbox.protocol.dead_letters import dead_letter
 from signalbox.protocol.envelope import TEXT_LIMIT, Envelope, derived_id
 from signalbox.protocol.errors import Refusal, Unwritable
+from signalbox.protocol.headers import CE_CORRELATIONID, CE_ID, ROUTE_AFRESH, ROUTE_AGENT, ROUTE_OUTCOME
 from signalbox.protocol.names import (
     AGENT_MESSAGES,
     AGENT_ROUTES,
@@ -21,8 +22,6 @@ from signalbox.protocol.reasons import Reason, Stage
 from signalbox.protocol.records import Draft, Record
 from signalbox_decide.clock import SYSTEM, Clock
 from signalbox_decide.decisions import (
-    AFRESH,
-    ROUTE_AGENT,
     SOURCE,
     Decided,
     Decision,
@@ -108,18 +107,18 @@ class DecisionRecords:
             source_offset=record.offset,
         )
         own = decision.envelope(record_type_of(RouteDecided), self._clock.now())
-        said: Headers = (("route_outcome", decision.outcome.value.encode()),)
+        said: Headers = ((ROUTE_OUTCOME, decision.outcome.value.encode()),)
         if choice.agent is not None:
             said = ((ROUTE_AGENT, choice.agent.encode()), *said)
         if decision.afresh:
-            said = (*said, (AFRESH, b"1"))
+            said = (*said, (ROUTE_AFRESH, b"1"))
         value = self._control.write(decided)
         return Draft(AGENT_ROUTES, record.key, value, (*own.headers(), *said), partition=record.partition)
 
     def _refused(self, record: Record, stage: Stage, refusal: Refusal, model_calls: int = 0) -> list[Draft]:
         letter = dead_letter(record, stage, refusal, model_calls=model_calls)
-        message_id = _told(record.header("ce_id"))
-        correlation_id = _told(record.header("ce_correlationid"))
+        message_id = _told(record.header(CE_ID))
+        correlation_id = _told(record.header(CE_CORRELATIONID))
         event = MessageRejected(
             message_id=message_id,
             lead_id=_told(record.key),

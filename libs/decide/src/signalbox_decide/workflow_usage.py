@@ -11,11 +11,12 @@ from signalbox.gate import Accepted
 from signalbox.protocol.dead_letters import Position
 from signalbox.protocol.envelope import Envelope, replay_id
 from signalbox.protocol.errors import ConfigurationError, Refusal
+from signalbox.protocol.headers import CE_CORRELATIONID, ROUTE_AFRESH, ROUTE_AGENT
 from signalbox.protocol.names import AGENT_MESSAGES, CorrelationId, dead_letter_topic
 from signalbox.protocol.records import Record
 from signalbox.protocol.replay_marks import REPLAY_OF
 from signalbox_decide.clock import SYSTEM, Clock
-from signalbox_decide.decisions import AFRESH, ROUTE_AGENT, Ended, Routed, Terminal, WorkflowUsage
+from signalbox_decide.decisions import Ended, Routed, Terminal, WorkflowUsage
 
 WINDOW_S: Final = 24 * 3600.0
 """How far back decisions are read, and how long a workflow without a decision is remembered, in seconds."""
@@ -95,7 +96,7 @@ class WorkflowUsages:
             return
         at = route.timestamp_ms / 1000 if route.timestamp_ms > 0 else self._clock.now().timestamp()
         taken = route.header(ROUTE_AGENT) is not None
-        afresh = route.header(AFRESH) is not None
+        afresh = route.header(ROUTE_AFRESH) is not None
         self._count((route.partition, said.correlation_id), WorkflowUsage.of(said), taken, afresh, at)
 
     def _count(self, key: _Workflow, used: WorkflowUsage, taken: bool, afresh: bool, at: float) -> None:
@@ -146,6 +147,4 @@ def names_its_letter(message: Accepted, read: ReadLetter) -> bool:
     if message.envelope.id != replay_id(*at):
         return False
     letter = read(*at)
-    return (
-        letter is not None and letter.header("ce_correlationid") == message.envelope.correlation_id.encode()
-    )
+    return letter is not None and letter.header(CE_CORRELATIONID) == message.envelope.correlation_id.encode()

@@ -10,12 +10,13 @@ from orchestrator.dispatch.agent_client import Refused as AgentRefused
 from orchestrator.dispatch.delivery import AgentDelivery, Poisoned, Settled
 from signalbox.process.retry import retry_while_unavailable
 from signalbox.protocol.errors import Refusal
+from signalbox.protocol.headers import ROUTE_AGENT
 from signalbox.protocol.names import AgentId
 from signalbox.protocol.reasons import Reason, Stage
 from signalbox.protocol.records import Draft, Record
 from signalbox.telemetry import Readiness, logger
 from signalbox_decide.decider import Decider
-from signalbox_decide.decisions import ROUTE_AGENT, Refused, Routed, RoutedMessage
+from signalbox_decide.decisions import Refused, Routed, RoutedMessage
 from signalbox_decide.directory import Directory
 from signalbox_decide.records import DecisionRecords
 

@@ -28,6 +28,26 @@ from console.facts import (
 )
 from signalbox.protocol.envelope import correlation_id_of, intake_id, replay_id, text
 from signalbox.protocol.errors import Refusal
+from signalbox.protocol.headers import (
+    CE_CAUSATIONID,
+    CE_CORRELATIONID,
+    CE_HOP,
+    CE_ID,
+    CE_SOURCE,
+    CE_TIME,
+    CE_TYPE,
+    DL_DETAIL,
+    DL_FIELD,
+    DL_MODEL_CALLS,
+    DL_OFFSET,
+    DL_PARTITION,
+    DL_REASON,
+    DL_STAGE,
+    DL_TIME,
+    DL_TOPIC,
+    ROUTE_AGENT,
+    ROUTE_OUTCOME,
+)
 from signalbox.protocol.names import (
     AGENT_GRANTS,
     AGENT_MESSAGES,
@@ -44,10 +64,10 @@ from signalbox.protocol.records import Record
 def wanted(record: Record) -> RecordType | None:
     """Return the record type that ``record`` has to be decoded as; None when its headers say enough."""
     if record.topic == AGENT_MESSAGES:
-        starts = header(record, "ce_type") == CAPTURED and header(record, "ce_hop") == "0"
+        starts = header(record, CE_TYPE) == CAPTURED and header(record, CE_HOP) == "0"
         return CAPTURED if starts else None
     if record.topic == GOVERNANCE_AUDIT:
-        said = RecordType(header(record, "ce_type") or "")
+        said = RecordType(header(record, CE_TYPE) or "")
         return said if said in _CLOSINGS else None
     return _VALUES.get(record.topic)
 
@@ -64,7 +84,7 @@ def header(record: Record, name: str) -> str | None:
 
 
 def _incoming(record: Record, _: Decoded | None) -> Incoming:
-    given = header(record, "ce_id")
+    given = header(record, CE_ID)
     return Incoming(
         partition=record.partition,
         offset=record.offset,
@@ -78,14 +98,14 @@ def _message(record: Record, decoded: Decoded | None) -> Message:
     return Message(
         partition=record.partition,
         offset=record.offset,
-        id=header(record, "ce_id") or position(record.topic, record.partition, record.offset),
-        workflow=header(record, "ce_correlationid"),
-        causation=header(record, "ce_causationid"),
-        source=header(record, "ce_source"),
-        record_type=header(record, "ce_type"),
-        hop=_number(header(record, "ce_hop")),
+        id=header(record, CE_ID) or position(record.topic, record.partition, record.offset),
+        workflow=header(record, CE_CORRELATIONID),
+        causation=header(record, CE_CAUSATIONID),
+        source=header(record, CE_SOURCE),
+        record_type=header(record, CE_TYPE),
+        hop=_number(header(record, CE_HOP)),
         lead_id=_usable(record.key, "key"),
-        at=_time(header(record, "ce_time"), record),
+        at=_time(header(record, CE_TIME), record),
         recorded=_recorded(record),
         content=decoded,
     )
@@ -93,19 +113,19 @@ def _message(record: Record, decoded: Decoded | None) -> Message:
 
 def _decision(record: Record, decoded: Decoded | None) -> Decision | None:
     value = decoded.datum if decoded else {}
-    message_id = header(record, "ce_causationid") or _text(value, "message_id")
-    if header(record, "ce_type") != DECIDED or not message_id:
+    message_id = header(record, CE_CAUSATIONID) or _text(value, "message_id")
+    if header(record, CE_TYPE) != DECIDED or not message_id:
         return None
-    agent = header(record, "route_agent") or _text(value, "agent") or None
+    agent = header(record, ROUTE_AGENT) or _text(value, "agent") or None
     return Decision(
         partition=record.partition,
         offset=record.offset,
-        id=header(record, "ce_id") or position(record.topic, record.partition, record.offset),
+        id=header(record, CE_ID) or position(record.topic, record.partition, record.offset),
         message_id=message_id,
-        workflow=header(record, "ce_correlationid"),
+        workflow=header(record, CE_CORRELATIONID),
         agent=agent,
-        outcome=header(record, "route_outcome") or _outcome(agent, value),
-        at=_time(header(record, "ce_time"), record),
+        outcome=header(record, ROUTE_OUTCOME) or _outcome(agent, value),
+        at=_time(header(record, CE_TIME), record),
         recorded=_recorded(record),
         record_type=_text(value, "record_type") or None,
         candidates=_texts(value, "candidates"),
@@ -132,19 +152,19 @@ def _dead_letter(record: Record, _: Decoded | None) -> DeadLetter:
         topic=record.topic,
         partition=record.partition,
         offset=record.offset,
-        message_id=header(record, "ce_id") or position(*source),
-        workflow=by_key if at_intake else header(record, "ce_correlationid"),
+        message_id=header(record, CE_ID) or position(*source),
+        workflow=by_key if at_intake else header(record, CE_CORRELATIONID),
         lead_id=key,
-        record_type=header(record, "ce_type"),
-        hop=_number(header(record, "ce_hop")),
-        reason=_plain(record, "dl_reason") or "UNKNOWN",
-        detail=_plain(record, "dl_detail"),
-        field=_plain(record, "dl_field"),
-        stage=_plain(record, "dl_stage"),
-        at=_time(header(record, "dl_time"), record),
+        record_type=header(record, CE_TYPE),
+        hop=_number(header(record, CE_HOP)),
+        reason=_plain(record, DL_REASON) or "UNKNOWN",
+        detail=_plain(record, DL_DETAIL),
+        field=_plain(record, DL_FIELD),
+        stage=_plain(record, DL_STAGE),
+        at=_time(header(record, DL_TIME), record),
         recorded=_recorded(record),
-        model_calls=_count(_number(header(record, "dl_model_calls"))),
-        source=header(record, "ce_source"),
+        model_calls=_count(_number(header(record, DL_MODEL_CALLS))),
+        source=header(record, CE_SOURCE),
         source_topic=source[0],
         source_partition=source[1],
         source_offset=source[2],
@@ -156,8 +176,8 @@ def _dead_letter(record: Record, _: Decoded | None) -> DeadLetter:
 
 
 def _source(record: Record) -> tuple[str, int, int]:
-    topic = header(record, "dl_topic")
-    partition, offset = _number(header(record, "dl_partition")), _number(header(record, "dl_offset"))
+    topic = header(record, DL_TOPIC)
+    partition, offset = _number(header(record, DL_PARTITION)), _number(header(record, DL_OFFSET))
     if topic is None or partition is None or offset is None:
         return record.topic, record.partition, record.offset
     return topic, partition, offset
@@ -178,7 +198,7 @@ def _closing(record: Record, decoded: Decoded | None) -> Resolution | None:
         topic=topic,
         partition=partition,
         offset=offset,
-        at=_time(header(record, "ce_time"), record),
+        at=_time(header(record, CE_TIME), record),
         recorded=_recorded(record),
         who=_text(value, "who"),
         reason=_text(value, "reason"),
@@ -195,7 +215,7 @@ def _registration(record: Record, decoded: Decoded | None) -> Registration | Non
         agent_id=agent_id,
         definition=decoded.datum if decoded else None,
         tombstone=record.value is None,
-        at=_time(header(record, "ce_time"), record),
+        at=_time(header(record, CE_TIME), record),
     )
 
 

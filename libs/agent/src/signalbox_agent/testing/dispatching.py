@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
 from signalbox.protocol.errors import Refusal, Unavailable
+from signalbox.protocol.headers import ROUTE_AGENT
 from signalbox.protocol.names import AgentId
 from signalbox.protocol.reasons import Reason, Stage
 from signalbox.protocol.records import Draft, Record
 from signalbox_agent.testing.deciding import Deciding
 from signalbox_agent.testing.patience import Patience
 from signalbox_agent.testing.service import AgentService, Answer
-from signalbox_decide.decisions import ROUTE_AGENT, Refused, Routed, RoutedMessage
+from signalbox_decide.decisions import Refused, Routed, RoutedMessage
 
 
 class Dispatching:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from signalbox.control.models import RouteDecided
 from signalbox.gate.control_records import ControlRecords
 from signalbox.protocol.envelope import Envelope
+from signalbox.protocol.headers import ROUTE_OUTCOME
 from signalbox.protocol.names import AgentId, MessageId, RecordType
 from signalbox.protocol.records import Record
 from signalbox_decide.decisions import Outcome
@@ -34,7 +35,7 @@ def route_of(record: Record, control: ControlRecords) -> Route:
         message_id=MessageId(said.message_id),
         record_type=RecordType(said.record_type),
         agent=None if said.agent is None else AgentId(said.agent),
-        outcome=Outcome((record.header("route_outcome") or b"").decode()),
+        outcome=Outcome((record.header(ROUTE_OUTCOME) or b"").decode()),
         candidates=tuple(map(AgentId, said.candidates)),
         excluded=tuple(map(AgentId, said.excluded)),
         reason=said.reason,

@@ -7,6 +7,18 @@ from typing import Final, NamedTuple
 
 from signalbox.protocol.envelope import time_text
 from signalbox.protocol.errors import ConfigurationError, Refusal
+from signalbox.protocol.headers import (
+    DEAD_LETTER,
+    DL_DETAIL,
+    DL_FIELD,
+    DL_MODEL_CALLS,
+    DL_OFFSET,
+    DL_PARTITION,
+    DL_REASON,
+    DL_STAGE,
+    DL_TIME,
+    DL_TOPIC,
+)
 from signalbox.protocol.names import Headers, dead_letter_topic
 from signalbox.protocol.reasons import Reason, Stage
 from signalbox.protocol.records import Draft, Record
@@ -14,8 +26,6 @@ from signalbox.protocol.records import Draft, Record
 LETTER_ROOM_BYTES: Final = 64 * 1024
 """What a dead letter topic takes more than its source: a letter is its record, and headers that say why."""
 
-PREFIX: Final = "dl_"
-"""What the names of a dead letter's own headers begin with."""
 _POSITION: Final = re.compile(r"([A-Za-z0-9._-]+)/(\d{1,9})/(\d{1,18})", re.ASCII)
 _AT_BYTE: Final = re.compile(r"at byte (\d{1,9}) of the Avro body")
 
@@ -89,21 +99,21 @@ class DeadLetter:
         """
         return cls(
             record=record,
-            reason=Reason(_text(record, "reason")),
-            detail=_text(record, "detail"),
-            field=_text(record, "field"),
-            stage=Stage(_text(record, "stage")),
-            topic=_text(record, "topic"),
-            partition=int(_text(record, "partition")),
-            offset=int(_text(record, "offset")),
-            time=datetime.fromisoformat(_text(record, "time")),
-            model_calls=int(_text(record, "model_calls")),
+            reason=Reason(_text(record, DL_REASON)),
+            detail=_text(record, DL_DETAIL),
+            field=_text(record, DL_FIELD),
+            stage=Stage(_text(record, DL_STAGE)),
+            topic=_text(record, DL_TOPIC),
+            partition=int(_text(record, DL_PARTITION)),
+            offset=int(_text(record, DL_OFFSET)),
+            time=datetime.fromisoformat(_text(record, DL_TIME)),
+            model_calls=int(_text(record, DL_MODEL_CALLS)),
         )
 
 
 def foreign(headers: Headers) -> Headers:
     """Return the headers of a dead letter, or of any record, that are not ours: the original's."""
-    return tuple(pair for pair in headers if not pair[0].startswith(PREFIX))
+    return tuple(pair for pair in headers if not pair[0].startswith(DEAD_LETTER))
 
 
 def dead_letter(original: Record, stage: Stage, refusal: Refusal, *, model_calls: int = 0) -> Draft:
@@ -113,17 +123,17 @@ def dead_letter(original: Record, stage: Stage, refusal: Refusal, *, model_calls
     not speak for us.
     """
     said = {
-        "reason": refusal.reason.value,
-        "detail": refusal.detail,
-        "field": refusal.field,
-        "topic": original.topic,
-        "partition": str(original.partition),
-        "offset": str(original.offset),
-        "time": time_text(datetime.now(UTC)),
-        "stage": stage.value,
-        "model_calls": str(model_calls),
+        DL_REASON: refusal.reason.value,
+        DL_DETAIL: refusal.detail,
+        DL_FIELD: refusal.field,
+        DL_TOPIC: original.topic,
+        DL_PARTITION: str(original.partition),
+        DL_OFFSET: str(original.offset),
+        DL_TIME: time_text(datetime.now(UTC)),
+        DL_STAGE: stage.value,
+        DL_MODEL_CALLS: str(model_calls),
     }
-    headers = tuple((PREFIX + name, _bytes(value)) for name, value in said.items())
+    headers = tuple((name, _bytes(value)) for name, value in said.items())
     return Draft(
         dead_letter_topic(original.topic),
         original.key,
@@ -135,12 +145,12 @@ def dead_letter(original: Record, stage: Stage, refusal: Refusal, *, model_calls
 
 def is_letter(draft: Draft) -> bool:
     """Say whether ``draft`` is what :func:`dead_letter` makes."""
-    return any(name == f"{PREFIX}reason" for name, _ in draft.headers)
+    return any(name == DL_REASON for name, _ in draft.headers)
 
 
 def source_of(letter: Draft) -> str:
     """Return the topic of the record that ``letter`` is of."""
-    return dict(letter.headers)[f"{PREFIX}topic"].decode()  # type: ignore[union-attr]
+    return dict(letter.headers)[DL_TOPIC].decode()  # type: ignore[union-attr]
 
 
 def _bytes(text: str) -> bytes:
@@ -148,7 +158,7 @@ def _bytes(text: str) -> bytes:
 
 
 def _text(record: Record, name: str) -> str:
-    value = record.header(PREFIX + name)
+    value = record.header(name)
     if value is None:
-        raise ValueError(f"no header {PREFIX}{name} at {record.topic}/{record.partition}/{record.offset}")
+        raise ValueError(f"no header {name} at {record.topic}/{record.partition}/{record.offset}")
     return value.decode()

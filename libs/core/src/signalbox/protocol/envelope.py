@@ -29,6 +29,20 @@ from signalbox.protocol.attributes import (
     visits,
 )
 from signalbox.protocol.errors import Refusal
+from signalbox.protocol.headers import (
+    CE_CAUSATIONID,
+    CE_CORRELATIONID,
+    CE_HOP,
+    CE_ID,
+    CE_SOURCE,
+    CE_SPECVERSION,
+    CE_TIME,
+    CE_TOKENS,
+    CE_TYPE,
+    CE_VISITS,
+    CE_WORKFLOWTIME,
+    http_name,
+)
 from signalbox.protocol.names import AgentId, CorrelationId, Headers, LeadId, MessageId, RecordType
 from signalbox.protocol.reasons import Reason
 from signalbox.protocol.records import Record
@@ -116,7 +130,7 @@ class Envelope:
     def parse_http(cls, headers: Mapping[str, str]) -> "Envelope":
         """Read the attributes from HTTP headers ``ce-*``; names are matched in lower case."""
         known = {name.lower(): value for name, value in headers.items()}
-        given = ((name, known[_http_name(name)]) for name in KNOWN if _http_name(name) in known)
+        given = ((name, known[http_name(name)]) for name in KNOWN if http_name(name) in known)
         return _read(attributes_of(tuple((name, encoded(value)) for name, value in given)))
 
     def headers(self) -> Headers:
@@ -125,7 +139,7 @@ class Envelope:
 
     def http_headers(self) -> dict[str, str]:
         """Write the attributes as HTTP headers; the caller sets the content type."""
-        return {_http_name(name): value for name, value in self._texts() if name != "content-type"}
+        return {http_name(name): value for name, value in self._texts() if name != "content-type"}
 
     def answered_by(
         self, agent: AgentId, record_type: RecordType, ordinal: int, *, source: str, tokens: int = 0
@@ -144,22 +158,22 @@ class Envelope:
         )
 
     def _texts(self) -> Iterable[tuple[str, str]]:
-        yield "ce_specversion", SPEC_VERSION
-        yield "ce_id", self.id
-        yield "ce_source", self.source
-        yield "ce_type", self.type
-        yield "ce_time", time_text(self.time)
+        yield CE_SPECVERSION, SPEC_VERSION
+        yield CE_ID, self.id
+        yield CE_SOURCE, self.source
+        yield CE_TYPE, self.type
+        yield CE_TIME, time_text(self.time)
         yield "content-type", CONTENT_TYPE
-        yield "ce_correlationid", self.correlation_id
+        yield CE_CORRELATIONID, self.correlation_id
         if self.causation_id is not None:
-            yield "ce_causationid", self.causation_id
-        yield "ce_hop", str(self.hop)
+            yield CE_CAUSATIONID, self.causation_id
+        yield CE_HOP, str(self.hop)
         if self.traceparent is not None:
             yield "traceparent", self.traceparent
         if self.workflow_time is not None:
-            yield "ce_workflowtime", time_text(self.workflow_time)
-        yield "ce_tokens", str(self.tokens)
-        yield "ce_visits", ",".join(f"{agent}={count}" for agent, count in self.visits.items())
+            yield CE_WORKFLOWTIME, time_text(self.workflow_time)
+        yield CE_TOKENS, str(self.tokens)
+        yield CE_VISITS, ",".join(f"{agent}={count}" for agent, count in self.visits.items())
 
 
 def completed(record: Record, record_type: RecordType, lead_id: LeadId, *, source: str) -> Envelope:
@@ -174,19 +188,19 @@ def completed(record: Record, record_type: RecordType, lead_id: LeadId, *, sourc
     """
     now = time_text(datetime.now(UTC))
     given = {
-        "ce_specversion": SPEC_VERSION,
-        "ce_id": intake_id(record.topic, record.partition, record.offset),
-        "ce_source": source,
-        "ce_type": record_type,
-        "ce_time": now,
+        CE_SPECVERSION: SPEC_VERSION,
+        CE_ID: intake_id(record.topic, record.partition, record.offset),
+        CE_SOURCE: source,
+        CE_TYPE: record_type,
+        CE_TIME: now,
         **attributes_of_a_lead(record.headers),
     }
     started = {
-        "ce_correlationid": correlation_id_of(lead_id),
-        "ce_hop": "0",
-        "ce_workflowtime": now,
-        "ce_tokens": "0",
-        "ce_visits": "",
+        CE_CORRELATIONID: correlation_id_of(lead_id),
+        CE_HOP: "0",
+        CE_WORKFLOWTIME: now,
+        CE_TOKENS: "0",
+        CE_VISITS: "",
     }
     return _read({**given, **started})
 
@@ -200,21 +214,21 @@ def _read(attributes: Mapping[str, str]) -> Envelope:
     def optional(name: str, parse: Callable[[str, str], _T], default: _T) -> _T:
         return parse(name, attributes[name]) if name in attributes else default
 
-    required("ce_specversion", spec_version)
+    required(CE_SPECVERSION, spec_version)
     optional("content-type", content_type, None)
-    message = MessageId(required("ce_id", same))
+    message = MessageId(required(CE_ID, same))
     return Envelope(
         id=message,
-        source=required("ce_source", same),
-        type=RecordType(required("ce_type", same)),
-        time=required("ce_time", time),
-        correlation_id=CorrelationId(required("ce_correlationid", same)),
-        hop=required("ce_hop", number),
-        causation_id=_message_id(attributes.get("ce_causationid")),
+        source=required(CE_SOURCE, same),
+        type=RecordType(required(CE_TYPE, same)),
+        time=required(CE_TIME, time),
+        correlation_id=CorrelationId(required(CE_CORRELATIONID, same)),
+        hop=required(CE_HOP, number),
+        causation_id=_message_id(attributes.get(CE_CAUSATIONID)),
         traceparent=_trace(attributes.get("traceparent"), message),
-        workflow_time=optional("ce_workflowtime", time, None),
-        tokens=optional("ce_tokens", number, 0),
-        visits=optional("ce_visits", visits, {}),
+        workflow_time=optional(CE_WORKFLOWTIME, time, None),
+        tokens=optional(CE_TOKENS, number, 0),
+        visits=optional(CE_VISITS, visits, {}),
     )
 
 
@@ -229,7 +243,3 @@ def _trace(value: str | None, message: MessageId) -> str | None:
         return value
     trace, span = (uuid.UUID(derived_id(message, what)).hex for what in ("trace", "span"))
     return f"00-{trace}-{span[:16]}-01"
-
-
-def _http_name(name: str) -> str:
-    return name.replace("ce_", "ce-", 1)

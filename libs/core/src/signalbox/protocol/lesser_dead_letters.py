@@ -9,23 +9,28 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
-from signalbox.protocol.dead_letters import PREFIX, DeadLetter, foreign
+from signalbox.protocol.dead_letters import DeadLetter, foreign
+from signalbox.protocol.headers import (
+    CE_CORRELATIONID,
+    CE_HOP,
+    CE_ID,
+    CE_SOURCE,
+    CE_SPECVERSION,
+    CE_TIME,
+    CE_TYPE,
+    DEAD_LETTER,
+    DL_BY_REFERENCE,
+    DL_DETAIL,
+    DL_DIGEST,
+    DL_EXPIRES_AT,
+    DL_SIZE,
+)
 from signalbox.protocol.names import Headers
 from signalbox.protocol.printable import bounded
 from signalbox.protocol.records import Draft, Record
 
-LEFT_OUT: Final = "dl_by_reference"
-"""The header that names what a letter leaves out: ``headers``, ``key``, ``value``, joined by commas."""
-EXPIRES_AT: Final = "dl_expires_at"
-"""The header that says when the source's bytes go, RFC 3339; empty when the topic keeps them."""
-_DIGEST: Final = "dl_digest"
-_SIZE: Final = "dl_size"
-_DETAIL: Final = "dl_detail"
-
-_ATTRIBUTES: Final = frozenset(
-    {"ce_id", "ce_type", "ce_source", "ce_time", "ce_specversion", "ce_hop", "ce_correlationid"}
-)
-_IDENTITY: Final = frozenset({"ce_id", "ce_correlationid"})
+_ATTRIBUTES: Final = frozenset({CE_ID, CE_TYPE, CE_SOURCE, CE_TIME, CE_SPECVERSION, CE_HOP, CE_CORRELATIONID})
+_IDENTITY: Final = frozenset({CE_ID, CE_CORRELATIONID})
 _TELLING_BYTES: Final = 512
 _KEY_BYTES: Final = 2048
 _TINY_BYTES: Final = 128
@@ -57,27 +62,27 @@ def lesser_letters(letter: Draft, expires_at: str) -> list[Draft]:
 
 def leaves_out(letter: DeadLetter) -> frozenset[str]:
     """Return what ``letter`` leaves out; nothing for a whole one, and for one that was :func:`completed`."""
-    said = (letter.record.header(LEFT_OUT) or b"").decode(errors="replace")
+    said = (letter.record.header(DL_BY_REFERENCE) or b"").decode(errors="replace")
     return frozenset(said.split(",")) - {""}
 
 
 def completed(letter: DeadLetter, source: Record | None) -> DeadLetter:
     """Return ``letter`` with what it leaves out, if ``source`` is the record that it is the letter of."""
-    if source is None or not leaves_out(letter) or letter.record.header(_DIGEST) != _digest(source):
+    if source is None or not leaves_out(letter) or letter.record.header(DL_DIGEST) != _digest(source):
         return letter
-    own = tuple(pair for pair in _own(letter.record.headers) if pair[0] != LEFT_OUT)
+    own = tuple(pair for pair in _own(letter.record.headers) if pair[0] != DL_BY_REFERENCE)
     whole = replace(letter.record, key=source.key, value=source.value, headers=foreign(source.headers) + own)
     return replace(letter, record=whole)
 
 
 def expiry(letter: DeadLetter) -> str:
     """Say when what ``letter`` leaves out is gone."""
-    return (letter.record.header(EXPIRES_AT) or b"").decode(errors="replace") or "(its topic keeps it)"
+    return (letter.record.header(DL_EXPIRES_AT) or b"").decode(errors="replace") or "(its topic keeps it)"
 
 
 def _reference(letter: Draft, expires_at: str) -> Headers:
     size = str(len(letter.value or b""))
-    return ((_DIGEST, _digest(letter)), (_SIZE, size.encode()), (EXPIRES_AT, expires_at.encode()))
+    return ((DL_DIGEST, _digest(letter)), (DL_SIZE, size.encode()), (DL_EXPIRES_AT, expires_at.encode()))
 
 
 def _without_value(letter: Draft, headers: Headers, key_bytes: int) -> Draft:
@@ -87,17 +92,17 @@ def _without_value(letter: Draft, headers: Headers, key_bytes: int) -> Draft:
 
 
 def _left_out(*parts: str) -> Headers:
-    return ((LEFT_OUT, ",".join(parts).encode()),)
+    return ((DL_BY_REFERENCE, ",".join(parts).encode()),)
 
 
 def _shortened(name: str, value: bytes | None) -> bytes | None:
-    if name != _DETAIL or value is None:
+    if name != DL_DETAIL or value is None:
         return value
     return bounded(value.decode(errors="replace"), _TINY_DETAIL).encode()
 
 
 def _own(headers: Headers) -> Headers:
-    return tuple(pair for pair in headers if pair[0].startswith(PREFIX))
+    return tuple(pair for pair in headers if pair[0].startswith(DEAD_LETTER))
 
 
 def _digest(record: Draft | Record) -> bytes:

@@ -7,6 +7,7 @@ from signalbox.control.models import MessageDiscarded, MessageReplayed
 from signalbox.gate.control_records import ControlRecords, record_type_of
 from signalbox.protocol.dead_letters import DeadLetter
 from signalbox.protocol.envelope import Envelope, derived_id
+from signalbox.protocol.headers import CE_CORRELATIONID, CE_ID
 from signalbox.protocol.names import GOVERNANCE_AUDIT, CorrelationId, LeadId, MessageId
 from signalbox.protocol.records import Draft
 from signalbox_operations.replay.renewal import replay_id_of
@@ -25,9 +26,9 @@ class Audit:
         """Make the event that ``letter`` came back as ``sent``."""
         at = letter.position
         event = MessageReplayed(
-            message_id=_readable(letter.original.header("ce_id")),
+            message_id=_readable(letter.original.header(CE_ID)),
             lead_id=_readable(sent.key),
-            correlation_id=_readable(dict(sent.headers).get("ce_correlationid")),
+            correlation_id=_readable(dict(sent.headers).get(CE_CORRELATIONID)),
             replay_id=replay_id_of(at),
             who=self._who,
             reason=why,
@@ -41,9 +42,9 @@ class Audit:
         """Make the event that ``letter`` was given up for good."""
         at = letter.position
         event = MessageDiscarded(
-            message_id=_readable(letter.original.header("ce_id")),
+            message_id=_readable(letter.original.header(CE_ID)),
             lead_id=_readable(letter.original.key),
-            correlation_id=_readable(letter.original.header("ce_correlationid")),
+            correlation_id=_readable(letter.original.header(CE_CORRELATIONID)),
             who=self._who,
             reason=why,
             dead_letter_topic=at.topic,

@@ -16,6 +16,19 @@ from signalbox.protocol.envelope import (
     text,
 )
 from signalbox.protocol.errors import Refusal
+from signalbox.protocol.headers import (
+    CE_CAUSATIONID,
+    CE_CORRELATIONID,
+    CE_HOP,
+    CE_ID,
+    CE_SOURCE,
+    CE_SPECVERSION,
+    CE_TIME,
+    CE_TOKENS,
+    CE_TYPE,
+    CE_VISITS,
+    CE_WORKFLOWTIME,
+)
 from signalbox.protocol.names import (
     AGENT_MESSAGES,
     AGENT_ROUTES,
@@ -89,44 +102,42 @@ def renewed(
 
 def retyped(headers: Headers, record_type: RecordType) -> Headers:
     """Let ``ce_type``, where there is one, say what an edited record is."""
-    return (
-        _set(headers, {"ce_type": record_type}) if any(name == "ce_type" for name, _ in headers) else headers
-    )
+    return _set(headers, {CE_TYPE: record_type}) if any(name == CE_TYPE for name, _ in headers) else headers
 
 
 def _identity(letter: DeadLetter) -> dict[str, str]:
-    own = {"ce_id": str(replay_id_of(letter.position))}
+    own = {CE_ID: str(replay_id_of(letter.position))}
     if letter.topic == AGENT_MESSAGES:
         own[REPLAY_OF] = str(letter.position)
     # A route's cause is the message that it decided on, and stays so.
-    return own if letter.topic == AGENT_ROUTES else own | {"ce_causationid": _cause(letter)}
+    return own if letter.topic == AGENT_ROUTES else own | {CE_CAUSATIONID: _cause(letter)}
 
 
 def _cause(letter: DeadLetter) -> str:
     try:
-        return text(letter.original.header("ce_id"), "ce_id")
+        return text(letter.original.header(CE_ID), CE_ID)
     except Refusal:
         return str(Position(letter.topic, letter.partition, letter.offset))
 
 
 def _afresh() -> dict[str, str]:
-    return {"ce_hop": "0", "ce_tokens": "0", "ce_visits": "", "ce_workflowtime": _now()}
+    return {CE_HOP: "0", CE_TOKENS: "0", CE_VISITS: "", CE_WORKFLOWTIME: _now()}
 
 
 def _defaults(key: bytes | None, record_type: RecordType | None) -> dict[str, str]:
     given = {
-        "ce_specversion": SPEC_VERSION,
-        "ce_id": "completed",  # the replay's own id comes in its place
-        "ce_source": _SOURCE,
-        "ce_time": _now(),
+        CE_SPECVERSION: SPEC_VERSION,
+        CE_ID: "completed",  # the replay's own id comes in its place
+        CE_SOURCE: _SOURCE,
+        CE_TIME: _now(),
         "content-type": CONTENT_TYPE,
-        "ce_hop": "0",
-        "ce_workflowtime": _now(),
+        CE_HOP: "0",
+        CE_WORKFLOWTIME: _now(),
     }
     if record_type:
-        given["ce_type"] = record_type
+        given[CE_TYPE] = record_type
     with suppress(Refusal):  # the gate will name the key
-        given["ce_correlationid"] = correlation_id_of(LeadId(text(key, "key")))
+        given[CE_CORRELATIONID] = correlation_id_of(LeadId(text(key, "key")))
     return given
 
 
@@ -135,7 +146,7 @@ def _completed(headers: Headers, defaults: Mapping[str, str]) -> tuple[Headers, 
     kept = tuple(pair for pair in headers if _well_formed(pair))
     dropped = {name for name, _ in headers} - {name for name, _ in kept}
     missing = {name: value for name, value in defaults.items() if all(name != have for have, _ in kept)}
-    told = sorted((dropped | set(missing)) - {"ce_id"})
+    told = sorted((dropped | set(missing)) - {CE_ID})
     return _set(kept, missing), tuple(told)
 
 

@@ -21,6 +21,7 @@ from signalbox.gate.control_records import ControlRecords
 from signalbox.kafka import KafkaSettings, Producer, read_at, read_to_end
 from signalbox.protocol.dead_letters import DeadLetter, Position
 from signalbox.protocol.errors import Refusal
+from signalbox.protocol.headers import CE_ID, CE_TYPE, CE_WORKFLOWTIME
 from signalbox.protocol.lesser_dead_letters import completed, leaves_out
 from signalbox.protocol.names import AGENT_MESSAGES, GOVERNANCE_AUDIT, RecordType
 from signalbox.protocol.reasons import Reason
@@ -198,7 +199,7 @@ class DeadLetterService:
         detail = (
             f"the workflow began at {began.isoformat(timespec='seconds')}; --fresh starts its time afresh"
         )
-        return Rejected(Reason.DEADLINE_EXCEEDED, detail, "ce_workflowtime")
+        return Rejected(Reason.DEADLINE_EXCEEDED, detail, CE_WORKFLOWTIME)
 
     async def _publish(self, drafts: Sequence[Draft]) -> None:
         if self._producer is None:
@@ -214,10 +215,10 @@ def type_of(letter: DeadLetter, written: Written | None) -> RecordType:
     """
     if written is not None and written.record_type:
         return written.record_type
-    said = letter.original.header("ce_type")
+    said = letter.original.header(CE_TYPE)
     if not said:
         detail = "neither its schema nor ce_type says what record it is; name it with --contract"
-        raise Refusal(letter.reason, detail, "ce_type")
+        raise Refusal(letter.reason, detail, CE_TYPE)
     return RecordType(said.decode(errors="replace"))
 
 
@@ -276,7 +277,7 @@ def _records_about(kafka: KafkaSettings, letters: Sequence[DeadLetter]) -> list[
         for record in read_to_end(
             kafka, topics, patience_s=_READ_S, starting=lambda _: since if since > 0 else None
         )
-        if record.topic == GOVERNANCE_AUDIT or record.header("ce_id") in ids
+        if record.topic == GOVERNANCE_AUDIT or record.header(CE_ID) in ids
     ]
 
 
