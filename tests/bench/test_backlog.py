@@ -88,13 +88,13 @@ async def test_the_orchestrators_memory_is_bounded_with_a_backlog(small_stack: S
     small_stack.redeploy("orchestrator")
     process = psutil.Process(small_stack.process("orchestrator").pid)
     at_start = most = process.memory_info().rss
-    letters, reader = 0, Reader(kafka, [dead_letter_topic(AGENT_MESSAGES)], "backlog-letters")
+    dead_letters, reader = 0, Reader(kafka, [dead_letter_topic(AGENT_MESSAGES)], "backlog-letters")
     began = time.perf_counter()
     async with asyncio.timeout(1500):
         async for batch in reader.records():
-            letters += len(batch)
+            dead_letters += len(batch)
             most = max(most, process.memory_info().rss)
-            if letters >= refused:
+            if dead_letters >= refused:
                 break
     await reader.close()
     elapsed = time.perf_counter() - began

@@ -54,9 +54,9 @@ async def test_a_malformed_message_is_dead_lettered_with_its_bytes_and_no_model_
     marked = Draft(draft.topic, draft.key, draft.value, (*draft.headers, ("test_example", b"composed")))
     await producer.publish(marked)
 
-    letter = await dead_letter_of(operator, b"composed", draft.topic)
-    assert (letter.reason, letter.model_calls) == (example.expected.reason, 0)
-    assert letter.record.value == draft.value
+    dead_letter = await dead_letter_of(operator, b"composed", draft.topic)
+    assert (dead_letter.reason, dead_letter.model_calls) == (example.expected.reason, 0)
+    assert dead_letter.record.value == draft.value
     after = await operator.stats()
     assert after["rejected_before_llm"] == before["rejected_before_llm"] + 1
 

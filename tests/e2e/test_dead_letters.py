@@ -133,17 +133,17 @@ def position(record: Record) -> str:
     return f"{record.topic}/{record.partition}/{record.offset}"
 
 
-async def copies_of(operator: Operator, letter: Record, *topics: str) -> list[Record]:
-    """Return the records that are the replay of ``letter``."""
-    wanted = replay_id(letter.topic, letter.partition, letter.offset).encode()
+async def copies_of(operator: Operator, dead_letter: Record, *topics: str) -> list[Record]:
+    """Return the records that are the replay of ``dead_letter``."""
+    wanted = replay_id(dead_letter.topic, dead_letter.partition, dead_letter.offset).encode()
     return [record for record in await operator.records(*topics) if record.header("ce_id") == wanted]
 
 
-async def audit_events(operator: Operator, letter: Record, record_type: str) -> int:
+async def audit_events(operator: Operator, dead_letter: Record, record_type: str) -> int:
     found = [
         record
         for record in await operator.records("governance_audit")
-        if record.header("ce_type") == record_type.encode() and record.key == letter.key
+        if record.header("ce_type") == record_type.encode() and record.key == dead_letter.key
     ]
     return len(found)
 
@@ -153,7 +153,7 @@ async def test_a_rejected_record_that_is_mended_brings_its_lead_to_scheduled_and
 ) -> None:
     lead_id = await operator.post(**lead(1, email="a@gmail.com", **POOR))
     assert await operator.settled([lead_id]) == {lead_id: "ended"}
-    letter = await sender.scored(lead_id, score=101)
+    dead_letter = await sender.scored(lead_id, score=101)
     await became(operator, lead_id, "dead_lettered")
 
     [listed] = [
@@ -163,38 +163,40 @@ async def test_a_rejected_record_that_is_mended_brings_its_lead_to_scheduled_and
         )
         if one["lead_id"] == lead_id
     ]
-    assert (listed["topic"], listed["state"], listed["field"]) == (letter.topic, "open", "score")
-    shown = await dead_letters("show", position(letter))
+    assert (listed["topic"], listed["state"], listed["field"]) == (dead_letter.topic, "open", "score")
+    shown = await dead_letters("show", position(dead_letter))
     assert shown["held_against"]["contract"]["record_type"] == SCORED
     assert shown["held_against"]["verdict"]["reason"] == "RULE_VIOLATED"
 
-    [refused] = await dead_letters("replay", position(letter), status=1)
+    [refused] = await dead_letters("replay", position(dead_letter), status=1)
     assert (refused["outcome"], refused["verdict"]["field"]) == ("refused", "score")
     [refused] = await dead_letters(
-        "replay", position(letter), "--edit", edit="record['score'] = 200", status=1
+        "replay", position(dead_letter), "--edit", edit="record['score'] = 200", status=1
     )
     assert (refused["outcome"], refused["verdict"]["reason"]) == ("refused", "RULE_VIOLATED")
     mend = "record['score'] = 91"
-    [planned] = await dead_letters("replay", position(letter), "--edit", "--dry-run", edit=mend)
+    [planned] = await dead_letters("replay", position(dead_letter), "--edit", "--dry-run", edit=mend)
     assert planned["outcome"] == "would_replay"
-    assert await copies_of(operator, letter, "agent_messages") == []
+    assert await copies_of(operator, dead_letter, "agent_messages") == []
 
-    [done] = await dead_letters("replay", position(letter), "--edit", "--note", "a typing error", edit=mend)
+    [done] = await dead_letters(
+        "replay", position(dead_letter), "--edit", "--note", "a typing error", edit=mend
+    )
     assert (done["outcome"], done["verdict"]) == ("replayed", None)
     journey = await became(operator, lead_id, "scheduled")
     [replayed] = [step for step in journey["timeline"] if step["stage"] == "replayed"]
     assert replayed["detail"]["reason"] == "a typing error"
-    [copy] = await copies_of(operator, letter, "agent_messages")
-    assert copy.header("ce_causationid") == letter.header("ce_id")
-    assert copy.header("ce_correlationid") == letter.header("ce_correlationid")
+    [copy] = await copies_of(operator, dead_letter, "agent_messages")
+    assert copy.header("ce_causationid") == dead_letter.header("ce_id")
+    assert copy.header("ce_correlationid") == dead_letter.header("ce_correlationid")
 
-    [again] = await dead_letters("replay", position(letter), "--edit", edit=mend, status=1)
+    [again] = await dead_letters("replay", position(dead_letter), "--edit", edit=mend, status=1)
     assert again["outcome"] == "closed"
     assert "replayed at" in again["detail"]
-    [again] = await dead_letters("discard", position(letter), "--reason", "too late", status=1)
+    [again] = await dead_letters("discard", position(dead_letter), "--reason", "too late", status=1)
     assert again["outcome"] == "closed"
-    assert len(await copies_of(operator, letter, "agent_messages")) == 1
-    assert await audit_events(operator, letter, "control.MessageReplayed") == 1
+    assert len(await copies_of(operator, dead_letter, "agent_messages")) == 1
+    assert await audit_events(operator, dead_letter, "control.MessageReplayed") == 1
 
 
 async def test_a_discarded_dead_letter_ends_its_lead(
@@ -202,21 +204,21 @@ async def test_a_discarded_dead_letter_ends_its_lead(
 ) -> None:
     lead_id = await operator.post(**lead(2, email="b@gmail.com", **POOR))
     await operator.settled([lead_id])
-    letter = await sender.scored(lead_id, score=101)
+    dead_letter = await sender.scored(lead_id, score=101)
     await became(operator, lead_id, "dead_lettered")
 
-    [planned] = await dead_letters("discard", position(letter), "--reason", "a test", "--dry-run")
+    [planned] = await dead_letters("discard", position(dead_letter), "--reason", "a test", "--dry-run")
     assert planned["outcome"] == "would_discard"
-    assert await audit_events(operator, letter, "control.MessageDiscarded") == 0
-    [done] = await dead_letters("discard", position(letter), "--reason", "a test", "--who", "rev@ops")
+    assert await audit_events(operator, dead_letter, "control.MessageDiscarded") == 0
+    [done] = await dead_letters("discard", position(dead_letter), "--reason", "a test", "--who", "rev@ops")
     assert done["outcome"] == "discarded"
     journey = await became(operator, lead_id, "ended")
     [discarded] = [step for step in journey["timeline"] if step["stage"] == "discarded"]
     assert discarded["detail"]["who"] == "rev@ops"
 
-    [again] = await dead_letters("replay", position(letter), "--anyway", "--dry-run")
+    [again] = await dead_letters("replay", position(dead_letter), "--anyway", "--dry-run")
     assert again["outcome"] == "would_replay"
-    [again] = await dead_letters("replay", position(letter), status=1)
+    [again] = await dead_letters("replay", position(dead_letter), status=1)
     assert (again["outcome"], again["closed_by"]) == ("closed", "rev@ops")
 
 
@@ -226,14 +228,14 @@ async def test_a_guards_dead_letter_comes_back_with_fresh_counters(
     lead_id = await operator.post(**lead(3, email="c@gmail.com", **POOR))
     await operator.settled([lead_id])
     long_ago = datetime.now(UTC) - timedelta(days=3)
-    letter = await sender.scored(lead_id, hop=12, tokens=500, workflow_time=long_ago, visits={"x": 3})
-    assert DeadLetter.of(letter).reason.value == "HOP_LIMIT"
+    dead_letter = await sender.scored(lead_id, hop=12, tokens=500, workflow_time=long_ago, visits={"x": 3})
+    assert DeadLetter.of(dead_letter).reason.value == "HOP_LIMIT"
     await became(operator, lead_id, "dead_lettered")
 
-    [done] = await dead_letters("replay", position(letter))
+    [done] = await dead_letters("replay", position(dead_letter))
     assert (done["outcome"], done["fresh"]) == ("replayed", True)
     await became(operator, lead_id, "scheduled")
-    [copy] = await copies_of(operator, letter, "agent_messages")
+    [copy] = await copies_of(operator, dead_letter, "agent_messages")
     renewed = Envelope.parse(copy.headers)
     assert (renewed.hop, renewed.tokens, renewed.visits) == (0, 0, {})
     assert renewed.workflow_time is not None
@@ -246,12 +248,12 @@ async def test_a_lead_that_was_refused_at_intake_is_mended_and_scheduled(
     lead_id = f"lead-{uuid.uuid4().hex}"
     captured = {"lead": sender.lead_of(lead_id, email="no address")}
     value = await sender.encoded("sdr.LeadCaptured", captured)
-    letter = await sender.wrote(Draft("incoming_leads", lead_id.encode(), value))
+    dead_letter = await sender.wrote(Draft("incoming_leads", lead_id.encode(), value))
     await became(operator, lead_id, "dead_lettered")
     before = await operator.stats()
 
     mend = "record['lead']['email'] = 'zoe@widgets.example'"
-    [done] = await dead_letters("replay", position(letter), "--edit", edit=mend)
+    [done] = await dead_letters("replay", position(dead_letter), "--edit", edit=mend)
     assert (done["outcome"], done["topic"]) == ("replayed", "incoming_leads")
     await became(operator, lead_id, "scheduled")
     after = await operator.stats()
@@ -271,12 +273,12 @@ async def test_a_record_without_key_and_headers_is_completed_from_a_given_key(
         "talking_points": [],
         "rationale": "a good fit",
     }
-    letter = await sender.wrote(Draft("agent_messages", None, await sender.encoded(SCORED, record)))
-    assert DeadLetter.of(letter).reason.value == "HEADER_INVALID"
+    dead_letter = await sender.wrote(Draft("agent_messages", None, await sender.encoded(SCORED, record)))
+    assert DeadLetter.of(dead_letter).reason.value == "HEADER_INVALID"
 
-    [refused] = await dead_letters("replay", position(letter), status=1)
+    [refused] = await dead_letters("replay", position(dead_letter), status=1)
     assert "--key LEAD_ID" in refused["detail"]
-    [done] = await dead_letters("replay", position(letter), "--key", lead_id)
+    [done] = await dead_letters("replay", position(dead_letter), "--key", lead_id)
     assert "ce_correlationid" in done["completed_headers"]
     journey = await became(operator, lead_id, "scheduled")
     assert any(step["message_id"] == done["replay_id"] for step in journey["timeline"])
@@ -287,16 +289,20 @@ async def test_many_dead_letters_are_replayed_by_filter_after_a_dry_run(
 ) -> None:
     lead_ids = [await operator.post(**lead(number, email="e@gmail.com", **POOR)) for number in range(6, 9)]
     await operator.settled(lead_ids)
-    letters = [await sender.scored(lead_id, hop=12, source="test_many") for lead_id in lead_ids]
+    dead_letters = [await sender.scored(lead_id, hop=12, source="test_many") for lead_id in lead_ids]
     for lead_id in lead_ids:
         await became(operator, lead_id, "dead_lettered")
     chosen = ("replay", "--agent", "test_many", "--reason", "HOP_LIMIT", "--contract", SCORED)
 
     planned = await dead_letters(*chosen, "--dry-run")
     assert {one["outcome"] for one in planned} == {"would_replay"}
-    assert [one["position"] for one in planned] == [position(letter) for letter in letters]
+    assert [one["position"] for one in planned] == [position(dead_letter) for dead_letter in dead_letters]
     assert "add --yes" in await dead_letters(*chosen, status=1)
-    assert [await copies_of(operator, letter, "agent_messages") for letter in letters] == [[], [], []]
+    assert [await copies_of(operator, dead_letter, "agent_messages") for dead_letter in dead_letters] == [
+        [],
+        [],
+        [],
+    ]
     done = await dead_letters(*chosen, "--yes")
     assert {one["outcome"] for one in done} == {"replayed"}
     for lead_id in lead_ids:
@@ -309,18 +315,18 @@ async def test_a_replay_whose_audit_event_is_missing_is_completed_by_the_same_co
 ) -> None:
     lead_id = await operator.post(**lead(9, email="f@gmail.com", **POOR))
     await operator.settled([lead_id])
-    letter = await sender.scored(lead_id, hop=12)
+    dead_letter = await sender.scored(lead_id, hop=12)
     # What a command leaves behind that was killed between the message and its audit event.
-    original = Envelope.parse(DeadLetter.of(letter).original.headers)
-    own = replay_id(letter.topic, letter.partition, letter.offset)
+    original = Envelope.parse(DeadLetter.of(dead_letter).original.headers)
+    own = replay_id(dead_letter.topic, dead_letter.partition, dead_letter.offset)
     sent = replace(original, id=own, causation_id=original.id, hop=0)
-    await producer.publish(Draft("agent_messages", letter.key, letter.value, sent.headers()))
+    await producer.publish(Draft("agent_messages", dead_letter.key, dead_letter.value, sent.headers()))
 
-    [done] = await dead_letters("replay", position(letter))
+    [done] = await dead_letters("replay", position(dead_letter))
     assert done["outcome"] == "audited"
-    assert await audit_events(operator, letter, "control.MessageReplayed") == 1
-    assert len(await copies_of(operator, letter, "agent_messages")) == 1
-    [again] = await dead_letters("replay", position(letter), status=1)
+    assert await audit_events(operator, dead_letter, "control.MessageReplayed") == 1
+    assert len(await copies_of(operator, dead_letter, "agent_messages")) == 1
+    [again] = await dead_letters("replay", position(dead_letter), status=1)
     assert again["outcome"] == "closed"
     await became(operator, lead_id, "scheduled")
 

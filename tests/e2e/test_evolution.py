@@ -222,15 +222,18 @@ async def test_a_stricter_rule_holds_without_a_deploy_and_goes_with_its_version(
     assert "RULE_VIOLATED engaged_for_a_reason" in await checkout.done("contracts", "plan")
 
     assert "created     sdr.LeadScored: version 3" in await checkout.done("contracts", "register")
-    letter = await eventually(refusal, "the rule holds")
-    assert (letter.reason, letter.detail.split(":")[0]) == (Reason.RULE_VIOLATED, "engaged_for_a_reason")
+    dead_letter = await eventually(refusal, "the rule holds")
+    assert (dead_letter.reason, dead_letter.detail.split(":")[0]) == (
+        Reason.RULE_VIOLATED,
+        "engaged_for_a_reason",
+    )
     good = await operator.post(**lead(4))
     assert await operator.settled([good]) == {good: "scheduled"}
 
     await checkout.done("contracts", "deregister", SCORED, "--version", "3", "--yes")
     await eventually(no_refusal, "the rule is gone")
-    await checkout.done("dead-letters", "replay", position(letter.record))
-    lead_id = (letter.record.key or b"").decode()
+    await checkout.done("dead-letters", "replay", position(dead_letter.record))
+    lead_id = (dead_letter.record.key or b"").decode()
     await eventually(lambda: scheduled(operator, lead_id), "the refused lead is scheduled")
     assert pids(stack) == before
 
@@ -367,9 +370,9 @@ async def refuses_stragglers(traffic: Traffic, producer: Producer, old: Record) 
     """Send an old message once more; say whether the gate refused it, rather than that nobody took it."""
     draft = sent_again(old)
     await producer.publish(draft)
-    letter = await traffic.fate(id_of(draft))
-    assert letter is not None
-    return letter.reason is Reason.INCOMPATIBLE
+    dead_letter = await traffic.fate(id_of(draft))
+    assert dead_letter is not None
+    return dead_letter.reason is Reason.INCOMPATIBLE
 
 
 async def scheduled(operator: Operator, lead_id: str) -> bool:

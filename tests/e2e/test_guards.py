@@ -92,7 +92,7 @@ async def test_an_agent_that_answers_with_more_than_it_got_is_stopped_in_every_b
     outcome = await stopped(runaways, await runaways.throw(Ball(copies=3, drops=drops)))
     assert outcome.reasons == {"VISIT_LIMIT"}
     assert outcome.visits() == {"runaway_1": VISITS, "runaway_2": VISITS}
-    assert len(outcome.letters) == 1 + 2 * 3 * VISITS - 2 * VISITS
+    assert len(outcome.dead_letters) == 1 + 2 * 3 * VISITS - 2 * VISITS
     assert_no_model_was_asked_for_what_was_stopped(model_calls, outcome)
 
 

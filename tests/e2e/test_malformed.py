@@ -47,13 +47,15 @@ async def test_each_malformed_example_is_dead_lettered_and_a_good_lead_right_beh
     found = await dead_letters_of(operator, set(sent))
 
     for name, (example, draft) in sent.items():
-        letter = found[name]
-        assert letter.reason is example.expected.reason, f"{name}: {letter.reason} {letter.detail}"
-        assert letter.record.value == draft.value, name
-        assert letter.record.key == draft.key, name
-        assert letter.original.headers == draft.headers, name
-        assert letter.topic == draft.topic, name
-        assert letter.model_calls == 0, name
+        dead_letter = found[name]
+        assert dead_letter.reason is example.expected.reason, (
+            f"{name}: {dead_letter.reason} {dead_letter.detail}"
+        )
+        assert dead_letter.record.value == draft.value, name
+        assert dead_letter.record.key == draft.key, name
+        assert dead_letter.original.headers == draft.headers, name
+        assert dead_letter.topic == draft.topic, name
+        assert dead_letter.model_calls == 0, name
     assert len(model_calls.all()) == calls_before
 
     lead_id = await operator.post(**lead(900))
@@ -77,9 +79,9 @@ async def test_a_malformed_record_with_the_id_of_a_good_message_does_not_silence
     copy = Draft("agent_messages", good.key, (good.value or b"") + b"\0", (*good.headers, mark))
     await producer.publish(copy)
 
-    letters = await dead_letters_of(operator, {"broken_copy"})
+    dead_letters = await dead_letters_of(operator, {"broken_copy"})
 
-    assert letters["broken_copy"].reason.value == "MALFORMED"
+    assert dead_letters["broken_copy"].reason.value == "MALFORMED"
 
 
 async def dead_letters_of(operator: Operator, names: set[str]) -> dict[str, DeadLetter]:

@@ -11,20 +11,20 @@ from signalbox.protocol.records import Record
 MESSAGES: Final = "agent_messages"
 INCOMING: Final = "incoming_leads"
 ROUTES: Final = "agent_routes"
-LETTERS: Final = "agent_messages_dlt"
-INTAKE_LETTERS: Final = "incoming_leads_dlt"
-ROUTE_LETTERS: Final = "agent_routes_dlt"
+DEAD_LETTERS: Final = "agent_messages_dlt"
+INTAKE_DEAD_LETTERS: Final = "incoming_leads_dlt"
+ROUTE_DEAD_LETTERS: Final = "agent_routes_dlt"
 REGISTRATIONS: Final = "agent_registry"
 AUDIT: Final = "governance_audit"
 FORGED: Final = "forged"
 """The header of registrations that a fault forged; the system knows nothing of it."""
 TOPICS: Final = (
     INCOMING,
-    INTAKE_LETTERS,
+    INTAKE_DEAD_LETTERS,
     MESSAGES,
-    LETTERS,
+    DEAD_LETTERS,
     ROUTES,
-    ROUTE_LETTERS,
+    ROUTE_DEAD_LETTERS,
     REGISTRATIONS,
     AUDIT,
 )
@@ -116,9 +116,9 @@ class Evidence:
         return self.decoded.get(place(record), {})
 
     @property
-    def letters(self) -> Iterator[Record]:
+    def dead_letters(self) -> Iterator[Record]:
         """Yield the dead letters of every topic."""
-        for topic in (INTAKE_LETTERS, LETTERS, ROUTE_LETTERS):
+        for topic in (INTAKE_DEAD_LETTERS, DEAD_LETTERS, ROUTE_DEAD_LETTERS):
             yield from self.of(topic)
 
     @cached_property
@@ -151,9 +151,13 @@ def said(record: Record, header: str) -> str:
     return (record.header(header) or b"").decode(errors="replace")
 
 
-def source_of(letter: Record) -> Place:
+def source_of(dead_letter: Record) -> Place:
     """Return where the record lay that a dead letter was made of."""
-    return Place(said(letter, "dl_topic"), int(said(letter, "dl_partition")), int(said(letter, "dl_offset")))
+    return Place(
+        said(dead_letter, "dl_topic"),
+        int(said(dead_letter, "dl_partition")),
+        int(said(dead_letter, "dl_offset")),
+    )
 
 
 def by_workflow(records: Iterable[Record]) -> dict[str, list[Record]]:

@@ -22,11 +22,11 @@ _BOMB: Final = 20_000_000
 
 def as_the_catalog_says() -> dict[str, Limits]:
     sources = dict.fromkeys((INCOMING_LEADS, AGENT_MESSAGES, AGENT_ROUTES), Limits(_PARTITIONS, LARGEST))
-    letters = {f"{name}_dlt": Limits(_PARTITIONS, LARGEST + _ROOM) for name in sources}
+    dead_letters = {f"{name}_dlt": Limits(_PARTITIONS, LARGEST + _ROOM) for name in sources}
     return {
         **sources,
         AGENT_ROUTES: Limits(_PARTITIONS, 4 * LARGEST),
-        **letters,
+        **dead_letters,
         GOVERNANCE_AUDIT: Limits(1, LARGEST),
     }
 

@@ -1,9 +1,9 @@
 """Send hostile records through stages and a broker with real limits: ``stage_fuzz.py --count 20000``.
 
 Headers, keys and values up to what a broker takes, compressed or not, go through intake and routing. The
-broker refuses what Apache Kafka refuses, and has what operators get wrong: letters' topics with less room or
-fewer partitions, an audit topic that is small or missing. Exit status 0 says: no stage waited, each record
-has exactly one outcome, its bytes can be had back, and no letter left out what its topic had room for.
+broker refuses what Apache Kafka refuses, and has what operators get wrong: dead letter topics with less room
+or fewer partitions, an audit topic that is small or missing. Exit status 0 says: no stage waited, each record
+has exactly one outcome, its bytes can be had back, and no dead letter left out what its topic had room for.
 """
 
 import asyncio
@@ -144,9 +144,9 @@ def outcomes(system: System, source: str) -> dict[Where, list[tuple[str, Record]
     """Return what became of each record of ``source``, with what can be had back of it."""
     found: defaultdict[Where, list[tuple[str, Record]]] = defaultdict(list)
     for record in system.broker.on(f"{source}_dlt"):
-        letter = DeadLetter.of(record)
-        how = f"{letter.reason.value}{IN_PART if leaves_out(letter) else ''}"
-        found[(letter.topic, letter.partition, letter.offset)].append((how, record))
+        dead_letter = DeadLetter.of(record)
+        how = f"{dead_letter.reason.value}{IN_PART if leaves_out(dead_letter) else ''}"
+        found[(dead_letter.topic, dead_letter.partition, dead_letter.offset)].append((how, record))
     for record in system.broker.on(AGENT_MESSAGES if source == INCOMING_LEADS else AGENT_ROUTES):
         if source == INCOMING_LEADS:
             topic, partition, offset = (record.header(TAKEN_IN_FROM) or b"//").decode().split("/")

@@ -11,8 +11,6 @@ from typing import Any, Final
 from evidence import (
     AUDIT,
     INCOMING,
-    INTAKE_LETTERS,
-    LETTERS,
     MESSAGES,
     REGISTRATIONS,
     ROUTES,
@@ -104,7 +102,7 @@ class Run:
             source_offset=message.offset,
         )
 
-    def letter(self, record: Record, stage: str, reason: str, calls: int = 0) -> Record:
+    def dead_letter(self, record: Record, stage: str, reason: str, calls: int = 0) -> Record:
         said_of_it = {
             "dl_reason": reason,
             "dl_field": "",
@@ -143,9 +141,9 @@ def good_run() -> Evidence:
     broken = run.add(
         MESSAGES, b"m", b"broken", (*_headers({"ce_id": "bad", "ce_correlationid": "x"}), _mark(2))
     )
-    run.letter(broken, "gate", "MALFORMED")
+    run.dead_letter(broken, "gate", "MALFORMED")
     refused = run.add(INCOMING, b"n", b"", (_mark(3),))
-    run.letter(refused, "intake", "NOT_FRAMED")
+    run.dead_letter(refused, "intake", "NOT_FRAMED")
     messages = [*scheduled, *ended]
     answers = [m for m in messages if said(m, "ce_source") not in {"intake", ""}]
     return Evidence(
@@ -208,4 +206,4 @@ def _headers(texts: Mapping[str, str]) -> Headers:
     return tuple((name, text.encode()) for name, text in texts.items())
 
 
-__all__ = ["GOOD", "INTAKE_LETTERS", "LETTERS", "STUDENT", "Run", "good_run", "workflow_of"]
+__all__ = ["GOOD", "STUDENT", "Run", "good_run", "workflow_of"]

@@ -89,12 +89,12 @@ class Joined:
                 stopping.set()
 
     async def refused(self, *records: Record) -> dict[str, tuple[Stage, Reason]]:
-        """Settle ``records``; say of each one's topic what its letter says."""
+        """Settle ``records``; say of each one's topic what its dead letter says."""
         await self.settles(*records)
-        letters = [
+        dead_letters = [
             DeadLetter.of(on) for one in records for on in self.broker.on(dead_letter_topic(one.topic))
         ]
-        return {letter.topic: (letter.stage, letter.reason) for letter in letters}
+        return {dead_letter.topic: (dead_letter.stage, dead_letter.reason) for dead_letter in dead_letters}
 
     def _is_settled(self, record: Record) -> bool:
         return self.broker.committed.get(Partition(record.topic, record.partition), 0) > record.offset

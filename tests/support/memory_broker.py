@@ -11,7 +11,7 @@ import committed_contracts
 from gate_fuzz import DATA_BY_TYPE
 from memory_registry import register_committed
 from signalbox.avro import encode, parse
-from signalbox.protocol.dead_letters import DeadLetter, dead_letter
+from signalbox.protocol.dead_letters import DeadLetter, dead_letter_of
 from signalbox.protocol.envelope import Envelope, correlation_id_of
 from signalbox.protocol.errors import Refusal, Unavailable
 from signalbox.protocol.names import AGENT_MESSAGES, Headers, LeadId, MessageId, RecordType
@@ -65,7 +65,7 @@ class MemoryBroker(MemoryLog):
         given = envelope.headers() if headers is None else headers
         sent = self.framed(record_type) if value is None else value
         message = self.append(Draft(topic, b"lead-1", sent, given, partition))
-        return DeadLetter.of(self.append(dead_letter(message, Stage.GATE, Refusal(reason, "it was bad"))))
+        return DeadLetter.of(self.append(dead_letter_of(message, Stage.GATE, Refusal(reason, "it was bad"))))
 
     def _a_second_later(self) -> datetime:
         self.now_ms += 1_000

@@ -11,7 +11,7 @@ from orchestrator.consume.crash_journal import CrashJournal
 from orchestrator.consume.wiring import stage as stage_of
 from signalbox.kafka import GroupConsumer, KafkaSettings, TransactionalProducer
 from signalbox.protocol import reasons
-from signalbox.protocol.dead_letters import dead_letter
+from signalbox.protocol.dead_letters import dead_letter_of
 from signalbox.protocol.errors import Refusal
 from signalbox.protocol.records import Draft, Record
 from signalbox.telemetry import Readiness
@@ -25,7 +25,7 @@ async def decide(record: Record) -> Sequence[Draft]:
 
 
 def refuse(record: Record, why: Refusal) -> Sequence[Draft]:
-    return [dead_letter(record, reasons.Stage.GATE, why)]
+    return [dead_letter_of(record, reasons.Stage.GATE, why)]
 
 
 async def main(folder: Path, topic: str) -> None:

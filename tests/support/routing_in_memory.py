@@ -163,8 +163,8 @@ class RoutingInMemory(Deciding):
         """Read a route."""
         return self.control.reread(RouteDecided, draft.value)
 
-    def letter(self, drafts: Sequence[Draft]) -> tuple[DeadLetter, MessageRejected]:
+    def dead_letter(self, drafts: Sequence[Draft]) -> tuple[DeadLetter, MessageRejected]:
         """Read a dead letter, and the audit event beside it."""
-        letter, audit = drafts
+        dead_letter, audit = drafts
         assert audit.topic == GOVERNANCE_AUDIT
-        return DeadLetter.of(written(letter)), self.control.reread(MessageRejected, audit.value)
+        return DeadLetter.of(written(dead_letter)), self.control.reread(MessageRejected, audit.value)

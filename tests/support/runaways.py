@@ -151,12 +151,12 @@ class Runaways:
 
     async def outcome(self, workflow: CorrelationId) -> "Outcome":
         """Read what became of a workflow so far."""
-        letters = dead_letter_topic(AGENT_MESSAGES)
-        found: dict[str, list[Record]] = {AGENT_MESSAGES: [], AGENT_ROUTES: [], letters: []}
+        dead_letters = dead_letter_topic(AGENT_MESSAGES)
+        found: dict[str, list[Record]] = {AGENT_MESSAGES: [], AGENT_ROUTES: [], dead_letters: []}
         for record in await self.operator.records(*found):
             if record.header("ce_correlationid") == workflow.encode():
                 found[record.topic].append(record)
-        return Outcome(found[AGENT_MESSAGES], found[AGENT_ROUTES], found[letters])
+        return Outcome(found[AGENT_MESSAGES], found[AGENT_ROUTES], found[dead_letters])
 
 
 @dataclass(frozen=True)
@@ -165,26 +165,26 @@ class Outcome:
 
     messages: list[Record]
     routes: list[Record]
-    letters: list[Record]
+    dead_letters: list[Record]
 
     @property
     def at_rest(self) -> bool:
         """True when every message has its fate, and one of them a dead letter."""
         fated = {route.header("ce_causationid") for route in self.routes}
-        fated |= {letter.header("ce_id") for letter in self.letters}
+        fated |= {dead_letter.header("ce_id") for dead_letter in self.dead_letters}
         answered = {message.header("ce_causationid") for message in self.messages}
         unanswered = {route.header("ce_causationid") for route in self.routes} - answered
         waiting = {message.header("ce_id") for message in self.messages} - fated
-        return bool(self.letters) and not waiting and not unanswered
+        return bool(self.dead_letters) and not waiting and not unanswered
 
     @property
     def reasons(self) -> set[str]:
-        return {(letter.header("dl_reason") or b"").decode() for letter in self.letters}
+        return {(dead_letter.header("dl_reason") or b"").decode() for dead_letter in self.dead_letters}
 
     @property
     def stopped(self) -> list[str]:
         """The ids of the messages that were stopped."""
-        return [(letter.header("ce_id") or b"").decode() for letter in self.letters]
+        return [(dead_letter.header("ce_id") or b"").decode() for dead_letter in self.dead_letters]
 
     @property
     def routed(self) -> list[str]:

@@ -146,8 +146,10 @@ class Verification:
         answer = await http.get(f"{self.stack.addresses['console']}/api/dead-letters")
         answer.raise_for_status()
         listed = answer.json()
-        letters = listed if isinstance(listed, list) else listed["dead_letters"]
-        return next((letter for letter in letters if letter.get("lead_id") == lead_id), {})
+        dead_letters = listed if isinstance(listed, list) else listed["dead_letters"]
+        return next(
+            (dead_letter for dead_letter in dead_letters if dead_letter.get("lead_id") == lead_id), {}
+        )
 
     def versions(self) -> dict[str, list[int]]:
         """Return the registered versions of every subject."""

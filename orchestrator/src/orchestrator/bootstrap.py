@@ -94,7 +94,7 @@ def bootstrap(
     selection = Selection(
         directory, catalog, _guards(settings, ports), Router(ports.model("router")), waiting
     )
-    decider = Decider(gate, decided, workflows, selection, ports.letter)
+    decider = Decider(gate, decided, workflows, selection, ports.dead_letter)
     records = DecisionRecords(control, ports.clock)
     availabilities = AgentAvailabilities(readiness)
 

@@ -14,7 +14,7 @@ from signalbox.models import Model, model_for
 from signalbox.registry.client import Registry, RegistrySettings
 from signalbox_decide.clock import SYSTEM, Clock
 from signalbox_decide.history import ReadRecent
-from signalbox_decide.workflow_usage import ReadLetter
+from signalbox_decide.workflow_usage import ReadDeadLetter
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Ports:
     transactions: Callable[[str], TransactionalProducer]
     """Makes the producer of the transactions with an id."""
     recent: ReadRecent
-    letter: ReadLetter
+    dead_letter: ReadDeadLetter
     registry: Callable[[], Registry] = field(default=lambda: Registry(RegistrySettings()))
     model: Callable[[Literal["router"]], Model] = model_for
     http: Callable[[float, int], httpx2.AsyncClient] = connections
@@ -47,5 +47,5 @@ def real_ports(settings: OrchestratorSettings) -> Ports:
         recent=lambda topics, since, partitions: read_to_end(
             kafka, topics, starting=lambda _: since, partitions=partitions
         ),
-        letter=partial(read_at, kafka),
+        dead_letter=partial(read_at, kafka),
     )

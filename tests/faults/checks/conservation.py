@@ -6,7 +6,17 @@ from typing import Final
 
 from checks.finding import Finding
 from checks.journeys import NOTHING, State, captured_leads, workflows
-from evidence import INCOMING, INTAKE_LETTERS, LETTERS, MESSAGES, ROUTES, Evidence, place, said, source_of
+from evidence import (
+    DEAD_LETTERS,
+    INCOMING,
+    INTAKE_DEAD_LETTERS,
+    MESSAGES,
+    ROUTES,
+    Evidence,
+    place,
+    said,
+    source_of,
+)
 from history import Sending, Way
 from signalbox.protocol.envelope import correlation_id_of
 from signalbox.protocol.names import LeadId
@@ -63,7 +73,7 @@ def each_lead_has_the_one_end_it_must_have(evidence: Evidence) -> Finding:
             problems.append(f"{one.lead_id} is {whole.state}, though a message of it was refused")
         if own.messages and own.state.value == one.end.value:
             continue
-        reasons = {said(letter, "dl_reason") for letter in own.letters}
+        reasons = {said(dead_letter, "dl_reason") for dead_letter in own.dead_letters}
         if own.state is State.DEAD_LETTERED and reasons <= _GIVEN_UP_BY_FAULTS.keys():
             excused.update(reasons)
         else:
@@ -92,19 +102,19 @@ def every_message_has_one_decision(evidence: Evidence) -> Finding:
     for route in evidence.of(ROUTES):
         if said(route, "route_outcome") != "rerouted":
             decided[said(route, "ce_correlationid"), said(route, "ce_causationid")] += 1
-    for letter in evidence.of(LETTERS):
-        if said(letter, "dl_stage") in {"guard", "router"}:
-            decided[said(letter, "ce_correlationid"), said(letter, "ce_id")] += 1
+    for dead_letter in evidence.of(DEAD_LETTERS):
+        if said(dead_letter, "dl_stage") in {"guard", "router"}:
+            decided[said(dead_letter, "ce_correlationid"), said(dead_letter, "ce_id")] += 1
     problems = [
         f"{message} was decided {times} times" for (_, message), times in decided.items() if times > 1
     ]
-    refused = {source_of(letter) for letter in evidence.of(LETTERS)}
+    refused = {source_of(dead_letter) for dead_letter in evidence.of(DEAD_LETTERS)}
     for message in evidence.of(MESSAGES):
         identity = said(message, "ce_correlationid"), said(message, "ce_id")
         if identity not in decided and place(message) not in refused:
             problems.append(f"{place(message)} ({identity[1]}) has no decision")
     taken = {said(one, "taken_in_from") for one in evidence.of(MESSAGES)}
-    refused = {source_of(letter) for letter in evidence.of(INTAKE_LETTERS)}
+    refused = {source_of(dead_letter) for dead_letter in evidence.of(INTAKE_DEAD_LETTERS)}
     copied = {(one.key or b"").decode(errors="replace") for one in evidence.of(MESSAGES)}
     for lead in evidence.of(INCOMING):
         at = place(lead)
@@ -135,16 +145,22 @@ def _counted(evidence: Evidence) -> dict[str, int]:
     states = Counter(workflow.state.value for _, workflow in leads)
     captured = {str(correlation_id_of(LeadId(lead_id))) for lead_id, _ in leads}
     routed = {said(route, "ce_id"): evidence.content(route) for route in reversed(evidence.of(ROUTES))}
-    letters = {source_of(letter): letter for letter in evidence.letters}
+    dead_letters = {source_of(dead_letter): dead_letter for dead_letter in evidence.dead_letters}
     return {
         "captured": len(leads),
         **{state.value: states[state.value] for state in State},
         "unattributed": _unattributed(evidence, captured),
-        "refused_at_intake": len({source_of(letter) for letter in evidence.of(INTAKE_LETTERS)}),
+        "refused_at_intake": len(
+            {source_of(dead_letter) for dead_letter in evidence.of(INTAKE_DEAD_LETTERS)}
+        ),
         "llm_calls": sum(int(route.get("model_calls", 0)) for route in routed.values())
-        + sum(int(said(letter, "dl_model_calls")) for letter in letters.values()),
+        + sum(int(said(dead_letter, "dl_model_calls")) for dead_letter in dead_letters.values()),
         "rejected_before_llm": len(
-            {at for at, letter in letters.items() if said(letter, "dl_stage") in {"intake", "gate", "guard"}}
+            {
+                at
+                for at, dead_letter in dead_letters.items()
+                if said(dead_letter, "dl_stage") in {"intake", "gate", "guard"}
+            }
         ),
     }
 
@@ -152,6 +168,6 @@ def _counted(evidence: Evidence) -> dict[str, int]:
 def _unattributed(evidence: Evidence, captured: set[str]) -> int:
     """Count the messages of no captured lead: each once, however often it was delivered."""
     foreign = [m for m in evidence.of(MESSAGES) if said(m, "ce_correlationid") not in captured]
-    refused = {source_of(letter) for letter in evidence.of(LETTERS)}
+    refused = {source_of(dead_letter) for dead_letter in evidence.of(DEAD_LETTERS)}
     whole = {said(m, "ce_id") for m in foreign if place(m) not in refused}
     return len(whole) + sum(place(m) in refused for m in foreign)

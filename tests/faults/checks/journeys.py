@@ -6,7 +6,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Final
 
-from evidence import LETTERS, MESSAGES, ROUTES, Evidence, Place, by_workflow, place, said, source_of
+from evidence import DEAD_LETTERS, MESSAGES, ROUTES, Evidence, Place, by_workflow, place, said, source_of
 from signalbox.protocol.records import Record
 
 TAKEN_IN = "taken_in_from"
@@ -29,7 +29,7 @@ class Workflow:
 
     messages: tuple[Record, ...]
     routes: tuple[Record, ...]
-    letters: tuple[Record, ...]
+    dead_letters: tuple[Record, ...]
 
     @property
     def captured(self) -> tuple[Record, ...]:
@@ -41,7 +41,7 @@ class Workflow:
         """The conservation law's precedence, as DESIGN section 6 has it."""
         if any(not self._settled(message) for message in self.messages):
             return State.IN_FLIGHT
-        if self.letters:
+        if self.dead_letters:
             return State.DEAD_LETTERED
         if any(said(route, "route_outcome") == "terminal" for route in self.routes):
             return State.SCHEDULED
@@ -52,7 +52,7 @@ class Workflow:
         return Workflow(
             tuple(message for message in self.messages if place(message) not in places),
             self.routes,
-            tuple(letter for letter in self.letters if source_of(letter) not in places),
+            tuple(dead_letter for dead_letter in self.dead_letters if source_of(dead_letter) not in places),
         )
 
     def _settled(self, message: Record) -> bool:
@@ -66,13 +66,13 @@ class Workflow:
 
     @cached_property
     def _sources(self) -> frozenset[tuple[str, int, int]]:
-        return frozenset(source_of(letter) for letter in self.letters)
+        return frozenset(source_of(dead_letter) for dead_letter in self.dead_letters)
 
     @cached_property
     def _given_up(self) -> frozenset[str]:
         # What the gate refused is not the message whose id its bytes claim; what came later is.
-        later = (one for one in self.letters if said(one, "dl_stage") in _PAST_THE_GATE)
-        return frozenset(said(letter, "ce_id") for letter in later)
+        later = (one for one in self.dead_letters if said(one, "dl_stage") in _PAST_THE_GATE)
+        return frozenset(said(dead_letter, "ce_id") for dead_letter in later)
 
     @cached_property
     def _decisions(self) -> Mapping[str, list[Record]]:
@@ -91,12 +91,14 @@ NOTHING: Final = Workflow((), (), ())
 
 def workflows(evidence: Evidence) -> dict[str, Workflow]:
     """Return every workflow by its correlation id."""
-    messages, routes, letters = (by_workflow(evidence.of(topic)) for topic in (MESSAGES, ROUTES, LETTERS))
+    messages, routes, dead_letters = (
+        by_workflow(evidence.of(topic)) for topic in (MESSAGES, ROUTES, DEAD_LETTERS)
+    )
     return {
         name: Workflow(
-            tuple(messages.get(name, ())), tuple(routes.get(name, ())), tuple(letters.get(name, ()))
+            tuple(messages.get(name, ())), tuple(routes.get(name, ())), tuple(dead_letters.get(name, ()))
         )
-        for name in {*messages, *routes, *letters}
+        for name in {*messages, *routes, *dead_letters}
     }
 
 

@@ -16,37 +16,41 @@ _GATES_REASONS: Final = 9
 def every_dead_letter_has_its_original_bytes(evidence: Evidence) -> Finding:
     """Key, value and headers are those at the position that it names, and those that were sent."""
     problems = []
-    for letter in evidence.letters:
-        kept = _without_ours(letter.headers)
-        source = evidence.by_place.get(source_of(letter))
+    for dead_letter in evidence.dead_letters:
+        kept = _without_ours(dead_letter.headers)
+        source = evidence.by_place.get(source_of(dead_letter))
         if source is None:
-            problems.append(f"{place(letter)}: there is no record at {source_of(letter)}")
-        elif (source.key, source.value, _without_ours(source.headers)) != (letter.key, letter.value, kept):
-            problems.append(f"{place(letter)} differs from {source_of(letter)}")
-        sending = evidence.sending_of(letter)
+            problems.append(f"{place(dead_letter)}: there is no record at {source_of(dead_letter)}")
+        elif (source.key, source.value, _without_ours(source.headers)) != (
+            dead_letter.key,
+            dead_letter.value,
+            kept,
+        ):
+            problems.append(f"{place(dead_letter)} differs from {source_of(dead_letter)}")
+        sending = evidence.sending_of(dead_letter)
         malformed = sending is not None and sending.way is Way.MALFORMED
-        if sending and malformed and digest_of(letter.key, letter.value, kept) != sending.digest:
-            problems.append(f"{place(letter)} differs from what was sent as number {sending.number}")
-    return Finding(sum(1 for _ in evidence.letters), tuple(problems))
+        if sending and malformed and digest_of(dead_letter.key, dead_letter.value, kept) != sending.digest:
+            problems.append(f"{place(dead_letter)} differs from what was sent as number {sending.number}")
+    return Finding(sum(1 for _ in evidence.dead_letters), tuple(problems))
 
 
 def a_record_is_dead_lettered_once(evidence: Evidence) -> Finding:
     """One dead letter and one audit event for each record that was refused."""
-    letters = Counter(source_of(letter) for letter in evidence.letters)
+    dead_letters = Counter(source_of(dead_letter) for dead_letter in evidence.dead_letters)
     events = Counter(
         (event["topic"], event["partition"], event["offset"])
         for event in map(evidence.content, evidence.of(AUDIT))
         if "dead_letter_topic" in event and "who" not in event
     )
-    problems = [f"{at} has {times} dead letters" for at, times in letters.items() if times != 1]
-    problems += [f"{at} has {events[at]} audit events" for at in letters if events[at] != 1]
-    problems += [f"an audit event names {at}, without dead letter" for at in events if at not in letters]
-    return Finding(len(letters), tuple(problems), {"dead letters": len(letters)})
+    problems = [f"{at} has {times} dead letters" for at, times in dead_letters.items() if times != 1]
+    problems += [f"{at} has {events[at]} audit events" for at in dead_letters if events[at] != 1]
+    problems += [f"an audit event names {at}, without dead letter" for at in events if at not in dead_letters]
+    return Finding(len(dead_letters), tuple(problems), {"dead letters": len(dead_letters)})
 
 
 def every_malformed_record_has_its_documented_reason(evidence: Evidence) -> Finding:
     """Each malformed record that lies on a topic has a dead letter with the reason of its example."""
-    verdicts = {source_of(letter): letter for letter in evidence.letters}
+    verdicts = {source_of(dead_letter): dead_letter for dead_letter in evidence.dead_letters}
     reasons: Counter[str] = Counter()
     problems = []
     arrived = set()
@@ -55,11 +59,13 @@ def every_malformed_record_has_its_documented_reason(evidence: Evidence) -> Find
         if sending is None or sending.way is not Way.MALFORMED or record.topic != sending.topic:
             continue
         arrived.add(sending.number)
-        letter = verdicts.get(place(record))
-        got = said(letter, "dl_reason") if letter else "no dead letter"
+        dead_letter = verdicts.get(place(record))
+        got = said(dead_letter, "dl_reason") if dead_letter else "no dead letter"
         reasons[got] += 1
-        if got != sending.reason or (sending.field and letter and said(letter, "dl_field") != sending.field):
-            field = said(letter, "dl_field") if letter else ""
+        if got != sending.reason or (
+            sending.field and dead_letter and said(dead_letter, "dl_field") != sending.field
+        ):
+            field = said(dead_letter, "dl_field") if dead_letter else ""
             expected = f"{sending.reason} {sending.field}"
             problems.append(f"{sending.example} at {place(record)}: {got} {field}, expected {expected}")
     sent = {one.number for one in evidence.sendings if one.way is Way.MALFORMED}
@@ -72,9 +78,9 @@ def every_malformed_record_has_its_documented_reason(evidence: Evidence) -> Find
 
 def no_model_was_called_for_a_rejected_message(evidence: Evidence) -> Finding:
     """No call at the model port names a message that intake, gate or a guard refused."""
-    refused = [one for one in evidence.letters if said(one, "dl_stage") in _BEFORE_A_MODEL]
+    refused = [one for one in evidence.dead_letters if said(one, "dl_stage") in _BEFORE_A_MODEL]
     good = {said(record, "ce_causationid") for record in evidence.of("agent_routes")}
-    ids = {said(letter, "ce_id") for letter in refused} - good - {""}
+    ids = {said(dead_letter, "ce_id") for dead_letter in refused} - good - {""}
     called = [call for call in evidence.model_calls if call.message_id in ids]
     problems = [f"a model was called ({call.task}) for {call.message_id}" for call in called]
     costly = [one for one in refused if said(one, "dl_model_calls") != "0"]

@@ -42,10 +42,10 @@ async def test_answers_that_break_the_contract_are_refused_for_the_reason_that_w
     async with asyncio.timeout(60):
         while len(refused) < len(noted):
             await asyncio.sleep(0.2)
-            for letter in await asyncio.to_thread(
+            for dead_letter in await asyncio.to_thread(
                 lambda: list(read_to_end(settings, ["agent_messages_dlt"]))
             ):
-                mark = letter.header(MARK)
+                mark = dead_letter.header(MARK)
                 if mark is not None and int(mark) in noted:
-                    refused[int(mark)] = (letter.header("dl_reason") or b"").decode()
+                    refused[int(mark)] = (dead_letter.header("dl_reason") or b"").decode()
     assert refused == {number: one.reason for number, one in noted.items()}

@@ -26,7 +26,7 @@ from signalbox.kafka import (
     read_to_end,
 )
 from signalbox.protocol import reasons
-from signalbox.protocol.dead_letters import DeadLetter, dead_letter
+from signalbox.protocol.dead_letters import DeadLetter, dead_letter_of
 from signalbox.protocol.errors import Refusal, Unwritable
 from signalbox.protocol.lesser_dead_letters import completed, leaves_out
 from signalbox.protocol.names import GOVERNANCE_AUDIT
@@ -51,13 +51,15 @@ class Place:
     decisions: DecisionRecords
 
     @property
-    def letters(self) -> str:
+    def dead_letters(self) -> str:
         return f"{self.source}_dlt"
 
-    async def made(self, *, letters: int = LARGEST + ROOM, partitions: int = 1, audit: bool = True) -> None:
+    async def made(
+        self, *, dead_letters: int = LARGEST + ROOM, partitions: int = 1, audit: bool = True
+    ) -> None:
         specs = [
             TopicSpec(self.source, partitions, max_message_bytes=LARGEST),
-            TopicSpec(self.letters, 1, max_message_bytes=letters),
+            TopicSpec(self.dead_letters, 1, max_message_bytes=dead_letters),
         ]
         await apply(self.kafka, [*specs, *([TopicSpec(self.audit, 1)] if audit else [])])
 
@@ -84,13 +86,13 @@ class Place:
         assert failed == []
 
     async def settled(self, count: int) -> list[DeadLetter]:
-        """Refuse all that was sent, and return the letters when there are ``count``."""
+        """Refuse all that was sent, and return the dead letters when there are ``count``."""
 
         async def refused(record: Record) -> Sequence[Draft]:
             why = Refusal(Reason.HEADER_INVALID, f"ce_id is {record.header('ce_id')!r}", "ce_id")
-            letter, audit = self.decisions.of(Refused(record, reasons.Stage.GATE, why))
+            dead_letter, audit = self.decisions.of(Refused(record, reasons.Stage.GATE, why))
             assert audit.topic == GOVERNANCE_AUDIT
-            return [letter, Draft(self.audit, audit.key, audit.value, audit.headers)]
+            return [dead_letter, Draft(self.audit, audit.key, audit.value, audit.headers)]
 
         readiness = Readiness()
         stage = stage_of(
@@ -106,7 +108,7 @@ class Place:
         running = asyncio.create_task(stage.run(stopping))
         try:
             async with asyncio.timeout(60):
-                while len(found := await self.read(self.letters)) < count:
+                while len(found := await self.read(self.dead_letters)) < count:
                     assert not running.done(), running.exception()
                     await asyncio.sleep(0.2)
         finally:
@@ -133,7 +135,7 @@ def large(topic: str, size: int = LARGEST - 200) -> Draft:
     return Draft(topic, b"lead", b"v", (("ce_id", random.Random(1).randbytes(size)),))
 
 
-async def test_a_record_just_under_the_brokers_limit_gets_its_letter_and_those_behind_it_go_on(
+async def test_a_record_just_under_the_brokers_limit_gets_its_dead_letter_and_those_behind_it_go_on(
     place: Place,
 ) -> None:
     await place.made()
@@ -147,7 +149,7 @@ async def test_a_record_just_under_the_brokers_limit_gets_its_letter_and_those_b
     assert len(await place.read(place.audit)) == 2
 
 
-async def test_a_record_that_came_well_compressed_gets_a_whole_letter(place: Place) -> None:
+async def test_a_record_that_came_well_compressed_gets_a_whole_dead_letter(place: Place) -> None:
     await place.made()
     value = b"\0" * 20_000_000
     await place.sent(
@@ -170,8 +172,8 @@ async def test_a_record_that_is_larger_than_any_request_when_it_is_unpacked_hold
     assert second.original.value == b"w"
 
 
-async def test_a_topic_of_letters_that_takes_less_gets_a_reference_that_leads_back(place: Place) -> None:
-    await place.made(letters=100_000)
+async def test_a_topic_of_dead_letters_that_takes_less_gets_a_reference_that_leads_back(place: Place) -> None:
+    await place.made(dead_letters=100_000)
     sent = Draft(place.source, b"lead", random.Random(2).randbytes(LARGEST - 200))
     await place.sent(sent, Draft(place.source, b"next", b"w"))
     first, second = await place.settled(2)
@@ -181,13 +183,13 @@ async def test_a_topic_of_letters_that_takes_less_gets_a_reference_that_leads_ba
     assert completed(first, source).original.value == sent.value
 
 
-async def test_a_partition_that_the_letters_lack_and_an_audit_that_is_missing_hold_back_nothing(
+async def test_a_partition_that_the_dead_letters_lack_and_an_audit_that_is_missing_hold_back_nothing(
     place: Place,
 ) -> None:
     await place.made(partitions=3, audit=False)
     await place.sent(*(Draft(place.source, b"k", b"v", partition=number) for number in (0, 2, 1, 2)))
-    letters = await place.settled(4)
-    assert sorted(letter.partition for letter in letters) == [0, 1, 2, 2]
+    dead_letters = await place.settled(4)
+    assert sorted(dead_letter.partition for dead_letter in dead_letters) == [0, 1, 2, 2]
 
 
 async def test_a_producer_is_told_at_once_what_the_broker_never_takes(place: Place) -> None:
@@ -206,18 +208,20 @@ async def test_a_producer_is_told_at_once_what_the_broker_never_takes(place: Pla
 
 
 async def test_topics_that_are_too_small_for_their_source_are_told_and_widened(place: Place) -> None:
-    await place.made(letters=100_000, partitions=4)
+    await place.made(dead_letters=100_000, partitions=4)
     wanted = [
         TopicSpec(place.source, 2, max_message_bytes=LARGEST),
-        TopicSpec(place.letters, 2, max_message_bytes=LARGEST + ROOM, beside=place.source, letters=True),
+        TopicSpec(
+            place.dead_letters, 2, max_message_bytes=LARGEST + ROOM, beside=place.source, dead_letters=True
+        ),
     ]
-    source, letters = await compare(place.kafka, wanted)
-    assert (source.outcome, letters.outcome) == ("differs", "differs")
-    assert "takes records of 100000 bytes" in letters.detail
-    assert "has 1 partitions" in letters.detail
-    source, letters = await apply(place.kafka, wanted)
+    source, dead_letters = await compare(place.kafka, wanted)
+    assert (source.outcome, dead_letters.outcome) == ("differs", "differs")
+    assert "takes records of 100000 bytes" in dead_letters.detail
+    assert "has 1 partitions" in dead_letters.detail
+    source, dead_letters = await apply(place.kafka, wanted)
     assert source.outcome == "differs"  # more partitions than wanted, for keys: nobody may change that
-    assert letters.outcome == "widened"
+    assert dead_letters.outcome == "widened"
     async with asyncio.timeout(15):
         while (await compare(place.kafka, wanted))[1].outcome != "unchanged":
             await asyncio.sleep(0.2)
@@ -225,9 +229,9 @@ async def test_topics_that_are_too_small_for_their_source_are_told_and_widened(p
     assert missing.outcome == "missing"
 
 
-def test_a_letter_of_the_largest_record_has_room() -> None:
+def test_a_dead_letter_of_the_largest_record_has_room() -> None:
     record = Record("t", 0, 0, b"k", b"", (), 1)
-    letter = dead_letter(
+    dead_letter = dead_letter_of(
         record, reasons.Stage.DISPATCH, Refusal(Reason.AGENT_REFUSED, "ä" * 9_000, "ö" * 9_000)
     )
-    assert sum(len(name) + len(value or b"") + 10 for name, value in letter.headers) < ROOM
+    assert sum(len(name) + len(value or b"") + 10 for name, value in dead_letter.headers) < ROOM

@@ -28,8 +28,8 @@ async def test_a_record_that_kills_its_process_is_dead_lettered_after_three_deat
     kafka: KafkaSettings, tmp_path: Path
 ) -> None:
     topic = f"mortal-{uuid.uuid4().hex[:8]}"
-    out, letters = f"{topic}_out", f"{topic}_dlt"
-    await apply(kafka, [TopicSpec(name, 1) for name in (topic, out, letters)])
+    out, dead_letters = f"{topic}_out", f"{topic}_dlt"
+    await apply(kafka, [TopicSpec(name, 1) for name in (topic, out, dead_letters)])
     values = [b"deadly" if number == 10 else str(number).encode() for number in range(RECORDS)]
     producer = Producer(kafka, "poison-test")
     await producer.publish(*[Draft(topic, value, value, (("h", b"1"),), partition=0) for value in values])
@@ -52,9 +52,9 @@ async def test_a_record_that_kills_its_process_is_dead_lettered_after_three_deat
         process.wait()
 
     assert deaths == [-signal.SIGKILL] * 3
-    [record] = await written(letters)
-    letter = DeadLetter.of(record)
-    assert (letter.reason, letter.original.value, letter.original.headers) == (
+    [record] = await written(dead_letters)
+    dead_letter = DeadLetter.of(record)
+    assert (dead_letter.reason, dead_letter.original.value, dead_letter.original.headers) == (
         Reason.POISON,
         b"deadly",
         (("h", b"1"),),

@@ -54,10 +54,10 @@ async def test_the_pipelines_commands_work_with_the_pipelines_permissions(secure
     assert command(secured, "deployer", "can-i-deploy", "lead_scoring").returncode == 0
 
 
-async def open_letters(operator: Operator, lead_id: str) -> list[str]:
+async def open_dead_letters(operator: Operator, lead_id: str) -> list[str]:
     answer = await operator.http.get(f"{operator.stack.addresses['console']}/api/dead-letters?limit=1000")
-    letters = answer.json()["dead_letters"]
-    open_ones = [one for one in letters if one["key"] == lead_id and one["state"] == "open"]
+    dead_letters = answer.json()["dead_letters"]
+    open_ones = [one for one in dead_letters if one["key"] == lead_id and one["state"] == "open"]
     return [f"{one['topic']}/{one['partition']}/{one['offset']}" for one in open_ones]
 
 
@@ -68,12 +68,12 @@ async def test_an_operator_discards_a_dead_letter_with_an_operators_permissions(
     await producer.publish(Draft(INCOMING_LEADS, b"a-malformed-lead", b"not a message"))
     await producer.close()
     async with asyncio.timeout(60):
-        while not (letters := await open_letters(operator, "a-malformed-lead")):
+        while not (dead_letters := await open_dead_letters(operator, "a-malformed-lead")):
             await asyncio.sleep(0.2)
-    done = command(secured, "operator", "dead-letters", "discard", letters[0], "--reason", "a test")
+    done = command(secured, "operator", "dead-letters", "discard", dead_letters[0], "--reason", "a test")
     assert done.returncode == 0, done.stderr
     async with asyncio.timeout(60):
-        while await open_letters(operator, "a-malformed-lead"):
+        while await open_dead_letters(operator, "a-malformed-lead"):
             await asyncio.sleep(0.2)
 
 

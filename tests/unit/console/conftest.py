@@ -148,32 +148,32 @@ class Paper:
         )
         return self.write(f"{record.topic}_dlt", record.key, record.value, record.headers + headers)
 
-    def replayed(self, letter: Record) -> Record:
+    def replayed(self, dead_letter: Record) -> Record:
         """Somebody sends a dead letter of an agent's message in again."""
-        original = Envelope.parse(letter.headers)
+        original = Envelope.parse(dead_letter.headers)
         envelope = replace(
             original,
-            id=replay_id(letter.topic, letter.partition, letter.offset),
+            id=replay_id(dead_letter.topic, dead_letter.partition, dead_letter.offset),
             causation_id=original.id,
         )
-        return self.write("agent_messages", letter.key, letter.value, envelope.headers())
+        return self.write("agent_messages", dead_letter.key, dead_letter.value, envelope.headers())
 
-    def discarded(self, letter: Record) -> Record:
-        return self._audited("control.MessageDiscarded", letter, reason="not worth it")
+    def discarded(self, dead_letter: Record) -> Record:
+        return self._audited("control.MessageDiscarded", dead_letter, reason="not worth it")
 
-    def replay_audited(self, letter: Record) -> Record:
+    def replay_audited(self, dead_letter: Record) -> Record:
         """The audit event that follows a replay."""
-        again = replay_id(letter.topic, letter.partition, letter.offset)
-        return self._audited("control.MessageReplayed", letter, reason="mended", replay_id=again)
+        again = replay_id(dead_letter.topic, dead_letter.partition, dead_letter.offset)
+        return self._audited("control.MessageReplayed", dead_letter, reason="mended", replay_id=again)
 
-    def _audited(self, record_type: str, letter: Record, **more: str) -> Record:
+    def _audited(self, record_type: str, dead_letter: Record, **more: str) -> Record:
         value = self.registry.framed(
             record_type,
             who="ops",
             **more,
-            dead_letter_topic=letter.topic,
-            dead_letter_partition=letter.partition,
-            dead_letter_offset=letter.offset,
+            dead_letter_topic=dead_letter.topic,
+            dead_letter_partition=dead_letter.partition,
+            dead_letter_offset=dead_letter.offset,
         )
         headers = (("ce_type", record_type.encode()), ("ce_time", self._now().isoformat().encode()))
         return self.write("governance_audit", b"ops", value, headers)

@@ -79,13 +79,15 @@ async def test_dead_letters_are_listed_by_reason_and_shown_with_their_bytes(http
     captured = paper.captured("lead-1")
     paper.rejected(captured, "MALFORMED", "gate", detail="2 bytes left", field="lead")
     odd = paper.write("agent_messages", b"\xff", b"\x00\xff", [("x", None), ("x", b"\xfe"), ("x", b"t")])
-    letter = paper.rejected(odd, "NOT_FRAMED", "gate")
+    dead_letter = paper.rejected(odd, "NOT_FRAMED", "gate")
     await desk.show(*paper.records)
     both = (await http.get("/api/dead-letters")).json()["dead_letters"]
     assert [one["reason"] for one in both] == ["NOT_FRAMED", "MALFORMED"]
     only = (await http.get("/api/dead-letters", params={"reason": "MALFORMED"})).json()["dead_letters"]
     assert (only[0]["key"], only[0]["field"], only[0]["detail"]) == ("lead-1", "lead", "2 bytes left")
-    shown = (await http.get(f"/api/dead-letters/{letter.topic}/{letter.partition}/{letter.offset}")).json()
+    shown = (
+        await http.get(f"/api/dead-letters/{dead_letter.topic}/{dead_letter.partition}/{dead_letter.offset}")
+    ).json()
     assert base64.b64decode(shown["value_base64"]) == b"\x00\xff"
     assert base64.b64decode(shown["key_base64"]) == b"\xff"
     assert [(one["text"], one["base64"]) for one in shown["headers"][:3]] == [
@@ -147,11 +149,11 @@ async def _pages(http, path, name):
 
 
 async def test_a_dead_letter_is_decoded_as_soon_as_the_registry_knows_its_schema(http, desk, paper):
-    letter = paper.rejected(paper.captured("lead-1"), "UNKNOWN_SCHEMA", "gate")
+    dead_letter = paper.rejected(paper.captured("lead-1"), "UNKNOWN_SCHEMA", "gate")
     schema_id = desk.registry.ids["sdr.LeadCaptured"]
     text = desk.registry.texts.pop(schema_id)
     await desk.show(*paper.records)
-    at = f"/api/dead-letters/{letter.topic}/{letter.partition}/{letter.offset}"
+    at = f"/api/dead-letters/{dead_letter.topic}/{dead_letter.partition}/{dead_letter.offset}"
     assert (await http.get(at)).json()["decode_error"].startswith(f"schema id {schema_id} is unknown")
     desk.registry.texts[schema_id] = text
     assert (await http.get(at)).json()["decoded"]["lead"]["lead_id"] == "lead-1"

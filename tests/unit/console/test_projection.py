@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 import pytest
 
 from console.answers import Stats
-from console.queries import LetterFilter, LetterState, Queries
+from console.queries import DeadLetterFilter, DeadLetterState, Queries
 from console.waiting import StallDetector
 from signalbox.protocol.envelope import Envelope, correlation_id_of, replay_id
-from signalbox.protocol.lesser_dead_letters import lesser_letters
+from signalbox.protocol.lesser_dead_letters import lesser_dead_letters
 from signalbox.protocol.names import LeadId
 from signalbox.protocol.records import Draft, Record
 
@@ -102,13 +102,13 @@ async def test_a_reroute_comes_after_the_first_decision_whatever_the_clocks_say(
     [("gate", ["captured", "dead_lettered"]), ("router", ["captured", "gated", "dead_lettered"])],
 )
 async def test_a_dead_letter_makes_its_lead_dead_lettered(desk, paper, stage, stages):
-    letter = paper.rejected(paper.captured("lead-1"), "MALFORMED", stage, detail="cut off", field="lead")
+    dead_letter = paper.rejected(paper.captured("lead-1"), "MALFORMED", stage, detail="cut off", field="lead")
     queries = await desk.show(*paper.records)
     assert desk.status("lead-1") == "dead_lettered"
     assert desk.stages("lead-1") == stages
     detail = queries.lead("lead-1").timeline[-1].detail
     assert (detail["reason"], detail["detail"], detail["field"]) == ("MALFORMED", "cut off", "lead")
-    assert (detail["topic"], detail["offset"]) == (letter.topic, letter.offset)
+    assert (detail["topic"], detail["offset"]) == (dead_letter.topic, dead_letter.offset)
 
 
 async def test_a_dispatch_failure_names_the_agent_and_outranks_a_schedule(desk, paper):
@@ -143,19 +143,19 @@ async def test_only_a_dead_letter_of_dispatch_names_the_agent(desk, paper):
 
 async def test_a_dead_letter_without_its_messages_id_is_known_by_its_place(desk, paper):
     captured = paper.captured("lead-1")
-    letter = paper.rejected(captured, "MALFORMED", "gate")
-    less = replace(letter, headers=tuple(pair for pair in letter.headers if pair[0] != "ce_id"))
+    dead_letter = paper.rejected(captured, "MALFORMED", "gate")
+    less = replace(dead_letter, headers=tuple(pair for pair in dead_letter.headers if pair[0] != "ce_id"))
     await desk.show(*paper.records[:-1], less)
     assert desk.status("lead-1") == "dead_lettered"
 
 
 @pytest.mark.parametrize("step", [0, 1, 2])
 async def test_a_dead_letter_that_leaves_out_what_it_can_is_still_its_leads(desk, paper, step):
-    letter = paper.rejected(paper.captured("lead-1"), "RECORD_TOO_LARGE", "gate")
-    whole = Draft(letter.topic, letter.key, letter.value, letter.headers)
-    less = lesser_letters(whole, "")[step]
+    dead_letter = paper.rejected(paper.captured("lead-1"), "RECORD_TOO_LARGE", "gate")
+    whole = Draft(dead_letter.topic, dead_letter.key, dead_letter.value, dead_letter.headers)
+    less = lesser_dead_letters(whole, "")[step]
     await desk.show(
-        *paper.records[:-1], replace(letter, key=less.key, value=less.value, headers=less.headers)
+        *paper.records[:-1], replace(dead_letter, key=less.key, value=less.value, headers=less.headers)
     )
     assert desk.status("lead-1") == "dead_lettered"
     [listed] = desk.queries.dead_letters().dead_letters
@@ -205,8 +205,8 @@ async def test_a_time_without_a_zone_says_nothing_so_the_records_own_counts(desk
 
 
 async def test_a_replay_reopens_its_lead_and_its_end_counts(desk, paper):
-    letter = paper.rejected(paper.captured("lead-1"), "RULE_VIOLATED", "gate")
-    again = paper.replayed(letter)
+    dead_letter = paper.rejected(paper.captured("lead-1"), "RULE_VIOLATED", "gate")
+    again = paper.replayed(dead_letter)
     await desk.show(*paper.records)
     assert desk.status("lead-1") == "in_flight"
     await desk.show(paper.decided(again, None, "terminal"))
@@ -224,8 +224,8 @@ async def test_a_replay_is_no_answer_of_the_agent_that_failed(desk, paper):
 
 
 async def test_a_discard_ends_the_lead(desk, paper):
-    letter = paper.rejected(paper.captured("lead-1"), "MALFORMED", "gate")
-    paper.discarded(letter)
+    dead_letter = paper.rejected(paper.captured("lead-1"), "MALFORMED", "gate")
+    paper.discarded(dead_letter)
     queries = await desk.show(*paper.records)
     assert desk.status("lead-1") == "ended"
     assert desk.stages("lead-1") == ["captured", "dead_lettered", "discarded"]
@@ -233,35 +233,35 @@ async def test_a_discard_ends_the_lead(desk, paper):
 
 
 async def test_a_replay_counts_more_than_a_discard(desk, paper):
-    letter = paper.rejected(paper.captured("lead-1"), "MALFORMED", "gate")
-    paper.discarded(letter)
-    paper.replayed(letter)
+    dead_letter = paper.rejected(paper.captured("lead-1"), "MALFORMED", "gate")
+    paper.discarded(dead_letter)
+    paper.replayed(dead_letter)
     queries = await desk.show(*paper.records)
     assert [one.state for one in queries.dead_letters().dead_letters] == ["replayed"]
     assert desk.status("lead-1") == "in_flight"
 
 
 async def test_of_two_discards_the_first_counts(desk, paper):
-    letter = paper.rejected(paper.captured("lead-1"), "MALFORMED", "gate")
-    first, second = paper.discarded(letter), paper.discarded(letter)
+    dead_letter = paper.rejected(paper.captured("lead-1"), "MALFORMED", "gate")
+    first, second = paper.discarded(dead_letter), paper.discarded(dead_letter)
     queries = await desk.show(*paper.records[:-2], second, first)
     [listed] = queries.dead_letters().dead_letters
     assert listed.closed_at.isoformat().encode() == dict(first.headers)["ce_time"]
 
 
 async def test_a_discard_that_is_read_later_ends_the_lead_in_the_lists_too(desk, paper):
-    letter = paper.rejected(paper.captured("lead-1"), "MALFORMED", "gate")
+    dead_letter = paper.rejected(paper.captured("lead-1"), "MALFORMED", "gate")
     queries = await desk.show(*paper.records)
     assert queries.stats().dead_lettered == 1
-    await desk.show(paper.discarded(letter))
+    await desk.show(paper.discarded(dead_letter))
     assert (queries.stats().dead_lettered, queries.stats().ended) == (0, 1)
 
 
 async def test_a_copy_of_a_dead_letter_is_closed_with_it(desk, paper):
     captured = paper.captured("lead-1")
-    letter = paper.rejected(captured, "MALFORMED", "gate", model_calls=2)
+    dead_letter = paper.rejected(captured, "MALFORMED", "gate", model_calls=2)
     paper.rejected(captured, "MALFORMED", "gate", model_calls=2)
-    paper.discarded(letter)
+    paper.discarded(dead_letter)
     queries = await desk.show(*paper.records)
     assert desk.status("lead-1") == "ended"
     assert queries.stats().rejected_before_llm == 1
@@ -297,12 +297,12 @@ async def test_a_lead_that_was_listed_before_its_refusal_was_read_is_listed_no_m
 
 
 async def test_a_replay_under_another_id_is_a_lead_even_when_its_dead_letter_is_read_last(desk, paper):
-    letter = paper.rejected(paper.incoming("lead-1"), "CONFLICT", "intake")
-    replay = replay_id(letter.topic, letter.partition, letter.offset)
+    dead_letter = paper.rejected(paper.incoming("lead-1"), "CONFLICT", "intake")
+    replay = replay_id(dead_letter.topic, dead_letter.partition, dead_letter.offset)
     taken_in = paper.taken_in(paper.incoming("lead-2", [("ce_id", replay.encode())]))
     queries = await desk.show(taken_in)
     assert queries.stats().captured == 0
-    await desk.show(letter)
+    await desk.show(dead_letter)
     assert [lead.lead_id for lead in queries.leads().leads] == ["lead-2"]
 
 
@@ -333,8 +333,8 @@ async def test_a_lead_refused_at_intake_is_counted_apart_and_still_has_its_page(
 
 
 async def test_a_refused_lead_that_is_replayed_and_passes_is_captured(desk, paper):
-    letter = paper.rejected(paper.incoming("lead-1"), "RULE_VIOLATED", "intake")
-    replay = replay_id(letter.topic, letter.partition, letter.offset)
+    dead_letter = paper.rejected(paper.incoming("lead-1"), "RULE_VIOLATED", "intake")
+    replay = replay_id(dead_letter.topic, dead_letter.partition, dead_letter.offset)
     again = paper.incoming("lead-1", [("ce_id", replay.encode())])
     await desk.show(*paper.records)
     assert desk.status("lead-1") == "in_flight"
@@ -350,7 +350,7 @@ async def test_what_intake_refuses_under_a_leads_id_changes_nothing_of_that_lead
     desk, paper, reason, stage_of_the_lead
 ):
     real = paper.captured("lead-1")
-    letter = None
+    dead_letter = None
     match stage_of_the_lead:
         case "scheduled":
             drafted = paper.handled(real, "active_outreach", "sdr.CampaignDrafted")
@@ -359,15 +359,15 @@ async def test_what_intake_refuses_under_a_leads_id_changes_nothing_of_that_lead
         case "ended":
             paper.decided(real, None, "ended")
         case "dead_lettered":
-            letter = paper.rejected(real, "RULE_VIOLATED", "gate")
+            dead_letter = paper.rejected(real, "RULE_VIOLATED", "gate")
     before = await desk.show(*paper.records)
     stats, lead = before.stats(), before.lead("lead-1")
     assert lead.status.value == stage_of_the_lead
 
     # Its id, its message id, and the ids of its replays: anybody can know or derive them.
     ids = [Envelope.parse(real.headers).id, "other", replay_id("incoming_leads_dlt", 0, 0)]
-    if letter is not None:
-        ids.append(replay_id(letter.topic, letter.partition, letter.offset))
+    if dead_letter is not None:
+        ids.append(replay_id(dead_letter.topic, dead_letter.partition, dead_letter.offset))
     refused = []
     for one in ids:
         forged = paper.incoming("lead-1", [("ce_id", one.encode())])
@@ -388,8 +388,8 @@ async def test_what_intake_refuses_under_a_leads_id_changes_nothing_of_that_lead
 
 async def test_a_replay_to_intake_that_is_on_its_way_changes_no_lead_under_its_id(desk, paper):
     paper.decided(paper.captured("lead-1"), None, "ended")
-    letter = paper.rejected(paper.incoming("lead-1"), "CONFLICT", "intake")
-    paper.replay_audited(letter)
+    dead_letter = paper.rejected(paper.incoming("lead-1"), "CONFLICT", "intake")
+    paper.replay_audited(dead_letter)
     queries = await desk.show(*paper.records)
     assert desk.status("lead-1") == "ended"
     assert queries.stats() == _stats(captured=1, ended=1, rejected_before_llm=1)
@@ -405,12 +405,12 @@ async def test_a_conflict_counts_as_refused_at_intake_only(desk, paper):
 
 
 async def test_another_lead_with_the_id_of_a_replay_is_no_replay(desk, paper):
-    letter = paper.rejected(paper.captured("lead-1"), "RULE_VIOLATED", "gate")
-    forged = replay_id(letter.topic, letter.partition, letter.offset)
+    dead_letter = paper.rejected(paper.captured("lead-1"), "RULE_VIOLATED", "gate")
+    forged = replay_id(dead_letter.topic, dead_letter.partition, dead_letter.offset)
     paper.taken_in(paper.incoming("lead-2", [("ce_id", forged.encode())]))
     await desk.show(*paper.records)
     assert desk.status("lead-1") == "dead_lettered"
-    paper.replayed(letter)
+    paper.replayed(dead_letter)
     await desk.show(*paper.records)
     assert desk.status("lead-1") == "in_flight"
 
@@ -438,29 +438,29 @@ async def test_what_was_never_taken_in_is_unattributed_and_counts_once_with_its_
 
 
 async def test_a_dead_letter_whose_message_is_gone_from_its_topic_is_still_counted(desk, paper):
-    letter = paper.rejected(paper.write("agent_messages", None, None), "NOT_FRAMED", "gate")
-    queries = await desk.show(letter)
+    dead_letter = paper.rejected(paper.write("agent_messages", None, None), "NOT_FRAMED", "gate")
+    queries = await desk.show(dead_letter)
     assert queries.stats() == _stats(unattributed=1, rejected_before_llm=1)
 
 
 async def test_a_replay_that_the_audit_tells_of_before_its_message_was_read_is_in_flight(desk, paper):
-    letter = paper.rejected(paper.captured("lead-1"), "RULE_VIOLATED", "gate")
-    paper.replay_audited(letter)
+    dead_letter = paper.rejected(paper.captured("lead-1"), "RULE_VIOLATED", "gate")
+    paper.replay_audited(dead_letter)
     await desk.show(*paper.records)
     assert desk.status("lead-1") == "in_flight"
-    again = paper.replayed(letter)
+    again = paper.replayed(dead_letter)
     paper.decided(again, None, "ended")
     await desk.show(*paper.records[-2:])
     assert desk.status("lead-1") == "ended"
 
 
 async def test_a_replay_says_in_the_timeline_and_in_the_list_who_sent_it_and_why(desk, paper):
-    letter = paper.rejected(paper.captured("lead-1"), "RULE_VIOLATED", "gate")
-    paper.replayed(letter)
+    dead_letter = paper.rejected(paper.captured("lead-1"), "RULE_VIOLATED", "gate")
+    paper.replayed(dead_letter)
     queries = await desk.show(*paper.records)
     [listed] = queries.dead_letters().dead_letters
     assert (listed.state, listed.closed_by) == ("replayed", "")
-    await desk.show(paper.replay_audited(letter))
+    await desk.show(paper.replay_audited(dead_letter))
     [listed] = queries.dead_letters().dead_letters
     assert (listed.state, listed.closed_by, listed.closed_why) == ("replayed", "ops", "mended")
     [step] = [step for step in queries.lead("lead-1").timeline if step.stage == "replayed"]
@@ -481,15 +481,15 @@ async def test_dead_letters_are_found_by_state_topic_agent_contract_and_time(des
     queries = await desk.show(*paper.records)
 
     def found(**wanted):
-        page = queries.dead_letters(wanted=LetterFilter(**wanted))
-        return {(letter.topic, letter.offset) for letter in page.dead_letters}
+        page = queries.dead_letters(wanted=DeadLetterFilter(**wanted))
+        return {(dead_letter.topic, dead_letter.offset) for dead_letter in page.dead_letters}
 
-    def places(*letters):
-        return {(letter.topic, letter.offset) for letter in letters}
+    def places(*dead_letters):
+        return {(dead_letter.topic, dead_letter.offset) for dead_letter in dead_letters}
 
-    assert found(state=LetterState.OPEN) == places(by_scorer, by_ingestion, at_intake)
-    assert found(state=LetterState.REPLAYED) == found(state=LetterState.UNAUDITED) == places(replayed)
-    assert found(state=LetterState.DISCARDED) == places(discarded)
+    assert found(state=DeadLetterState.OPEN) == places(by_scorer, by_ingestion, at_intake)
+    assert found(state=DeadLetterState.REPLAYED) == found(state=DeadLetterState.UNAUDITED) == places(replayed)
+    assert found(state=DeadLetterState.DISCARDED) == places(discarded)
     assert found(topic="incoming_leads") == found(topic="incoming_leads_dlt") == places(at_intake)
     assert found(agent="lead_scoring") == places(by_scorer)
     assert found(agent="lead_ingestion") == places(by_ingestion)
@@ -497,7 +497,7 @@ async def test_dead_letters_are_found_by_state_topic_agent_contract_and_time(des
     assert at_intake.offset in {offset for _, offset in found(contract="sdr.LeadCaptured")}
     assert found(since=discarded.timestamp_ms - 1000) == places(discarded)
     await desk.show(paper.replay_audited(replayed))
-    assert found(state=LetterState.UNAUDITED) == set()
+    assert found(state=DeadLetterState.UNAUDITED) == set()
 
 
 async def test_a_dead_letter_of_dispatch_is_found_by_the_agent_that_was_to_take_it_alone(desk, paper):
@@ -508,8 +508,8 @@ async def test_a_dead_letter_of_dispatch_is_found_by_the_agent_that_was_to_take_
         failed[agent] = paper.rejected(message, "AGENT_FAILED", "dispatch").offset
     queries = await desk.show(*paper.records)
     for agent, offset in failed.items():
-        page = queries.dead_letters(wanted=LetterFilter(agent=agent))
-        assert [letter.offset for letter in page.dead_letters] == [offset]
+        page = queries.dead_letters(wanted=DeadLetterFilter(agent=agent))
+        assert [dead_letter.offset for dead_letter in page.dead_letters] == [offset]
 
 
 async def test_a_redelivered_message_needs_no_second_outcome(desk, paper):
@@ -673,11 +673,11 @@ def _everything(paper) -> list[str]:
     paper.write("agent_messages", answer.key, answer.value, answer.headers)
     paper.decided(answer, None, "terminal")
     paper.rejected(paper.incoming("at-intake"), "NOT_FRAMED", "intake")
-    letter = paper.rejected(paper.incoming("mended"), "RULE_VIOLATED", "intake")
-    replay = replay_id(letter.topic, letter.partition, letter.offset)
+    dead_letter = paper.rejected(paper.incoming("mended"), "RULE_VIOLATED", "intake")
+    replay = replay_id(dead_letter.topic, dead_letter.partition, dead_letter.offset)
     mended = paper.taken_in(paper.incoming("mended", [("ce_id", replay.encode())]))
     paper.rejected(mended, "UNROUTABLE", "router", model_calls=4)
-    paper.discarded(letter)
+    paper.discarded(dead_letter)
     foreign = (("ce_id", b"f"), ("ce_correlationid", b"foreign"))
     paper.rejected(paper.write("agent_messages", b"far", b"junk", foreign), "NOT_FRAMED", "gate")
     paper.rejected(paper.write("agent_messages", b"far", b"junk"), "HEADER_INVALID", "gate")
@@ -728,8 +728,8 @@ async def test_no_record_happened_after_it_was_written(desk, paper, time):
     assert {entry.at for entry in queries.lead("lead-1").timeline} <= written
     assert [lead.lead_id for lead in queries.leads().leads] == ["lead-2", "lead-1"]
     assert {lead.captured_at for lead in queries.leads().leads} <= written
-    [letter] = queries.dead_letters().dead_letters
-    assert letter.at in written and letter.closed_at in written
+    [dead_letter] = queries.dead_letters().dead_letters
+    assert dead_letter.at in written and dead_letter.closed_at in written
 
 
 @pytest.mark.parametrize("time", ["2099-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "soon"])
@@ -755,8 +755,10 @@ async def test_calls_that_no_message_can_have_cost_are_not_counted(desk, paper, 
         *(paper.captured("lead-1") for _ in range(12)),
         *(paper.incoming("lead-2") for _ in range(12)),
     ]:
-        letter = paper.rejected(record, "POISON", "gate")
-        paper.records[-1] = replace(letter, headers=tuple((k, told.get(k, v)) for k, v in letter.headers))
+        dead_letter = paper.rejected(record, "POISON", "gate")
+        paper.records[-1] = replace(
+            dead_letter, headers=tuple((k, told.get(k, v)) for k, v in dead_letter.headers)
+        )
     for number in range(12):
         paper.decided(paper.captured(f"other-{number}"), "lead_scoring", "routed", model_calls=2**30)
     paper.decided(paper.captured("good"), "lead_scoring", "routed", model_calls=3)

@@ -32,8 +32,8 @@ from checks.routing import (
 )
 from evidence import (
     AUDIT,
+    DEAD_LETTERS,
     INCOMING,
-    LETTERS,
     MESSAGES,
     ROUTES,
     Evidence,
@@ -167,7 +167,7 @@ SPOILT: list[tuple[str, Check, Spoil]] = [
     ),
     ("a message was decided twice", every_message_has_one_decision, again(ROUTES, 0)),
     ("a message was never decided", every_message_has_one_decision, without(ROUTES, 3)),
-    ("a refused message has no letter", every_message_has_one_decision, without(LETTERS, 0)),
+    ("a refused message has no letter", every_message_has_one_decision, without(DEAD_LETTERS, 0)),
     ("a lead was skipped at intake", every_message_has_one_decision, without(MESSAGES, 5, 6, 7)),
     (
         "a workflow has two schedules",
@@ -226,37 +226,41 @@ SPOILT: list[tuple[str, Check, Spoil]] = [
     (
         "a dead letter has another value",
         every_dead_letter_has_its_original_bytes,
-        changed(LETTERS, 0, value=b"x"),
+        changed(DEAD_LETTERS, 0, value=b"x"),
     ),
     (
         "a dead letter has another key",
         every_dead_letter_has_its_original_bytes,
-        changed(LETTERS, 0, key=None),
+        changed(DEAD_LETTERS, 0, key=None),
     ),
     (
         "a dead letter has another header",
         every_dead_letter_has_its_original_bytes,
-        with_header(LETTERS, 0, "more", "x"),
+        with_header(DEAD_LETTERS, 0, "more", "x"),
     ),
     (
         "a dead letter and its source are not what was sent",
         every_dead_letter_has_its_original_bytes,
-        lambda run: changed(MESSAGES, LAST, value=b"x")(changed(LETTERS, 0, value=b"x")(run)),
+        lambda run: changed(MESSAGES, LAST, value=b"x")(changed(DEAD_LETTERS, 0, value=b"x")(run)),
     ),
     (
         "a dead letter names another place",
         every_dead_letter_has_its_original_bytes,
-        with_header(LETTERS, 0, "dl_offset", "77"),
+        with_header(DEAD_LETTERS, 0, "dl_offset", "77"),
     ),
-    ("a record has two dead letters", a_record_is_dead_lettered_once, again(LETTERS, 0)),
+    ("a record has two dead letters", a_record_is_dead_lettered_once, again(DEAD_LETTERS, 0)),
     ("an audit event is missing", a_record_is_dead_lettered_once, without(AUDIT, 0)),
-    ("an audit event has no dead letter", a_record_is_dead_lettered_once, without(LETTERS, 0)),
+    ("an audit event has no dead letter", a_record_is_dead_lettered_once, without(DEAD_LETTERS, 0)),
     (
         "a malformed record has another reason",
         every_malformed_record_has_its_documented_reason,
-        with_header(LETTERS, 0, "dl_reason", "NOT_FRAMED"),
+        with_header(DEAD_LETTERS, 0, "dl_reason", "NOT_FRAMED"),
     ),
-    ("a malformed record got through", every_malformed_record_has_its_documented_reason, without(LETTERS, 0)),
+    (
+        "a malformed record got through",
+        every_malformed_record_has_its_documented_reason,
+        without(DEAD_LETTERS, 0),
+    ),
     (
         "a malformed record was lost",
         every_malformed_record_has_its_documented_reason,
@@ -270,7 +274,7 @@ SPOILT: list[tuple[str, Check, Spoil]] = [
     (
         "a rejected message cost a call",
         no_model_was_called_for_a_rejected_message,
-        with_header(LETTERS, 0, "dl_model_calls", "1"),
+        with_header(DEAD_LETTERS, 0, "dl_model_calls", "1"),
     ),
     ("no call was written down", no_model_was_called_for_a_rejected_message, with_(model_calls=())),
     (
@@ -437,5 +441,5 @@ def given_up(reason: str) -> Evidence:
         "dl_model_calls": "0",
     }
     headers = (*draft.headers, *((name, text.encode()) for name, text in said_of_it.items()))
-    letter = replace(draft, topic=LETTERS, offset=5, headers=headers)
-    return replace(run, records={**run.records, LETTERS: (*run.of(LETTERS), letter)})
+    dead_letter = replace(draft, topic=DEAD_LETTERS, offset=5, headers=headers)
+    return replace(run, records={**run.records, DEAD_LETTERS: (*run.of(DEAD_LETTERS), dead_letter)})

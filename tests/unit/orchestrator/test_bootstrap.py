@@ -81,8 +81,8 @@ async def test_dispatch_refuses_in_its_own_name_what_no_second_route_can_be_writ
     joined.broker.topics[AGENT_ROUTES] = Limits(6, 100)
     async with serving(refusing(), joined.port):
         await joined.settles(replace(written(route), offset=0))
-    [letter] = map(DeadLetter.of, joined.broker.on(dead_letter_topic(AGENT_MESSAGES)))
-    assert (letter.stage, letter.reason) == (Stage.DISPATCH, Reason.TOO_LARGE)
+    [dead_letter] = map(DeadLetter.of, joined.broker.on(dead_letter_topic(AGENT_MESSAGES)))
+    assert (dead_letter.stage, dead_letter.reason) == (Stage.DISPATCH, Reason.TOO_LARGE)
 
 
 async def test_what_was_taken_in_or_decided_before_a_start_is_not_written_again(joined: Joined) -> None:

@@ -198,8 +198,14 @@ async def test_an_agent_that_took_a_message_was_reached(accepted: Callable[..., 
 async def test_a_route_that_cannot_be_read_is_dead_lettered_by_dispatch(routing: RoutingInMemory) -> None:
     await routing.announce("alpha")
     [route] = await routing.decides(routing.message())
-    letter, audit = routing.letter(await routing.refused_by("alpha", replace(route, value=b"no frame")))
-    assert (letter.topic, letter.stage, letter.reason) == (AGENT_ROUTES, Stage.DISPATCH, Reason.NOT_FRAMED)
+    dead_letter, audit = routing.dead_letter(
+        await routing.refused_by("alpha", replace(route, value=b"no frame"))
+    )
+    assert (dead_letter.topic, dead_letter.stage, dead_letter.reason) == (
+        AGENT_ROUTES,
+        Stage.DISPATCH,
+        Reason.NOT_FRAMED,
+    )
     assert audit.stage == Stage.DISPATCH
 
 
@@ -218,9 +224,9 @@ async def test_the_second_route_is_for_another_agent_and_the_last_one(routing: R
     )
     assert Envelope.parse(second.headers).id != Envelope.parse(first.headers).id
 
-    letter, _ = routing.letter(await routing.refused_by("beta", second))
-    assert (letter.stage, letter.reason) == (Stage.DISPATCH, Reason.AGENT_REFUSED)
-    assert "beta refused it, after alpha had" in letter.detail
+    dead_letter, _ = routing.dead_letter(await routing.refused_by("beta", second))
+    assert (dead_letter.stage, dead_letter.reason) == (Stage.DISPATCH, Reason.AGENT_REFUSED)
+    assert "beta refused it, after alpha had" in dead_letter.detail
 
 
 async def test_a_second_route_goes_on_counting_what_the_workflow_used_up(routing: RoutingInMemory) -> None:
@@ -244,8 +250,8 @@ async def test_the_guards_hold_for_a_second_route_too(routing: RoutingInMemory) 
     for agent in ("alpha", "beta"):
         await routing.announce(agent)
     [route] = await routing.decides(routing.message(tokens=TOKENS - 1))
-    letter, _ = routing.letter(await routing.refused_by("alpha", route))
-    assert (letter.stage, letter.reason) == (Stage.DISPATCH, Reason.BUDGET_EXCEEDED)
+    dead_letter, _ = routing.dead_letter(await routing.refused_by("alpha", route))
+    assert (dead_letter.stage, dead_letter.reason) == (Stage.DISPATCH, Reason.BUDGET_EXCEEDED)
 
 
 async def test_what_an_agent_refused_and_the_router_gives_to_no_other_is_dead_lettered(
@@ -255,8 +261,8 @@ async def test_what_an_agent_refused_and_the_router_gives_to_no_other_is_dead_le
         await routing.announce(agent)
     [route] = await routing.decides(routing.message())
     routing.model.chooses_none = True
-    letter, _ = routing.letter(await routing.refused_by("alpha", route))
-    assert (letter.stage, letter.reason) == (Stage.DISPATCH, Reason.AGENT_REFUSED)
+    dead_letter, _ = routing.dead_letter(await routing.refused_by("alpha", route))
+    assert (dead_letter.stage, dead_letter.reason) == (Stage.DISPATCH, Reason.AGENT_REFUSED)
 
 
 async def test_a_second_route_that_the_model_refuses_says_how_often_it_was_asked(
@@ -266,5 +272,9 @@ async def test_a_second_route_that_the_model_refuses_says_how_often_it_was_asked
         await routing.announce(agent)
     [route] = await routing.decides(routing.message())
     routing.model.refuses = True
-    letter, _ = routing.letter(await routing.refused_by("alpha", route))
-    assert (letter.stage, letter.reason, letter.model_calls) == (Stage.DISPATCH, Reason.UNROUTABLE, 3)
+    dead_letter, _ = routing.dead_letter(await routing.refused_by("alpha", route))
+    assert (dead_letter.stage, dead_letter.reason, dead_letter.model_calls) == (
+        Stage.DISPATCH,
+        Reason.UNROUTABLE,
+        3,
+    )

@@ -81,8 +81,8 @@ async def test_a_copy_says_where_its_lead_was_taken_in(door: Door) -> None:
 
 
 async def test_a_lead_that_the_gate_refuses_was_stopped_at_intake(door: Door) -> None:
-    letter, audit = await door.decides(Record("incoming_leads", 0, 1, b"lead-1", b"no frame"))
-    said = DeadLetter.of(written(letter))
+    dead_letter, audit = await door.decides(Record("incoming_leads", 0, 1, b"lead-1", b"no frame"))
+    said = DeadLetter.of(written(dead_letter))
     assert (said.reason, said.stage) == (Reason.NOT_FRAMED, Stage.INTAKE)
     assert door.control.reread(MessageRejected, audit.value).stage == Stage.INTAKE
 
@@ -114,11 +114,11 @@ async def test_the_same_id_with_other_content_is_a_dead_letter(door: Door, resta
     if restarted:
         door.restarts(copy)
     for _ in range(2):
-        letter, audit = await door.takes(name="Mallory")
-        said = DeadLetter.of(written(letter))
+        dead_letter, audit = await door.takes(name="Mallory")
+        said = DeadLetter.of(written(dead_letter))
         assert (said.reason, said.stage, said.field) == (Reason.CONFLICT, Stage.INTAKE, "key")
         assert audit.topic == "governance_audit"
-        assert b"Ada" not in (audit.value or b"") + b"".join(value or b"" for _, value in letter.headers)
+        assert b"Ada" not in (audit.value or b"") + b"".join(value or b"" for _, value in dead_letter.headers)
     assert await door.takes() == []
 
 
@@ -138,10 +138,10 @@ async def test_a_redelivery_that_a_newer_contract_wrote_is_a_duplicate_still(doo
 
 async def test_a_replayed_conflict_is_refused_again_and_another_id_is_taken_in(door: Door) -> None:
     await door.takes()
-    letter, _ = await door.takes(name="Mallory")
-    assert (await door.decides(replace(DeadLetter.of(written(letter)).original, offset=50)))[0].topic == (
-        "incoming_leads_dlt"
-    )
+    dead_letter, _ = await door.takes(name="Mallory")
+    assert (await door.decides(replace(DeadLetter.of(written(dead_letter)).original, offset=50)))[
+        0
+    ].topic == ("incoming_leads_dlt")
     value = encode(
         door.schema_id,
         parse(committed_contracts.schema_text(TYPE)),

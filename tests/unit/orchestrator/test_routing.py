@@ -66,8 +66,8 @@ async def test_a_refusal_says_at_which_stage_it_was_made_and_what_it_cost(
     routing: RoutingInMemory, making: Making, stage: Stage, reason: Reason, calls: int
 ) -> None:
     await routing.announce("alpha")
-    letter, audit = routing.letter(await routing.decides(making(routing)))
-    assert (letter.stage, letter.reason, letter.model_calls) == (stage, reason, calls)
+    dead_letter, audit = routing.dead_letter(await routing.decides(making(routing)))
+    assert (dead_letter.stage, dead_letter.reason, dead_letter.model_calls) == (stage, reason, calls)
     assert (audit.stage, audit.reason, audit.model_calls) == (stage, reason, calls)
 
 

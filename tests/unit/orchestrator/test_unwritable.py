@@ -28,7 +28,7 @@ from signalbox_agent.testing import MemoryRegistry
 from signalbox_decide.decisions import Refused
 from signalbox_decide.records import DecisionRecords
 
-SOURCE, LETTERS, AUDIT = "agent_messages", "agent_messages_dlt", "governance_audit"
+SOURCE, DEAD_LETTERS, AUDIT = "agent_messages", "agent_messages_dlt", "governance_audit"
 LARGEST = 100_000
 BINARY = bytes(range(128, 256))
 
@@ -59,7 +59,7 @@ def decisions(control: ControlRecords) -> DecisionRecords:
 def broker() -> LimitedBroker:
     return LimitedBroker(
         {
-            LETTERS: Limits(6, LARGEST + 64 * 1024),
+            DEAD_LETTERS: Limits(6, LARGEST + 64 * 1024),
             AUDIT: Limits(1, LARGEST),
             "agent_routes": Limits(6, LARGEST),
         }
@@ -103,8 +103,8 @@ async def settle(
         running.cancel()
 
 
-def letters(broker: LimitedBroker) -> list[DeadLetter]:
-    return [DeadLetter.of(one) for one in broker.on(LETTERS)]
+def dead_letters(broker: LimitedBroker) -> list[DeadLetter]:
+    return [DeadLetter.of(one) for one in broker.on(DEAD_LETTERS)]
 
 
 @pytest.mark.parametrize(
@@ -120,13 +120,13 @@ def letters(broker: LimitedBroker) -> list[DeadLetter]:
         pytest.param(lambda: record(0, headers=(("n" * 99_000, None),)), id="a header's name"),
     ],
 )
-async def test_the_letter_of_a_record_that_was_just_small_enough_to_arrive_is_whole(
+async def test_the_dead_letter_of_a_record_that_was_just_small_enough_to_arrive_is_whole(
     broker: LimitedBroker, decisions: DecisionRecords, large: Callable[[], Record]
 ) -> None:
     arrived = large()
     assert batch_bytes(arrived) <= LARGEST
     await settle(broker, decisions, arrived, record(1))
-    first, second = letters(broker)
+    first, second = dead_letters(broker)
     assert not leaves_out(first)
     assert (first.original.key, first.original.value) == (arrived.key, arrived.value)
     assert first.original.headers == arrived.headers
@@ -146,14 +146,14 @@ async def test_what_an_audit_event_quotes_is_bounded(
     assert all(len(value or b"") < 2_000 for _, value in audit.headers)
 
 
-async def test_a_topic_of_letters_that_takes_less_than_its_source_gets_a_letter_by_reference(
+async def test_a_topic_of_dead_letters_that_takes_less_than_its_source_gets_a_dead_letter_by_reference(
     broker: LimitedBroker, decisions: DecisionRecords
 ) -> None:
-    broker.topics[LETTERS] = Limits(6, 50_000)
+    broker.topics[DEAD_LETTERS] = Limits(6, 50_000)
     arrived = record(0, incompressible(90_000), (("ce_id", b"m-1"), ("other", b"x")))
     readiness = Readiness()
     await settle(broker, decisions, arrived, record(1), readiness=readiness)
-    first, second = letters(broker)
+    first, second = dead_letters(broker)
     assert leaves_out(first) == {"headers", "value"}
     assert first.record.header("ce_id") == b"m-1"
     assert first.record.header("dl_expires_at") == b"2026-01-02T04:04:05.000Z"
@@ -164,75 +164,75 @@ async def test_a_topic_of_letters_that_takes_less_than_its_source_gets_a_letter_
     assert "dead letters by reference" in " ".join(readiness.impaired)
 
 
-async def test_another_record_at_the_place_is_not_taken_for_what_a_letter_left_out(
+async def test_another_record_at_the_place_is_not_taken_for_what_a_dead_letter_left_out(
     broker: LimitedBroker, decisions: DecisionRecords
 ) -> None:
-    broker.topics[LETTERS] = Limits(6, 50_000)
+    broker.topics[DEAD_LETTERS] = Limits(6, 50_000)
     arrived = record(0, incompressible(90_000))
     await settle(broker, decisions, arrived)
-    [letter] = letters(broker)
-    assert leaves_out(completed(letter, replace(arrived, value=incompressible(90_000, 2))))
-    assert leaves_out(completed(letter, None))
+    [dead_letter] = dead_letters(broker)
+    assert leaves_out(completed(dead_letter, replace(arrived, value=incompressible(90_000, 2))))
+    assert leaves_out(completed(dead_letter, None))
 
 
 async def test_headers_that_are_too_large_stay_behind_and_the_value_does_not(
     broker: LimitedBroker, decisions: DecisionRecords
 ) -> None:
-    broker.topics[LETTERS] = Limits(6, 50_000)
+    broker.topics[DEAD_LETTERS] = Limits(6, 50_000)
     arrived = record(0, b"small", (("ce_id", b"m-1"), ("large", incompressible(90_000))))
     await settle(broker, decisions, arrived)
-    [letter] = letters(broker)
-    assert leaves_out(letter) == {"headers"}
-    assert letter.original.value == b"small"
-    assert letter.original.header("ce_id") == b"m-1"
+    [dead_letter] = dead_letters(broker)
+    assert leaves_out(dead_letter) == {"headers"}
+    assert dead_letter.original.value == b"small"
+    assert dead_letter.original.header("ce_id") == b"m-1"
 
 
-async def test_a_topic_of_letters_that_takes_almost_nothing_gets_the_reason_at_least(
+async def test_a_topic_of_dead_letters_that_takes_almost_nothing_gets_the_reason_at_least(
     broker: LimitedBroker, decisions: DecisionRecords
 ) -> None:
-    broker.topics[LETTERS] = Limits(6, 700)
+    broker.topics[DEAD_LETTERS] = Limits(6, 700)
     arrived = record(0, incompressible(90_000), (("ce_id", incompressible(500)),), incompressible(2_000))
     await settle(broker, decisions, arrived, record(1))
-    first = letters(broker)[0]
+    first = dead_letters(broker)[0]
     assert leaves_out(first) == {"headers", "key", "value"}
     assert (first.reason, first.offset) == (Reason.HEADER_INVALID, 0)
     assert completed(first, arrived).original.key == arrived.key
 
 
-async def test_the_smallest_letter_still_says_which_message_of_which_lead_it_is_of(
+async def test_the_smallest_dead_letter_still_says_which_message_of_which_lead_it_is_of(
     broker: LimitedBroker, decisions: DecisionRecords
 ) -> None:
-    broker.topics[LETTERS] = Limits(6, 1_000)
+    broker.topics[DEAD_LETTERS] = Limits(6, 1_000)
     workflow = correlation_id_of(LeadId("lead-1")).encode()
     large = tuple((name, incompressible(500, seed)) for seed, name in enumerate(("ce_type", "ce_source")))
     headers = (("ce_id", b"m-1"), ("ce_correlationid", workflow), *large)
     await settle(broker, decisions, record(0, incompressible(90_000), headers, b"lead-1"))
-    letter = letters(broker)[0].record
-    assert letter.header("ce_type") is None
-    assert (letter.header("ce_id"), letter.header("ce_correlationid")) == (b"m-1", workflow)
-    assert letter.key == b"lead-1"
+    dead_letter = dead_letters(broker)[0].record
+    assert dead_letter.header("ce_type") is None
+    assert (dead_letter.header("ce_id"), dead_letter.header("ce_correlationid")) == (b"m-1", workflow)
+    assert dead_letter.key == b"lead-1"
 
 
-async def test_a_partition_that_the_topic_of_letters_lacks_is_another_one_there(
+async def test_a_partition_that_the_topic_of_dead_letters_lacks_is_another_one_there(
     broker: LimitedBroker, decisions: DecisionRecords
 ) -> None:
-    broker.topics[LETTERS] = Limits(2, LARGEST)
+    broker.topics[DEAD_LETTERS] = Limits(2, LARGEST)
     arrived = replace(record(0), partition=5)
     await settle(broker, decisions, arrived, replace(record(1), partition=5))
-    assert [(one.partition, one.offset) for one in letters(broker)] == [(5, 0), (5, 1)]
+    assert [(one.partition, one.offset) for one in dead_letters(broker)] == [(5, 0), (5, 1)]
     assert len(broker.on(AUDIT)) == 2
 
 
 @pytest.mark.parametrize("audit", [None, Limits(1, 100)], ids=["absent", "smaller"])
-async def test_without_a_topic_that_takes_the_audit_event_the_letter_is_written_all_the_same(
+async def test_without_a_topic_that_takes_the_audit_event_the_dead_letter_is_written_all_the_same(
     broker: LimitedBroker, decisions: DecisionRecords, audit: Limits | None
 ) -> None:
     broker.topics.pop(AUDIT)
     if audit is not None:
         broker.topics[AUDIT] = audit
     await settle(broker, decisions, record(0), record(1))
-    assert [one.offset for one in letters(broker)] == [0, 1]
-    assert not leaves_out(letters(broker)[0])
+    assert [one.offset for one in dead_letters(broker)] == [0, 1]
+    assert not leaves_out(dead_letters(broker)[0])
     assert broker.on(AUDIT) == []
 
 
@@ -283,16 +283,20 @@ async def test_a_decision_that_can_not_be_written_becomes_a_dead_letter_and_the_
 
     large, small = record(0, incompressible(5_000)), record(1)
     await settle(broker, decisions, large, small, decide=route)
-    [letter] = letters(broker)
-    assert (letter.reason, letter.stage, letter.model_calls) == (reason, reasons.Stage.ROUTER, 2)
-    assert letter.original.value == large.value
+    [dead_letter] = dead_letters(broker)
+    assert (dead_letter.reason, dead_letter.stage, dead_letter.model_calls) == (
+        reason,
+        reasons.Stage.ROUTER,
+        2,
+    )
+    assert dead_letter.original.value == large.value
     assert [one.value for one in broker.on("agent_routes")] == [control.write(decided(control, small, 2))]
 
 
 async def test_only_the_partition_waits_for_which_nothing_at_all_can_be_written(
     broker: LimitedBroker, decisions: DecisionRecords
 ) -> None:
-    broker.topics.pop(LETTERS)
+    broker.topics.pop(DEAD_LETTERS)
     readiness = Readiness()
 
     async def some(message: Record) -> Sequence[Draft]:
@@ -310,12 +314,12 @@ async def test_only_the_partition_waits_for_which_nothing_at_all_can_be_written(
         while not readiness.waiting_for:
             await asyncio.sleep(0.01)
     assert "not even a dead letter" in " ".join(readiness.waiting_for)
-    broker.topics[LETTERS] = Limits(6)
+    broker.topics[DEAD_LETTERS] = Limits(6)
     settling.cancel()
     await asyncio.wait({settling})
 
 
-def test_every_topic_of_letters_of_the_catalog_takes_64_kib_more_than_its_source() -> None:
+def test_every_topic_of_dead_letters_of_the_catalog_takes_64_kib_more_than_its_source() -> None:
     limits = limits_of(Catalog.load())
     for name in ("incoming_leads", "agent_messages", "agent_routes"):
         assert limits[f"{name}_dlt"].record_bytes == limits[name].record_bytes + 64 * 1024

@@ -16,7 +16,7 @@ from signalbox.protocol.replay_marks import REPLAY_OF
 from signalbox_decide.decisions import Ended, Routed
 from signalbox_decide.records import DecisionRecords
 from signalbox_decide.router import Choice
-from signalbox_decide.workflow_usage import WorkflowUsages, names_its_letter
+from signalbox_decide.workflow_usage import WorkflowUsages, names_its_dead_letter
 
 PING = AgentId("ping")
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
@@ -105,23 +105,23 @@ def test_a_workflow_that_was_silent_for_a_day_is_forgotten(accepted: Callable[..
     assert workflows.counted(accepted()).envelope.hop == 0
 
 
-LETTER = ("agent_messages_dlt", 0, 17)
+DEAD_LETTER = ("agent_messages_dlt", 0, 17)
 
 
 def replayed(accepted: Accepted, named: str = "agent_messages_dlt/0/17", **changes: Any) -> Accepted:
-    envelope = replace(accepted.envelope, **{"id": replay_id(*LETTER), **changes})
+    envelope = replace(accepted.envelope, **{"id": replay_id(*DEAD_LETTER), **changes})
     record = replace(accepted.record, headers=(*envelope.headers(), (REPLAY_OF, named.encode())))
     return replace(accepted, envelope=envelope, record=record)
 
 
-def letter_of(workflow: str) -> Callable[[str, int, int], Record | None]:
+def dead_letter_of(workflow: str) -> Callable[[str, int, int], Record | None]:
     envelope = Envelope(MessageId("m"), "t", "x.Y", datetime.now(UTC), CorrelationId(workflow))  # type: ignore[arg-type]
-    letter = Record(*LETTER, b"lead-1", b"", envelope.headers(), int(time.time() * 1000))
-    return lambda *at: letter if at == LETTER else None
+    dead_letter = Record(*DEAD_LETTER, b"lead-1", b"", envelope.headers(), int(time.time() * 1000))
+    return lambda *at: dead_letter if at == DEAD_LETTER else None
 
 
 def test_a_replay_is_known_by_its_dead_letter(accepted: Callable[..., Accepted]) -> None:
-    assert names_its_letter(replayed(accepted()), letter_of("c-1"))
+    assert names_its_dead_letter(replayed(accepted()), dead_letter_of("c-1"))
 
 
 @pytest.mark.parametrize(
@@ -137,10 +137,10 @@ def test_a_replay_is_known_by_its_dead_letter(accepted: Callable[..., Accepted])
 def test_what_only_claims_to_be_a_replay_starts_nothing_afresh(
     accepted: Callable[..., Accepted], named: str, changes: dict[str, Any], workflow: str
 ) -> None:
-    assert not names_its_letter(replayed(accepted(), named, **changes), letter_of(workflow))
+    assert not names_its_dead_letter(replayed(accepted(), named, **changes), dead_letter_of(workflow))
 
 
 def test_a_dead_letter_that_is_not_there_any_more_starts_nothing_afresh(
     accepted: Callable[..., Accepted],
 ) -> None:
-    assert not names_its_letter(replayed(accepted()), lambda *_: None)
+    assert not names_its_dead_letter(replayed(accepted()), lambda *_: None)

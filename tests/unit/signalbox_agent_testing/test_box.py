@@ -45,7 +45,7 @@ async def test_an_agent_that_starts_later_gets_what_comes_then() -> None:
         await box.start(agent("alpha"))
         await box.send(Asked())
         await box.until_idle()
-    assert [letter.reason for letter in box.dead_letters] == [Reason.NO_CANDIDATE]
+    assert [dead_letter.reason for dead_letter in box.dead_letters] == [Reason.NO_CANDIDATE]
     assert box.records(Answered)
 
 
@@ -56,7 +56,7 @@ async def test_what_no_catalog_lists_and_no_agent_announces_is_not_admitted() ->
     async with InMemorySignalbox([agent()], contracts=[bound(Strange, text_contract("demo.Strange"))]) as box:
         await box.send(Strange())
         await box.until_idle()
-    assert [letter.reason for letter in box.dead_letters] == [Reason.NOT_ADMITTED]
+    assert [dead_letter.reason for dead_letter in box.dead_letters] == [Reason.NOT_ADMITTED]
 
 
 async def test_a_record_without_a_contract_is_told_at_once() -> None:

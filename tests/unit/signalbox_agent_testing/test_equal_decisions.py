@@ -19,7 +19,7 @@ from signalbox_agent.testing.routes import route_of
 from signalbox_contracts import schema_text, sdr
 
 SDR_CONTRACTS = [bound(getattr(sdr, name.removeprefix("sdr.")), schema_text(name)) for name in SDR]
-LETTERS = tuple(map(dead_letter_topic, (INCOMING_LEADS, AGENT_MESSAGES)))
+DEAD_LETTERS = tuple(map(dead_letter_topic, (INCOMING_LEADS, AGENT_MESSAGES)))
 _WHAT = attrgetter("message_id", "record_type", "agent", "outcome", "candidates", "excluded", "reason")
 _USED = attrgetter("id", "causation_id", "correlation_id", "hop", "tokens", "visits")
 
@@ -31,9 +31,18 @@ def said(routing: RoutingInMemory, records: Iterable[Record]) -> set[tuple[Any, 
         if record.topic == AGENT_ROUTES:
             route = route_of(record, routing.control)
             found.add((*_WHAT(route), str(_USED(route.envelope))))
-        elif record.topic in LETTERS:
-            letter = DeadLetter.of(record)
-            found.add((letter.topic, letter.stage, letter.reason, letter.field, letter.detail, record.value))
+        elif record.topic in DEAD_LETTERS:
+            dead_letter = DeadLetter.of(record)
+            found.add(
+                (
+                    dead_letter.topic,
+                    dead_letter.stage,
+                    dead_letter.reason,
+                    dead_letter.field,
+                    dead_letter.detail,
+                    record.value,
+                )
+            )
     return found
 
 
@@ -77,7 +86,7 @@ async def test_the_same_records_get_the_same_decisions(routing: RoutingInMemory,
             await joined.settles(*routes)
     records = [
         *joined.broker.on(AGENT_ROUTES),
-        *(one for topic in LETTERS for one in joined.broker.on(topic)),
+        *(one for topic in DEAD_LETTERS for one in joined.broker.on(topic)),
     ]
     assert said(routing, box.log.records) == said(routing, records)
     assert len(said(routing, records)) > len(sent)

@@ -48,7 +48,9 @@ async def test_an_example_is_dead_lettered_as_it_documents(example: MalformedExa
         draft = await example.draft_by(api)
         sent = await box.send_record(draft.value, draft.headers, key=draft.key, topic=draft.topic)
         await box.until_idle()
-    [letter] = box.dead_letters
-    assert (letter.reason, letter.field) == (example.expected.reason, example.expected.field), letter.detail
-    assert (letter.original.value, letter.original.headers) == (sent.value, sent.headers)
-    assert (box.routes, letter.model_calls) == ([], 0)
+    [dead_letter] = box.dead_letters
+    assert (dead_letter.reason, dead_letter.field) == (example.expected.reason, example.expected.field), (
+        dead_letter.detail
+    )
+    assert (dead_letter.original.value, dead_letter.original.headers) == (sent.value, sent.headers)
+    assert (box.routes, dead_letter.model_calls) == ([], 0)

@@ -36,7 +36,7 @@ class Counting:
 
 
 def refused(box: InMemorySignalbox) -> list[tuple[Stage, Reason]]:
-    return [(letter.stage, letter.reason) for letter in box.dead_letters]
+    return [(dead_letter.stage, dead_letter.reason) for dead_letter in box.dead_letters]
 
 
 async def test_a_message_goes_to_the_agent_that_takes_it_and_its_answer_comes_back() -> None:
@@ -59,17 +59,21 @@ async def test_a_message_that_no_agent_takes_has_no_candidate() -> None:
     async with InMemorySignalbox([agent()]) as box:
         sent = await box.send(Answered())
         await box.until_idle()
-    [letter] = box.dead_letters
-    assert (letter.stage, letter.reason) == (Stage.ROUTER, Reason.NO_CANDIDATE)
-    assert (letter.original.value, letter.original.key) == (sent.value, sent.key)
+    [dead_letter] = box.dead_letters
+    assert (dead_letter.stage, dead_letter.reason) == (Stage.ROUTER, Reason.NO_CANDIDATE)
+    assert (dead_letter.original.value, dead_letter.original.key) == (sent.value, sent.key)
 
 
 async def test_a_message_that_the_model_gives_to_no_candidate_is_unroutable() -> None:
     async with InMemorySignalbox([agent()], router=OneModel(refuses=True)) as box:
         await box.send(Asked())
         await box.until_idle()
-    [letter] = box.dead_letters
-    assert (letter.stage, letter.reason, letter.model_calls) == (Stage.ROUTER, Reason.UNROUTABLE, 3)
+    [dead_letter] = box.dead_letters
+    assert (dead_letter.stage, dead_letter.reason, dead_letter.model_calls) == (
+        Stage.ROUTER,
+        Reason.UNROUTABLE,
+        3,
+    )
 
 
 @pytest.mark.parametrize(
@@ -87,8 +91,8 @@ async def test_each_guard_stops_a_workflow_that_has_used_up_its_limit(
     async with InMemorySignalbox([agent(handle=handle)]) as box:
         await box.send(Asked(), **used)
         await box.until_idle()
-    [letter] = box.dead_letters
-    assert (letter.stage, letter.reason, letter.field) == (Stage.GUARD, reason, field)
+    [dead_letter] = box.dead_letters
+    assert (dead_letter.stage, dead_letter.reason, dead_letter.field) == (Stage.GUARD, reason, field)
     assert (handle.got, box.routes) == (0, [])
 
 
@@ -133,10 +137,10 @@ async def test_a_message_that_all_refuse_is_given_up(others: tuple[str, ...]) ->
     async with InMemorySignalbox([agent(name, refuses) for name in ("alpha", *others)]) as box:
         await box.send(Asked())
         await box.until_idle()
-    [letter] = box.dead_letters
-    assert (letter.stage, letter.reason) == (Stage.DISPATCH, Reason.AGENT_REFUSED)
-    assert "not mine" in letter.detail
-    assert ("beta refused it, after alpha had" in letter.detail) == bool(others)
+    [dead_letter] = box.dead_letters
+    assert (dead_letter.stage, dead_letter.reason) == (Stage.DISPATCH, Reason.AGENT_REFUSED)
+    assert "not mine" in dead_letter.detail
+    assert ("beta refused it, after alpha had" in dead_letter.detail) == bool(others)
 
 
 async def test_a_refused_message_that_the_model_gives_to_no_other_is_given_up() -> None:
@@ -220,9 +224,9 @@ async def test_an_agent_that_fails_every_time_is_given_up_after_its_attempts() -
     async with InMemorySignalbox([agent(handle=handle)], attempts=4) as box:
         await box.send(Asked())
         await box.until_idle()
-    [letter] = box.dead_letters
-    assert (handle.got, letter.stage, letter.reason) == (4, Stage.DISPATCH, Reason.AGENT_FAILED)
-    assert letter.detail == "alpha: 4 attempts; the last: ValueError: no luck"
+    [dead_letter] = box.dead_letters
+    assert (handle.got, dead_letter.stage, dead_letter.reason) == (4, Stage.DISPATCH, Reason.AGENT_FAILED)
+    assert dead_letter.detail == "alpha: 4 attempts; the last: ValueError: no luck"
 
 
 @pytest.mark.parametrize("error", [ValueError, Unavailable])
@@ -253,6 +257,6 @@ async def test_an_answer_that_breaks_its_own_contract_is_a_refusal() -> None:
     async with InMemorySignalbox([agent(gives=strict)]) as box:
         await box.send(Asked())
         await box.until_idle()
-    [letter] = box.dead_letters
-    assert (letter.stage, letter.reason) == (Stage.DISPATCH, Reason.AGENT_REFUSED)
-    assert "long" in letter.detail
+    [dead_letter] = box.dead_letters
+    assert (dead_letter.stage, dead_letter.reason) == (Stage.DISPATCH, Reason.AGENT_REFUSED)
+    assert "long" in dead_letter.detail

@@ -52,8 +52,10 @@ async def test_a_lead_that_comes_again_is_a_duplicate_unless_it_says_something_e
             await box.restart()
         await box.send(captured(name=name))
         await box.until_idle()
-    letters = [(letter.stage, letter.reason, letter.field) for letter in box.dead_letters]
-    assert letters == ([(Stage.INTAKE, Reason.CONFLICT, "key")] if conflicts else [])
+    dead_letters = [
+        (dead_letter.stage, dead_letter.reason, dead_letter.field) for dead_letter in box.dead_letters
+    ]
+    assert dead_letters == ([(Stage.INTAKE, Reason.CONFLICT, "key")] if conflicts else [])
     assert len(box.records(LeadCaptured)) == 1
 
 
@@ -61,6 +63,10 @@ async def test_a_lead_that_the_gate_refuses_was_stopped_at_intake() -> None:
     async with box_for_leads() as box:
         await box.send_record(b"no frame", topic=INCOMING_LEADS)
         await box.until_idle()
-    [letter] = box.dead_letters
-    assert (letter.stage, letter.reason, letter.topic) == (Stage.INTAKE, Reason.NOT_FRAMED, INCOMING_LEADS)
-    assert (box.messages, letter.original.value) == ([], b"no frame")
+    [dead_letter] = box.dead_letters
+    assert (dead_letter.stage, dead_letter.reason, dead_letter.topic) == (
+        Stage.INTAKE,
+        Reason.NOT_FRAMED,
+        INCOMING_LEADS,
+    )
+    assert (box.messages, dead_letter.original.value) == ([], b"no frame")

@@ -5,12 +5,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from signalbox.protocol.lesser_dead_letters import lesser_letters
+from signalbox.protocol.lesser_dead_letters import lesser_dead_letters
 from signalbox.protocol.reasons import Reason
 from signalbox.protocol.records import Draft
 from signalbox_cli.dead_letter_selection import moment
 
-LETTER = {
+DEAD_LETTER = {
     "topic": "agent_messages_dlt",
     "partition": 0,
     "offset": 17,
@@ -52,7 +52,7 @@ POSITION = "agent_messages_dlt/0/17"
 
 
 def test_a_dead_letter_is_shown_with_headers_bytes_and_why_it_does_not_decode(signalbox, service):
-    service.answers[f"/api/dead-letters/{POSITION}"] = lambda _: (200, LETTER)
+    service.answers[f"/api/dead-letters/{POSITION}"] = lambda _: (200, DEAD_LETTER)
     shown = signalbox("dead-letters", "show", POSITION).out
     assert "MALFORMED" in shown
     assert "a: b\\x1b" in shown
@@ -62,18 +62,20 @@ def test_a_dead_letter_is_shown_with_headers_bytes_and_why_it_does_not_decode(si
     assert ".ABC." in shown
     assert "not possible: schema id 9" in shown
     answer = signalbox("dead-letters", "show", POSITION, "--json").json
-    assert {name: answer[name] for name in LETTER} == LETTER
+    assert {name: answer[name] for name in DEAD_LETTER} == DEAD_LETTER
     assert answer["held_against"]["unknown"]
 
 
-def test_a_letter_whose_registry_is_away_is_shown_with_what_is_not_known(signalbox, service, monkeypatch):
+def test_a_dead_letter_whose_registry_is_away_is_shown_with_what_is_not_known(
+    signalbox, service, monkeypatch
+):
     monkeypatch.setenv("SCHEMA_REGISTRY_URL", "http://127.0.0.1:1")
     said = [
         {"name": f"dl_{name}", "text": value, "base64": base64.b64encode(value.encode()).decode()}
         for name, value in DEAD_LETTER_HEADERS.items()
     ]
-    letter = LETTER | {"headers": said, "detail": DEAD_LETTER_HEADERS["detail"]}
-    service.answers[f"/api/dead-letters/{POSITION}"] = lambda _: (200, letter)
+    dead_letter = DEAD_LETTER | {"headers": said, "detail": DEAD_LETTER_HEADERS["detail"]}
+    service.answers[f"/api/dead-letters/{POSITION}"] = lambda _: (200, dead_letter)
     outcome = signalbox("dead-letters", "show", POSITION)
     assert outcome.status == 0
     assert "not known now: registry is unavailable" in outcome.out
@@ -93,12 +95,12 @@ def test_a_dead_letter_that_is_not_there_is_exit_1(signalbox):
 
 
 def test_dead_letters_are_listed_by_reason(signalbox, service):
-    service.answers["/api/dead-letters"] = lambda _: (200, {"dead_letters": [LETTER], "next": None})
+    service.answers["/api/dead-letters"] = lambda _: (200, {"dead_letters": [DEAD_LETTER], "next": None})
     listed = signalbox("dead-letters", "list", "--reason", "MALFORMED")
     assert POSITION in listed.out
     assert "reason=MALFORMED" in service.asked[-1][0]
     assert "state=open" in service.asked[-1][0]
-    assert signalbox("dead-letters", "list", "--json").json == [LETTER | {"position": POSITION}]
+    assert signalbox("dead-letters", "list", "--json").json == [DEAD_LETTER | {"position": POSITION}]
 
 
 def test_every_filter_is_asked_of_the_console_and_all_asks_for_every_state(signalbox, service):
@@ -171,7 +173,7 @@ def test_a_registry_that_is_away_is_one_clear_line_and_exit_1(signalbox, monkeyp
 @pytest.mark.parametrize("steering", ["\x1b[31m", "\x9b31m", "\u202e", "\u2066", "\U000e0041"])
 def test_nothing_in_a_dead_letter_steers_the_terminal(signalbox, service, steering):
     hostile = f"a{steering}b"
-    letter = LETTER | {
+    dead_letter = DEAD_LETTER | {
         "detail": hostile,
         "field": hostile,
         "lead_id": hostile,
@@ -179,7 +181,7 @@ def test_nothing_in_a_dead_letter_steers_the_terminal(signalbox, service, steeri
         "decoded": {"name": hostile, hostile: [hostile]},
         "headers": [{"name": hostile, "text": hostile, "base64": ""}],
     }
-    service.answers[f"/api/dead-letters/{POSITION}"] = lambda _: (200, letter)
+    service.answers[f"/api/dead-letters/{POSITION}"] = lambda _: (200, dead_letter)
     for words in (["show", POSITION], ["show", POSITION, "--json"]):
         outcome = signalbox("dead-letters", *words)
         assert outcome.status == 0
@@ -232,7 +234,7 @@ def test_what_came_back_is_not_given_up(signalbox, broker):
 
 
 def test_what_the_gate_would_refuse_again_is_sent_only_when_it_is_meant(signalbox, broker):
-    bad, good = (str(letter.position) for letter in (broker.refused(b"rubbish"), broker.refused()))
+    bad, good = (str(dead_letter.position) for dead_letter in (broker.refused(b"rubbish"), broker.refused()))
     outcome = signalbox("dead-letters", "replay", bad, good, "--yes", "--json")
     assert (outcome.status, outcomes_of(outcome)) == (1, {bad: "refused", good: "replayed"})
     assert outcome.json[0]["verdict"]["reason"] == "NOT_FRAMED"
@@ -244,21 +246,21 @@ def test_what_the_gate_would_refuse_again_is_sent_only_when_it_is_meant(signalbo
 
 def test_a_lead_under_another_ones_id_is_sent_only_when_it_is_meant(signalbox, broker):
     lead = broker.framed("sdr.LeadCaptured")
-    letter = broker.refused(lead, topic="incoming_leads", reason=Reason.CONFLICT, headers=())
-    replay = ("dead-letters", "replay", str(letter.position), "--json")
-    assert outcomes_of(signalbox(*replay)) == {str(letter.position): "refused"}
+    dead_letter = broker.refused(lead, topic="incoming_leads", reason=Reason.CONFLICT, headers=())
+    replay = ("dead-letters", "replay", str(dead_letter.position), "--json")
+    assert outcomes_of(signalbox(*replay)) == {str(dead_letter.position): "refused"}
     assert broker.on("governance_audit") == []
-    assert outcomes_of(signalbox(*replay, "--anyway")) == {str(letter.position): "replayed"}
+    assert outcomes_of(signalbox(*replay, "--anyway")) == {str(dead_letter.position): "replayed"}
 
 
-def test_a_letter_whose_bytes_are_gone_is_not_sent_however_much_it_is_meant(signalbox, broker):
-    letter = broker.refused()
-    record = letter.record
+def test_a_dead_letter_whose_bytes_are_gone_is_not_sent_however_much_it_is_meant(signalbox, broker):
+    dead_letter = broker.refused()
+    record = dead_letter.record
     draft = Draft(record.topic, record.key, record.value, record.headers, record.partition)
-    less = lesser_letters(draft, "2026-03-05T09:00:00.000Z")[1]
+    less = lesser_dead_letters(draft, "2026-03-05T09:00:00.000Z")[1]
     broker.records[:] = [replace(record, value=less.value, headers=less.headers)]
-    outcome = signalbox("dead-letters", "replay", str(letter.position), "--anyway", "--json")
-    assert (outcome.status, outcomes_of(outcome)) == (1, {str(letter.position): "refused"})
+    outcome = signalbox("dead-letters", "replay", str(dead_letter.position), "--anyway", "--json")
+    assert (outcome.status, outcomes_of(outcome)) == (1, {str(dead_letter.position): "refused"})
     assert "gone from agent_messages/0/0" in outcome.json[0]["detail"]
     assert broker.on("agent_messages") == []
 
@@ -309,9 +311,9 @@ def test_what_somebody_else_closed_while_it_was_edited_is_not_sent(signalbox, br
 
 
 def test_what_a_filter_selects_and_is_closed_already_is_no_failure(signalbox, service, broker):
-    letter = broker.refused()
-    signalbox("dead-letters", "replay", str(letter.position))
-    known = LETTER | {"offset": letter.position.offset}
+    dead_letter = broker.refused()
+    signalbox("dead-letters", "replay", str(dead_letter.position))
+    known = DEAD_LETTER | {"offset": dead_letter.position.offset}
     service.answers["/api/dead-letters"] = lambda _: (200, {"dead_letters": [known], "next": None})
     outcome = signalbox("dead-letters", "replay", "--all", "--yes", "--json")
-    assert (outcome.status, outcomes_of(outcome)) == (0, {str(letter.position): "closed"})
+    assert (outcome.status, outcomes_of(outcome)) == (0, {str(dead_letter.position): "closed"})

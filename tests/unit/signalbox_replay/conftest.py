@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from signalbox.protocol.dead_letters import DeadLetter, dead_letter
+from signalbox.protocol.dead_letters import DeadLetter, dead_letter_of
 from signalbox.protocol.envelope import Envelope, correlation_id_of
 from signalbox.protocol.errors import Refusal
 from signalbox.protocol.names import Headers, LeadId, MessageId, RecordType
@@ -37,7 +37,7 @@ def envelope() -> Envelope:
 
 
 @pytest.fixture
-def letter() -> Callable[..., DeadLetter]:
+def dead_letter() -> Callable[..., DeadLetter]:
     def make(
         reason: Reason = Reason.RULE_VIOLATED,
         *,
@@ -49,7 +49,7 @@ def letter() -> Callable[..., DeadLetter]:
     ) -> DeadLetter:
         given = (*ENVELOPE.headers(), ("mark", b"x")) if headers is None else headers
         original = Record(topic, 3, 40, key, value, given)
-        draft = dead_letter(original, Stage.GATE, Refusal(reason, "it was bad"))
+        draft = dead_letter_of(original, Stage.GATE, Refusal(reason, "it was bad"))
         record = Record(draft.topic, 3, offset, draft.key, draft.value, draft.headers, 1_800_000_000_000)
         return replace(DeadLetter.of(record))
 

@@ -1,4 +1,4 @@
-"""What must not come back: a letter whose bytes are gone, and a lead under another one's id."""
+"""What must not come back: a dead letter whose bytes are gone, and a lead under another one's id."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -6,19 +6,19 @@ from dataclasses import replace
 import pytest
 
 from signalbox.protocol.dead_letters import DeadLetter
-from signalbox.protocol.lesser_dead_letters import completed, leaves_out, lesser_letters
+from signalbox.protocol.lesser_dead_letters import completed, leaves_out, lesser_dead_letters
 from signalbox.protocol.reasons import Reason
 from signalbox.protocol.records import Draft, Record
 from signalbox_operations.replay import ReplayOptions
 from signalbox_operations.replay.obstacles import obstacle
 
-Letter = Callable[..., DeadLetter]
+MakeDeadLetter = Callable[..., DeadLetter]
 
 
 def lesser(whole: DeadLetter, step: int) -> DeadLetter:
     record = whole.record
     draft = Draft(record.topic, record.key, record.value, record.headers, record.partition)
-    less = lesser_letters(draft, "2026-03-05T09:00:00.000Z")[step]
+    less = lesser_dead_letters(draft, "2026-03-05T09:00:00.000Z")[step]
     return DeadLetter.of(replace(record, key=less.key, value=less.value, headers=less.headers))
 
 
@@ -27,10 +27,10 @@ def source_of(whole: DeadLetter) -> Record:
 
 
 @pytest.mark.parametrize("step", [0, 1, 2])
-def test_a_letter_by_reference_is_whole_again_as_long_as_its_record_lies_there(
-    letter: Letter, step: int
+def test_a_dead_letter_by_reference_is_whole_again_as_long_as_its_record_lies_there(
+    dead_letter: MakeDeadLetter, step: int
 ) -> None:
-    whole = letter()
+    whole = dead_letter()
     found = completed(lesser(whole, step), source_of(whole))
     assert obstacle(found, ReplayOptions(), edited=False) is None
     assert found.original == whole.original
@@ -38,8 +38,10 @@ def test_a_letter_by_reference_is_whole_again_as_long_as_its_record_lies_there(
 
 
 @pytest.mark.parametrize("step", [1, 2])
-def test_a_letter_whose_bytes_are_gone_is_not_sent_and_says_since_when(letter: Letter, step: int) -> None:
-    gone = completed(lesser(letter(), step), None)
+def test_a_dead_letter_whose_bytes_are_gone_is_not_sent_and_says_since_when(
+    dead_letter: MakeDeadLetter, step: int
+) -> None:
+    gone = completed(lesser(dead_letter(), step), None)
     found = obstacle(gone, ReplayOptions(), edited=False)
     assert found is not None
     assert "value" in found.detail
@@ -48,15 +50,17 @@ def test_a_letter_whose_bytes_are_gone_is_not_sent_and_says_since_when(letter: L
     assert obstacle(gone, ReplayOptions(), edited=True) is None
 
 
-def test_a_letter_that_lacks_headers_alone_comes_back_when_somebody_vouches_for_them(letter: Letter) -> None:
-    gone = lesser(letter(), 0)
+def test_a_dead_letter_that_lacks_headers_alone_comes_back_when_somebody_vouches_for_them(
+    dead_letter: MakeDeadLetter,
+) -> None:
+    gone = lesser(dead_letter(), 0)
     assert leaves_out(gone) == {"headers"}
     assert obstacle(gone, ReplayOptions(), edited=False) is not None
     assert obstacle(gone, ReplayOptions(key=b"lead-1"), edited=False) is None
 
 
-def test_a_lead_under_another_ones_id_needs_an_id_of_its_own(letter: Letter) -> None:
-    conflict = letter(Reason.CONFLICT, topic="incoming_leads")
+def test_a_lead_under_another_ones_id_needs_an_id_of_its_own(dead_letter: MakeDeadLetter) -> None:
+    conflict = dead_letter(Reason.CONFLICT, topic="incoming_leads")
     for options in (ReplayOptions(), ReplayOptions(key=b"lead-1"), ReplayOptions(headers={"a": "b"})):
         found = obstacle(conflict, options, edited=True)
         assert found is not None

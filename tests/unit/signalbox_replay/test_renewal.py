@@ -16,8 +16,8 @@ def sent(message):
     return Envelope.parse(message.draft.headers)
 
 
-def test_a_replay_has_an_id_of_its_own_and_the_dead_letters_id_as_its_cause(letter, envelope):
-    message = renewed(letter(), NOTHING, SCORED, b"bytes")
+def test_a_replay_has_an_id_of_its_own_and_the_dead_letters_id_as_its_cause(dead_letter, envelope):
+    message = renewed(dead_letter(), NOTHING, SCORED, b"bytes")
     assert sent(message).id == replay_id("agent_messages_dlt", 3, 17)
     assert sent(message).causation_id == "m-1"
     assert sent(message).correlation_id == envelope.correlation_id
@@ -29,15 +29,15 @@ def test_a_replay_has_an_id_of_its_own_and_the_dead_letters_id_as_its_cause(lett
     assert message.draft.partition is None
 
 
-def test_a_replay_keeps_other_headers_and_drops_those_of_the_dead_letter(letter):
-    names = [name for name, _ in renewed(letter(), NOTHING, SCORED, b"").draft.headers]
+def test_a_replay_keeps_other_headers_and_drops_those_of_the_dead_letter(dead_letter):
+    names = [name for name, _ in renewed(dead_letter(), NOTHING, SCORED, b"").draft.headers]
     assert "mark" in names
     assert not [name for name in names if name.startswith("dl_")]
     assert len(names) == len(set(names))
 
 
-def test_counters_go_on_when_no_guard_was_the_reason(letter, envelope):
-    message = renewed(letter(), NOTHING, SCORED, b"")
+def test_counters_go_on_when_no_guard_was_the_reason(dead_letter, envelope):
+    message = renewed(dead_letter(), NOTHING, SCORED, b"")
     assert not message.fresh
     same = (envelope.hop, envelope.tokens, envelope.visits, envelope.workflow_time)
     renewed_as = sent(message)
@@ -45,19 +45,19 @@ def test_counters_go_on_when_no_guard_was_the_reason(letter, envelope):
 
 
 @pytest.mark.parametrize("reason", sorted(GUARDS))
-def test_counters_start_afresh_when_a_guard_was_the_reason(letter, reason):
-    message = renewed(letter(reason), NOTHING, SCORED, b"")
+def test_counters_start_afresh_when_a_guard_was_the_reason(dead_letter, reason):
+    message = renewed(dead_letter(reason), NOTHING, SCORED, b"")
     assert message.fresh
     assert (sent(message).hop, sent(message).tokens, sent(message).visits) == (0, 0, {})
     assert datetime.now(UTC) - sent(message).workflow_time < timedelta(minutes=1)
 
 
-def test_counters_start_afresh_when_the_operator_says_so(letter):
-    assert sent(renewed(letter(), ReplayOptions(fresh=True), SCORED, b"")).hop == 0
+def test_counters_start_afresh_when_the_operator_says_so(dead_letter):
+    assert sent(renewed(dead_letter(), ReplayOptions(fresh=True), SCORED, b"")).hop == 0
 
 
-def test_missing_headers_are_completed_from_a_given_key(letter):
-    bare = letter(Reason.HEADER_INVALID, headers=(("mark", b"x"),), key=None)
+def test_missing_headers_are_completed_from_a_given_key(dead_letter):
+    bare = dead_letter(Reason.HEADER_INVALID, headers=(("mark", b"x"),), key=None)
     message = renewed(bare, ReplayOptions(key=b"lead-9"), SCORED, b"")
     assert message.draft.key == b"lead-9"
     assert sent(message).correlation_id == correlation_id_of(LeadId("lead-9"))
@@ -67,45 +67,48 @@ def test_missing_headers_are_completed_from_a_given_key(letter):
     assert "ce_id" not in message.completed
 
 
-def test_malformed_headers_are_replaced_and_good_ones_kept(letter, envelope):
+def test_malformed_headers_are_replaced_and_good_ones_kept(dead_letter, envelope):
     bad = tuple((name, b"-1" if name == "ce_hop" else value) for name, value in envelope.headers())
-    message = renewed(letter(Reason.HEADER_INVALID, headers=bad), ReplayOptions(key=b"lead-1"), SCORED, b"")
+    message = renewed(
+        dead_letter(Reason.HEADER_INVALID, headers=bad), ReplayOptions(key=b"lead-1"), SCORED, b""
+    )
     assert message.completed == ("ce_hop",)
     assert (sent(message).hop, sent(message).source) == (0, "lead_scoring")
 
 
-def test_a_given_header_takes_the_place_of_each_that_has_its_name(letter, envelope):
+def test_a_given_header_takes_the_place_of_each_that_has_its_name(dead_letter, envelope):
     twice = (*envelope.headers(), ("ce_type", b"sdr.LeadProfiled"))
-    message = renewed(letter(headers=twice), ReplayOptions(headers={"ce_type": SCORED}), SCORED, b"")
+    message = renewed(dead_letter(headers=twice), ReplayOptions(headers={"ce_type": SCORED}), SCORED, b"")
     assert [value for name, value in message.draft.headers if name == "ce_type"] == [b"sdr.LeadScored"]
 
 
-def test_a_given_header_is_sent_as_it_was_given_so_that_the_gate_judges_it(letter):
-    message = renewed(letter(), ReplayOptions(headers={"ce_hop": "-1"}), SCORED, b"")
+def test_a_given_header_is_sent_as_it_was_given_so_that_the_gate_judges_it(dead_letter):
+    message = renewed(dead_letter(), ReplayOptions(headers={"ce_hop": "-1"}), SCORED, b"")
     assert dict(message.draft.headers)["ce_hop"] == b"-1"
 
 
-def test_the_id_of_a_replay_can_not_be_given(letter):
+def test_the_id_of_a_replay_can_not_be_given(dead_letter):
     given = {"ce_id": "m-9", "replay_of": "agent_messages_dlt/0/0", "ce_causationid": "m-8"}
-    message = renewed(letter(), ReplayOptions(headers=given), SCORED, b"")
+    message = renewed(dead_letter(), ReplayOptions(headers=given), SCORED, b"")
     assert (sent(message).id, sent(message).causation_id) == (replay_id("agent_messages_dlt", 3, 17), "m-1")
     assert dict(message.draft.headers)["replay_of"] == b"agent_messages_dlt/3/17"
 
 
-def test_without_a_word_of_the_operator_no_header_is_completed(letter):
-    message = renewed(letter(Reason.HEADER_INVALID, headers=()), NOTHING, SCORED, b"")
+def test_without_a_word_of_the_operator_no_header_is_completed(dead_letter):
+    message = renewed(dead_letter(Reason.HEADER_INVALID, headers=()), NOTHING, SCORED, b"")
     assert message.completed == ()
     assert [name for name, _ in message.draft.headers] == ["ce_id", "replay_of", "ce_causationid"]
 
 
-def test_a_replay_names_its_dead_letter(letter):
+def test_a_replay_names_its_dead_letter(dead_letter):
     assert (
-        dict(renewed(letter(), NOTHING, SCORED, b"").draft.headers)["replay_of"] == b"agent_messages_dlt/3/17"
+        dict(renewed(dead_letter(), NOTHING, SCORED, b"").draft.headers)["replay_of"]
+        == b"agent_messages_dlt/3/17"
     )
 
 
-def test_a_lead_goes_back_to_intake_with_an_id_and_a_cause_and_nothing_else(letter):
-    bare = letter(topic="incoming_leads", headers=())
+def test_a_lead_goes_back_to_intake_with_an_id_and_a_cause_and_nothing_else(dead_letter):
+    bare = dead_letter(topic="incoming_leads", headers=())
     message = renewed(bare, ReplayOptions(key=b"lead-1"), None, b"")
     assert message.draft.topic == "incoming_leads"
     assert dict(message.draft.headers) == {
@@ -114,9 +117,9 @@ def test_a_lead_goes_back_to_intake_with_an_id_and_a_cause_and_nothing_else(lett
     }
 
 
-def test_a_route_that_comes_back_still_belongs_to_its_message(letter, envelope):
+def test_a_route_that_comes_back_still_belongs_to_its_message(dead_letter, envelope):
     route = (*envelope.headers(), ("ce_causationid", b"decided-on"))
-    message = renewed(letter(topic="agent_routes", headers=route), NOTHING, None, b"")
+    message = renewed(dead_letter(topic="agent_routes", headers=route), NOTHING, None, b"")
     assert sent(message).causation_id == "decided-on"
 
 

@@ -24,24 +24,24 @@ def read(draft: Draft, at: int = 0, value: bytes | None = None) -> Record:
     )
 
 
-def message_of(letter) -> Draft:
-    return renewed(letter, ReplayOptions(), None, letter.original.value).draft
+def message_of(dead_letter) -> Draft:
+    return renewed(dead_letter, ReplayOptions(), None, dead_letter.original.value).draft
 
 
-async def test_a_letter_that_nobody_touched_is_open(letter, control):
-    other = letter(offset=18)
+async def test_a_dead_letter_that_nobody_touched_is_open(dead_letter, control):
+    other = dead_letter(offset=18)
     records = [read(message_of(other)), read(Audit(control, "x").replayed(other, message_of(other), ""))]
-    assert await resolutions_of([letter()], records, control) == {}
+    assert await resolutions_of([dead_letter()], records, control) == {}
 
 
-async def test_a_replay_without_its_audit_event_is_a_replay_that_lacks_it(letter, control):
-    one = letter()
+async def test_a_replay_without_its_audit_event_is_a_replay_that_lacks_it(dead_letter, control):
+    one = dead_letter()
     resolution = (await resolutions_of([one], [read(message_of(one))], control))[one.position]
     assert (resolution.how, resolution.audited, resolution.who) == ("replayed", False, "")
 
 
-async def test_a_replay_with_its_audit_event_says_when_by_whom_and_why(letter, control):
-    one = letter()
+async def test_a_replay_with_its_audit_event_says_when_by_whom_and_why(dead_letter, control):
+    one = dead_letter()
     records = [
         read(Audit(control, "rev@ops").replayed(one, message_of(one), "mended"), 5),
         read(message_of(one), 1),
@@ -56,35 +56,35 @@ async def test_a_replay_with_its_audit_event_says_when_by_whom_and_why(letter, c
         )
 
 
-async def test_a_replay_whose_message_is_no_longer_kept_is_known_by_its_audit_event(letter, control):
-    one = letter()
+async def test_a_replay_whose_message_is_no_longer_kept_is_known_by_its_audit_event(dead_letter, control):
+    one = dead_letter()
     audit = read(Audit(control, "rev@ops").replayed(one, message_of(one), ""))
     assert (await resolutions_of([one], [audit], control))[one.position].audited
 
 
-async def test_a_replay_counts_more_than_a_discard(letter, control):
-    one = letter()
+async def test_a_replay_counts_more_than_a_discard(dead_letter, control):
+    one = dead_letter()
     discard = read(Audit(control, "rev@ops").discarded(one, "no use"))
     assert (await resolutions_of([one], [discard], control))[one.position].how == "discarded"
     for order in ([discard, read(message_of(one))], [read(message_of(one)), discard]):
         assert (await resolutions_of([one], order, control))[one.position].how == "replayed"
 
 
-async def test_an_audit_event_that_can_not_be_read_closes_nothing(letter, control):
-    one = letter()
+async def test_an_audit_event_that_can_not_be_read_closes_nothing(dead_letter, control):
+    one = dead_letter()
     draft = Audit(control, "x").discarded(one, "no use")
     assert await resolutions_of([one], [read(draft, value=b"\x00rubbish")], control) == {}
 
 
-async def test_a_record_elsewhere_with_a_replays_id_closes_nothing(letter, control):
-    one = letter()
+async def test_a_record_elsewhere_with_a_replays_id_closes_nothing(dead_letter, control):
+    one = dead_letter()
     draft = message_of(one)
     elsewhere = Draft("incoming_leads", draft.key, draft.value, draft.headers)
     assert await resolutions_of([one], [read(elsewhere)], control) == {}
 
 
-async def test_an_audit_event_has_the_same_id_whoever_writes_it_again(letter, control):
-    one = letter()
+async def test_an_audit_event_has_the_same_id_whoever_writes_it_again(dead_letter, control):
+    one = dead_letter()
     ids = {
         dict(Audit(control, who).discarded(one, why).headers)["ce_id"]
         for who, why in (("a", "x"), ("b", "y"))
@@ -92,15 +92,15 @@ async def test_an_audit_event_has_the_same_id_whoever_writes_it_again(letter, co
     assert len(ids) == 1
 
 
-async def test_each_dead_letter_and_each_end_of_it_has_an_audit_event_of_its_own(letter, control):
-    audit, letters = Audit(control, "rev@ops"), [letter(), letter(offset=18)]
-    drafts = [audit.discarded(one, "no use") for one in letters]
-    drafts += [audit.replayed(one, message_of(one), "mended") for one in letters]
+async def test_each_dead_letter_and_each_end_of_it_has_an_audit_event_of_its_own(dead_letter, control):
+    audit, dead_letters = Audit(control, "rev@ops"), [dead_letter(), dead_letter(offset=18)]
+    drafts = [audit.discarded(one, "no use") for one in dead_letters]
+    drafts += [audit.replayed(one, message_of(one), "mended") for one in dead_letters]
     assert len({dict(draft.headers)["ce_id"] for draft in drafts}) == 4
 
 
-async def test_a_replay_was_when_its_message_was_written_and_not_when_it_was_audited(letter, control):
-    one = letter()
+async def test_a_replay_was_when_its_message_was_written_and_not_when_it_was_audited(dead_letter, control):
+    one = dead_letter()
     message, audit = message_of(one), Audit(control, "rev@ops").replayed(one, message_of(one), "mended")
     records = [read(message, 1), read(audit, 5)]
     for order in (records, records[::-1]):  # the topics are read side by side

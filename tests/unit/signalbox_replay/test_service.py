@@ -17,7 +17,7 @@ from signalbox.gate.control_records import ControlRecords
 from signalbox.protocol.dead_letters import DeadLetter, Position
 from signalbox.protocol.envelope import correlation_id_of
 from signalbox.protocol.errors import Refusal, Unavailable
-from signalbox.protocol.lesser_dead_letters import leaves_out, lesser_letters
+from signalbox.protocol.lesser_dead_letters import leaves_out, lesser_dead_letters
 from signalbox.protocol.names import (
     AGENT_MESSAGES,
     AGENT_REGISTRY,
@@ -57,17 +57,17 @@ async def service(broker: MemoryBroker) -> AsyncIterator[DeadLetterService]:
 
 
 async def prepared(
-    service: DeadLetterService, *letters: DeadLetter, options: ReplayOptions = NOTHING
+    service: DeadLetterService, *dead_letters: DeadLetter, options: ReplayOptions = NOTHING
 ) -> list[PreparedReplay]:
-    return [await service.prepare(letter, options) for letter in letters]
+    return [await service.prepare(dead_letter, options) for dead_letter in dead_letters]
 
 
 async def sent(service: DeadLetterService, ready: Sequence[PreparedReplay]) -> list[PreparedReplay]:
     return [done async for done in service.send(ready, "mended")]
 
 
-def replays(broker: MemoryBroker, letters: Sequence[DeadLetter]) -> list[Record]:
-    ids = {replay_id_of(letter.position).encode() for letter in letters}
+def replays(broker: MemoryBroker, dead_letters: Sequence[DeadLetter]) -> list[Record]:
+    ids = {replay_id_of(dead_letter.position).encode() for dead_letter in dead_letters}
     return [record for record in broker.on(AGENT_MESSAGES) if record.header("ce_id") in ids]
 
 
@@ -81,26 +81,26 @@ async def events(service: DeadLetterService, broker: MemoryBroker) -> list[Any]:
 async def test_a_replay_is_sent_before_it_is_audited(
     service: DeadLetterService, broker: MemoryBroker
 ) -> None:
-    letter = broker.refused()
-    ready = await prepared(service, letter)
+    dead_letter = broker.refused()
+    ready = await prepared(service, dead_letter)
     broker.takes = 1
     with pytest.raises(Unavailable):
         await sent(service, ready)
-    assert len(replays(broker, [letter])) == 1
+    assert len(replays(broker, [dead_letter])) == 1
     assert broker.on(GOVERNANCE_AUDIT) == []
-    resolution = (await service.resolutions([letter]))[letter.position]
+    resolution = (await service.resolutions([dead_letter]))[dead_letter.position]
     assert (resolution.how, resolution.audited) == ("replayed", False)
 
 
 async def test_a_replay_that_is_told_of_is_on_its_topic_and_audited(
     service: DeadLetterService, broker: MemoryBroker
 ) -> None:
-    letters = [broker.refused() for _ in range(3)]
+    dead_letters = [broker.refused() for _ in range(3)]
     told = 0
-    async for done in service.send(await prepared(service, *letters), "mended"):
-        assert done.letter is letters[told]
-        assert len(replays(broker, [done.letter])) == 1
-        assert done.letter.position in {
+    async for done in service.send(await prepared(service, *dead_letters), "mended"):
+        assert done.dead_letter is dead_letters[told]
+        assert len(replays(broker, [done.dead_letter])) == 1
+        assert done.dead_letter.position in {
             Position(one.dead_letter_topic, one.dead_letter_partition, one.dead_letter_offset)
             for one in await events(service, broker)
         }
@@ -111,34 +111,40 @@ async def test_a_replay_that_is_told_of_is_on_its_topic_and_audited(
 async def test_of_hundreds_each_comes_back_once_and_is_audited_once(
     service: DeadLetterService, broker: MemoryBroker
 ) -> None:
-    letters = [broker.refused() for _ in range(205)]
-    told = await sent(service, await prepared(service, *letters))
-    assert [done.letter for done in told] == letters
-    assert len(replays(broker, letters)) == 205
+    dead_letters = [broker.refused() for _ in range(205)]
+    told = await sent(service, await prepared(service, *dead_letters))
+    assert [done.dead_letter for done in told] == dead_letters
+    assert len(replays(broker, dead_letters)) == 205
     assert [one.dead_letter_offset for one in await events(service, broker)] == list(range(205))
 
 
 async def test_of_hundreds_each_is_given_up_once(service: DeadLetterService, broker: MemoryBroker) -> None:
-    letters = [broker.refused() for _ in range(205)]
-    await service.discard(letters, "no use")
+    dead_letters = [broker.refused() for _ in range(205)]
+    await service.discard(dead_letters, "no use")
     assert [one.dead_letter_offset for one in await events(service, broker)] == list(range(205))
-    assert {resolution.how for resolution in (await service.resolutions(letters)).values()} == {"discarded"}
+    assert {resolution.how for resolution in (await service.resolutions(dead_letters)).values()} == {
+        "discarded"
+    }
 
 
-async def test_the_audit_of_a_replay_says_who_sent_which_letter_as_what_and_why(
+async def test_the_audit_of_a_replay_says_who_sent_which_dead_letter_as_what_and_why(
     service: DeadLetterService, broker: MemoryBroker
 ) -> None:
-    letter = broker.refused()
+    dead_letter = broker.refused()
     headers = {"ce_correlationid": correlation_id_of(LeadId("lead-9"))}
-    await sent(service, await prepared(service, letter, options=ReplayOptions(b"lead-9", headers)))
+    await sent(service, await prepared(service, dead_letter, options=ReplayOptions(b"lead-9", headers)))
     [event], [record] = await events(service, broker), broker.on(GOVERNANCE_AUDIT)
-    assert (event.who, event.reason, event.replay_id) == ("rev@ops", "mended", replay_id_of(letter.position))
+    assert (event.who, event.reason, event.replay_id) == (
+        "rev@ops",
+        "mended",
+        replay_id_of(dead_letter.position),
+    )
     assert (event.message_id, event.lead_id) == ("m-0", "lead-9")
     assert event.correlation_id == correlation_id_of(LeadId("lead-9"))
     assert record.key == b"lead-9"
 
 
-async def test_the_audit_of_a_discard_says_who_gave_which_letter_up_and_why(
+async def test_the_audit_of_a_discard_says_who_gave_which_dead_letter_up_and_why(
     service: DeadLetterService, broker: MemoryBroker
 ) -> None:
     await service.discard([broker.refused()], "no use")
@@ -148,15 +154,17 @@ async def test_the_audit_of_a_discard_says_who_gave_which_letter_up_and_why(
     assert record.key == b"lead-1"
 
 
-async def test_letters_are_read_wherever_they_lie(service: DeadLetterService, broker: MemoryBroker) -> None:
-    letters = [
+async def test_dead_letters_are_read_wherever_they_lie(
+    service: DeadLetterService, broker: MemoryBroker
+) -> None:
+    dead_letters = [
         broker.refused(topic=topic, partition=partition)
         for topic in (AGENT_MESSAGES, INCOMING_LEADS)
         for partition in (0, 1, 0, 1)
     ]
     missing = Position("agent_messages_dlt", 0, 99)
-    found = await service.letters([missing, *(letter.position for letter in letters)])
-    assert found == {letter.position: letter for letter in letters}
+    found = await service.dead_letters([missing, *(dead_letter.position for dead_letter in dead_letters)])
+    assert found == {dead_letter.position: dead_letter for dead_letter in dead_letters}
 
 
 async def test_a_record_that_is_no_dead_letter_comes_with_what_is_wrong(
@@ -164,22 +172,22 @@ async def test_a_record_that_is_no_dead_letter_comes_with_what_is_wrong(
 ) -> None:
     broker.append(Draft("agent_messages_dlt", None, b"x"))
     at = Position("agent_messages_dlt", 0, 0)
-    found = (await service.letters([at]))[at]
+    found = (await service.dead_letters([at]))[at]
     assert isinstance(found, ValueError)
     assert "dl_reason" in str(found)
 
 
-async def test_what_a_letter_leaves_out_is_read_from_where_its_record_lay(
+async def test_what_a_dead_letter_leaves_out_is_read_from_where_its_record_lay(
     service: DeadLetterService, broker: MemoryBroker
 ) -> None:
     broker.refused()
     whole = broker.refused()
     record = whole.record
     draft = Draft(record.topic, record.key, record.value, record.headers, record.partition)
-    less = lesser_letters(draft, "2026-03-05T09:00:00.000Z")[1]
+    less = lesser_dead_letters(draft, "2026-03-05T09:00:00.000Z")[1]
     at = Position(record.topic, record.partition, record.offset)
     broker.records[broker.records.index(record)] = replace(record, value=less.value, headers=less.headers)
-    found = (await service.letters([at]))[at]
+    found = (await service.dead_letters([at]))[at]
     assert isinstance(found, DeadLetter)
     assert (found.original, leaves_out(found)) == (whole.original, frozenset())
 
@@ -188,7 +196,7 @@ async def test_what_a_letter_leaves_out_is_read_from_where_its_record_lay(
 async def test_a_replay_is_found_however_the_clocks_differ(
     service: DeadLetterService, broker: MemoryBroker, behind_s: int
 ) -> None:
-    """The replay's time is hours after its letter's, or before it: another machine's clock gives it."""
+    """The replay's time is hours after its dead letter's, or before it: another machine's clock gives it."""
     first = broker.refused()
     broker.now_ms += behind_s * 1_000
     broker.append((await service.prepare(first, NOTHING)).message.draft)
@@ -201,9 +209,9 @@ async def test_a_replay_is_found_however_the_clocks_differ(
 async def test_a_workflow_is_not_resumed_after_its_deadline_unless_its_time_starts_afresh(
     service: DeadLetterService, broker: MemoryBroker, hours: int, expired: bool
 ) -> None:
-    letter = broker.refused(began=datetime.now(UTC) - timedelta(hours=hours))
-    [as_it_is] = await prepared(service, letter)
-    [fresh] = await prepared(service, letter, options=ReplayOptions(fresh=True))
+    dead_letter = broker.refused(began=datetime.now(UTC) - timedelta(hours=hours))
+    [as_it_is] = await prepared(service, dead_letter)
+    [fresh] = await prepared(service, dead_letter, options=ReplayOptions(fresh=True))
     assert isinstance(fresh.verdict, Accepted)
     if expired:
         assert isinstance(as_it_is.verdict, Rejected)
@@ -215,9 +223,9 @@ async def test_a_workflow_is_not_resumed_after_its_deadline_unless_its_time_star
 async def test_a_workflow_without_a_time_of_its_own_began_with_its_message(
     service: DeadLetterService, broker: MemoryBroker
 ) -> None:
-    letter = broker.refused(began=datetime.now(UTC) - timedelta(hours=25))
-    headers = tuple(pair for pair in letter.record.headers if pair[0] != "ce_workflowtime")
-    [ready] = await prepared(service, DeadLetter.of(replace(letter.record, headers=headers)))
+    dead_letter = broker.refused(began=datetime.now(UTC) - timedelta(hours=25))
+    headers = tuple(pair for pair in dead_letter.record.headers if pair[0] != "ce_workflowtime")
+    [ready] = await prepared(service, DeadLetter.of(replace(dead_letter.record, headers=headers)))
     assert isinstance(ready.verdict, Accepted)
 
 
@@ -246,18 +254,18 @@ async def test_a_decision_that_comes_back_has_no_deadline(
         "source_offset": 0,
     }
     value, began = broker.framed(DECIDED, **decision), datetime.now(UTC) - timedelta(days=9)
-    letter = broker.refused(value, record_type=DECIDED, topic=AGENT_ROUTES, began=began)
-    [ready] = await prepared(service, letter)
+    dead_letter = broker.refused(value, record_type=DECIDED, topic=AGENT_ROUTES, began=began)
+    [ready] = await prepared(service, dead_letter)
     assert ready.record_type == DECIDED
 
 
 async def test_an_edited_record_is_sent_as_what_it_became(
     service: DeadLetterService, broker: MemoryBroker
 ) -> None:
-    letter = broker.refused(broker.framed(CAPTURED), record_type=CAPTURED)
-    form = await service.editable(letter, SCORED, None)
+    dead_letter = broker.refused(broker.framed(CAPTURED), record_type=CAPTURED)
+    form = await service.editable(dead_letter, SCORED, None)
     value = broker.framed(SCORED, score=12)
-    ready = await service.prepare(letter, NOTHING, (form, value))
+    ready = await service.prepare(dead_letter, NOTHING, (form, value))
     assert isinstance(ready.verdict, Accepted)
     assert (ready.record_type, ready.version, ready.verdict.datum["score"]) == (SCORED, 1, 12)
     assert dict(ready.message.draft.headers)["ce_type"] == SCORED.encode()
@@ -272,7 +280,7 @@ async def test_an_edited_record_is_sent_as_what_it_became(
     ],
     ids=["by its topic", "by its schema", "by its header"],
 )
-async def test_what_a_letter_should_be_is_told_by_its_topic_its_schema_and_its_header_in_this_order(
+async def test_what_a_dead_letter_should_be_is_told_by_its_topic_its_schema_and_its_header_in_this_order(
     service: DeadLetterService,
     broker: MemoryBroker,
     topic: str,
@@ -280,30 +288,30 @@ async def test_what_a_letter_should_be_is_told_by_its_topic_its_schema_and_its_h
     headers: tuple[tuple[str, bytes], ...],
     meant: RecordType,
 ) -> None:
-    letter = broker.refused(value, topic=topic, headers=headers)
-    assert (await service.editable(letter, None, None)).record_type == meant
-    assert (await service.editable(letter, SCHEDULED, None)).record_type == SCHEDULED
+    dead_letter = broker.refused(value, topic=topic, headers=headers)
+    assert (await service.editable(dead_letter, None, None)).record_type == meant
+    assert (await service.editable(dead_letter, SCHEDULED, None)).record_type == SCHEDULED
 
 
-async def test_a_letter_of_which_nothing_says_what_it_should_be_is_not_edited(
+async def test_a_dead_letter_of_which_nothing_says_what_it_should_be_is_not_edited(
     service: DeadLetterService, broker: MemoryBroker
 ) -> None:
     with pytest.raises(Refusal, match="--contract"):
         await service.editable(broker.refused(b"rubbish", headers=()), None, None)
 
 
-async def test_a_letter_is_edited_against_the_version_that_is_named(
+async def test_a_dead_letter_is_edited_against_the_version_that_is_named(
     service: DeadLetterService, broker: MemoryBroker
 ) -> None:
     newer = json.loads(committed_contracts.schema_text(SCORED))
     newer["fields"].append({"name": "more", "type": ["null", "string"], "default": None})
     second = broker.registry.register(SCORED, newer)
-    letter = broker.refused()
-    assert (await service.editable(letter, None, None)).schema_id == second
-    named = await service.editable(letter, None, 1)
+    dead_letter = broker.refused()
+    assert (await service.editable(dead_letter, None, None)).schema_id == second
+    named = await service.editable(dead_letter, None, 1)
     assert (named.version, "more" in json.loads(named.text)) == (1, False)
     with pytest.raises(Refusal, match="no version 3; registered versions: 1, 2"):
-        await service.editable(letter, None, 3)
+        await service.editable(dead_letter, None, 3)
 
 
 async def test_what_an_agent_says_that_it_takes_and_gives_is_announced(

@@ -26,18 +26,18 @@ class Outcome:
 
     position: Position
     outcome: str
-    letter: DeadLetter | None = None
+    dead_letter: DeadLetter | None = None
     detail: str = ""
     more: dict[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for JSON."""
-        letter = self.letter
+        dead_letter = self.dead_letter
         return {
             "position": str(self.position),
             "outcome": self.outcome,
-            "reason": letter.reason.value if letter else None,
-            "lead_id": lead_of(letter.original.key) if letter else None,
+            "reason": dead_letter.reason.value if dead_letter else None,
+            "lead_id": lead_of(dead_letter.original.key) if dead_letter else None,
             "detail": self.detail,
             **self.more,
         }

@@ -69,14 +69,21 @@ def listed(console: Service, filters: Filters, state: str | None, limit: int) ->
 
 def selected(console: Service, filters: Filters, *states: str) -> list[Position]:
     """Return the positions of those in one of ``states``, in the order in which they were written."""
-    letters = [letter for state in states for letter in listed(console, filters, state, _ALL)]
-    letters.sort(key=lambda letter: (letter["at"], letter["topic"], letter["partition"], letter["offset"]))
-    return list(dict.fromkeys(position_of(letter) for letter in letters))
+    dead_letters = [dead_letter for state in states for dead_letter in listed(console, filters, state, _ALL)]
+    dead_letters.sort(
+        key=lambda dead_letter: (
+            dead_letter["at"],
+            dead_letter["topic"],
+            dead_letter["partition"],
+            dead_letter["offset"],
+        )
+    )
+    return list(dict.fromkeys(position_of(dead_letter) for dead_letter in dead_letters))
 
 
-def position_of(letter: dict[str, Any]) -> Position:
+def position_of(dead_letter: dict[str, Any]) -> Position:
     """Return where a dead letter lies, as the console says it."""
-    return Position(letter["topic"], letter["partition"], letter["offset"])
+    return Position(dead_letter["topic"], dead_letter["partition"], dead_letter["offset"])
 
 
 def named(positions: list[str]) -> list[Position]:

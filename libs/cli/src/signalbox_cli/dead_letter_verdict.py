@@ -16,15 +16,15 @@ from signalbox_operations.replay.held_against import contract_as_dict
 from signalbox_operations.replay.service import type_of
 
 
-def verdict_on(letter: Mapping[str, Any]) -> dict[str, Any]:
+def verdict_on(dead_letter: Mapping[str, Any]) -> dict[str, Any]:
     """Return it for JSON; ``unknown`` says why it can't be told, and is empty when it can."""
     record = Record(
-        letter["topic"],
-        letter["partition"],
-        letter["offset"],
-        _bytes(letter["key_base64"]),
-        _bytes(letter["value_base64"]),
-        tuple((header["name"], _bytes(header["base64"])) for header in letter["headers"]),
+        dead_letter["topic"],
+        dead_letter["partition"],
+        dead_letter["offset"],
+        _bytes(dead_letter["key_base64"]),
+        _bytes(dead_letter["value_base64"]),
+        tuple((header["name"], _bytes(header["base64"])) for header in dead_letter["headers"]),
     )
     try:
         return asyncio.run(_verdict(DeadLetter.of(record)))
@@ -44,23 +44,23 @@ def rejected_as_dict(verdict: object) -> dict[str, str] | None:
     return {"reason": verdict.reason.value, "detail": verdict.detail, "field": verdict.field}
 
 
-async def _verdict(letter: DeadLetter) -> dict[str, Any]:
+async def _verdict(dead_letter: DeadLetter) -> dict[str, Any]:
     async with open_dead_letter_service("", warn_of_version) as service:
-        written = await service.written_with(letter)
+        written = await service.written_with(dead_letter)
         try:
-            contract = contract_as_dict(await service.contract_of(type_of(letter, written)))
+            contract = contract_as_dict(await service.contract_of(type_of(dead_letter, written)))
         except Refusal:
             contract = None
         return {
             "unknown": "",
             "written_with": written.as_dict() if written else None,
             "contract": contract,
-            "verdict": rejected_as_dict(await _checked(service, letter)),
+            "verdict": rejected_as_dict(await _checked(service, dead_letter)),
         }
 
 
-async def _checked(service: DeadLetterService, letter: DeadLetter) -> object:
-    return await service.verdict(letter)
+async def _checked(service: DeadLetterService, dead_letter: DeadLetter) -> object:
+    return await service.verdict(dead_letter)
 
 
 def _bytes(encoded: str | None) -> bytes | None:

@@ -49,8 +49,8 @@ def list_dead_letters(
     Example: signalbox dead-letters list --reason RULE_VIOLATED --since 2h
     """
     filters = Filters(reason, topic, agent, contract, since)
-    letters = list(listed(console(console_url), filters, "open" if open_only else None, limit))
-    rows = [letter | {"position": str(position_of(letter))} for letter in letters]
+    dead_letters = list(listed(console(console_url), filters, "open" if open_only else None, limit))
+    rows = [dead_letter | {"position": str(position_of(dead_letter))} for dead_letter in dead_letters]
     if json:
         print_json(rows)
         return
@@ -73,40 +73,41 @@ def show(
     from signalbox_cli.dead_letter_verdict import verdict_on
 
     [at] = named([position])
-    letter = console(console_url).find(f"/api/dead-letters/{at}")
-    if letter is None:
+    dead_letter = console(console_url).find(f"/api/dead-letters/{at}")
+    if dead_letter is None:
         raise SignalboxError(f"there is no dead letter at {position}")
-    shown = letter | {"position": position, "held_against": verdict_on(letter)}
+    shown = dead_letter | {"position": position, "held_against": verdict_on(dead_letter)}
     if json:
         print_json(shown)
     else:
         _print(shown)
 
 
-def _print(letter: Mapping[str, Any]) -> None:
-    say(f"dead letter  {letter['position']} ({_state(letter)})")
+def _print(dead_letter: Mapping[str, Any]) -> None:
+    say(f"dead letter  {dead_letter['position']} ({_state(dead_letter)})")
     for name in ("reason", "detail", "field", "stage", "at", "record_type", "lead_id", "message_id"):
-        if letter[name]:
-            say(f"{name:<12} {visible(letter[name])}")
-    say(f"came from    {letter['source_topic']}/{letter['source_partition']}/{letter['source_offset']}")
-    _print_held_against(letter["held_against"])
+        if dead_letter[name]:
+            say(f"{name:<12} {visible(dead_letter[name])}")
+    source = (dead_letter[f"source_{part}"] for part in ("topic", "partition", "offset"))
+    say(f"came from    {'/'.join(map(str, source))}")
+    _print_held_against(dead_letter["held_against"])
     say("\nheaders")
-    for header in letter["headers"]:
+    for header in dead_letter["headers"]:
         say(f"  {visible(header['name'])}: {_header_text(header)}")
-    _print_bytes("key", letter["key_base64"])
-    _print_bytes("value", letter["value_base64"], _failing_byte(letter["detail"]))
+    _print_bytes("key", dead_letter["key_base64"])
+    _print_bytes("value", dead_letter["value_base64"], _failing_byte(dead_letter["detail"]))
     say("\ndecoded by its writer's schema")
-    if letter["decoded"] is None:
-        say(f"  not possible: {visible(letter['decode_error'])}")
+    if dead_letter["decoded"] is None:
+        say(f"  not possible: {visible(dead_letter['decode_error'])}")
     else:
-        print_json(letter["decoded"])
+        print_json(dead_letter["decoded"])
 
 
-def _state(letter: Mapping[str, Any]) -> str:
-    said = [f"by {visible(letter['closed_by'])}"] if letter.get("closed_by") else []
-    said += [f"at {letter['closed_at']}"] if letter.get("closed_at") else []
-    why = f": {visible(letter['closed_why'])}" if letter.get("closed_why") else ""
-    return " ".join([letter["state"], *said]) + why
+def _state(dead_letter: Mapping[str, Any]) -> str:
+    said = [f"by {visible(dead_letter['closed_by'])}"] if dead_letter.get("closed_by") else []
+    said += [f"at {dead_letter['closed_at']}"] if dead_letter.get("closed_at") else []
+    why = f": {visible(dead_letter['closed_why'])}" if dead_letter.get("closed_why") else ""
+    return " ".join([dead_letter["state"], *said]) + why
 
 
 def _print_held_against(held: Mapping[str, Any]) -> None:

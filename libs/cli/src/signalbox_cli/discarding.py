@@ -37,26 +37,26 @@ def run_discard(request: DiscardRequest) -> bool:
 
 async def _discarded(request: DiscardRequest) -> list[Outcome]:
     async with open_dead_letter_service(request.who, warn_of_version) as service:
-        outcomes, letters = await _looked_up(service, request)
+        outcomes, dead_letters = await _looked_up(service, request)
         if not request.dry_run:
-            if letters and request.many and not request.yes:
-                so_far = [outcomes[letter.position] for letter in letters]
-                confirm(len(letters), "discarded", lambda: report(so_far, json=False), json=request.json)
-            await service.discard(letters, request.why)
-            outcomes |= {one.position: Outcome(one.position, "discarded", one) for one in letters}
+            if dead_letters and request.many and not request.yes:
+                so_far = [outcomes[dead_letter.position] for dead_letter in dead_letters]
+                confirm(len(dead_letters), "discarded", lambda: report(so_far, json=False), json=request.json)
+            await service.discard(dead_letters, request.why)
+            outcomes |= {one.position: Outcome(one.position, "discarded", one) for one in dead_letters}
         return [outcomes[at] for at in request.positions]
 
 
 async def _looked_up(
     service: DeadLetterService, request: DiscardRequest
 ) -> tuple[dict[Position, Outcome], list[DeadLetter]]:
-    found = await service.letters(request.positions)
-    letters = [letter for letter in found.values() if isinstance(letter, DeadLetter)]
-    resolutions = await service.resolutions(letters)
+    found = await service.dead_letters(request.positions)
+    dead_letters = [dead_letter for dead_letter in found.values() if isinstance(dead_letter, DeadLetter)]
+    resolutions = await service.resolutions(dead_letters)
     outcomes = {at: _outcome(at, found.get(at)) for at in request.positions}
     for at, resolution in resolutions.items():
-        outcomes[at] = Outcome(at, "closed", outcomes[at].letter, f"not again: it was {resolution}")
-    return outcomes, [letter for letter in letters if letter.position not in resolutions]
+        outcomes[at] = Outcome(at, "closed", outcomes[at].dead_letter, f"not again: it was {resolution}")
+    return outcomes, [dead_letter for dead_letter in dead_letters if dead_letter.position not in resolutions]
 
 
 def _outcome(at: Position, found: DeadLetter | ValueError | None) -> Outcome:

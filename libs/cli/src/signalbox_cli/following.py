@@ -68,8 +68,8 @@ class Followed:
 
     def _reason(self, lead_id: str) -> str:
         timeline = (self._find(lead_id) or {}).get("timeline", [])
-        letters = [step["detail"].get("reason") for step in timeline if step["stage"] == "dead_lettered"]
-        return str(letters[-1]) if letters else "UNKNOWN"
+        dead_letters = [step["detail"].get("reason") for step in timeline if step["stage"] == "dead_lettered"]
+        return str(dead_letters[-1]) if dead_letters else "UNKNOWN"
 
 
 def follow(console: Service, lead_ids: Sequence[str], deadline_s: float, *, quiet: bool) -> dict[str, Any]:

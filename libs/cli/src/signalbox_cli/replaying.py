@@ -87,18 +87,18 @@ class _Run:
     def __init__(self, service: DeadLetterService, request: Request) -> None:
         self._service = service
         self._request = request
-        self._letters: list[DeadLetter] = []
+        self._dead_letters: list[DeadLetter] = []
         self._ready: list[PreparedReplay] = []
         self._unaudited: list[PreparedReplay] = []
         self.outcomes: dict[Position, Outcome] = {}
 
     async def look_up(self) -> None:
         """Read the dead letters; those that are not there, or are closed already, have their outcome."""
-        found = await self._service.letters(self._request.positions)
+        found = await self._service.dead_letters(self._request.positions)
         for at in self._request.positions:
             match found.get(at):
-                case DeadLetter() as letter:
-                    self._letters.append(letter)
+                case DeadLetter() as dead_letter:
+                    self._dead_letters.append(dead_letter)
                 case None:
                     self._note(Outcome(at, "missing", detail="there is no dead letter"))
                 case ValueError() as error:
@@ -107,19 +107,21 @@ class _Run:
 
     async def prepare(self) -> None:
         """Make the messages, by the editor where that is asked for, and hold each against its contract."""
-        for letter in self._letters:
-            hindered = obstacle(letter, self._request.options, edited=self._request.edit)
+        for dead_letter in self._dead_letters:
+            hindered = obstacle(dead_letter, self._request.options, edited=self._request.edit)
             if hindered is not None and not (hindered.reason is Reason.CONFLICT and self._request.anyway):
-                self._note(_refused(letter, hindered, self._request))
+                self._note(_refused(dead_letter, hindered, self._request))
                 continue
             try:
-                prepared = await (self._edited(letter) if self._request.edit else self._as_it_is(letter))
+                prepared = await (
+                    self._edited(dead_letter) if self._request.edit else self._as_it_is(dead_letter)
+                )
             except Refusal as refusal:
                 verdict = Rejected(refusal.reason, refusal.detail, refusal.field)
-                self._note(_refused(letter, verdict, self._request))
+                self._note(_refused(dead_letter, verdict, self._request))
                 continue
             if isinstance(prepared.verdict, Rejected) and not self._request.anyway:
-                self._note(_refused(letter, prepared.verdict, self._request, prepared))
+                self._note(_refused(dead_letter, prepared.verdict, self._request, prepared))
             else:
                 self._ready.append(prepared)
                 self._note(_told("would_replay", prepared))
@@ -127,7 +129,7 @@ class _Run:
     async def send(self) -> None:
         """Publish what is ready, after a second look where many are meant, and what an audit still lacks."""
         if self._ready and self._request.many and not self._request.yes:
-            so_far = [self.outcomes[one.letter.position] for one in self._ready]
+            so_far = [self.outcomes[one.dead_letter.position] for one in self._ready]
             confirm(len(self._ready), "sent", lambda: report(so_far, json=False), json=self._request.json)
         if self._request.edit:  # somebody else may have been quicker than the editor
             await self._leave_out_closed()
@@ -136,34 +138,34 @@ class _Run:
             self._note(_told("replayed", done))
 
     async def _leave_out_closed(self) -> None:
-        resolutions = await self._service.resolutions(self._letters)
-        for letter in self._letters:
-            resolution = resolutions.get(letter.position)
+        resolutions = await self._service.resolutions(self._dead_letters)
+        for dead_letter in self._dead_letters:
+            resolution = resolutions.get(dead_letter.position)
             if resolution is None or (resolution.how == "discarded" and self._request.anyway):
                 continue
-            self._letters = [one for one in self._letters if one is not letter]
-            self._ready = [one for one in self._ready if one.letter is not letter]
+            self._dead_letters = [one for one in self._dead_letters if one is not dead_letter]
+            self._ready = [one for one in self._ready if one.dead_letter is not dead_letter]
             if resolution.how == "replayed" and not resolution.audited:
-                self._unaudited.append(await self._as_it_is(letter))
+                self._unaudited.append(await self._as_it_is(dead_letter))
                 detail = f"{resolution}; its audit event was missing and is written now"
-                self._note(Outcome(letter.position, "audited", letter, detail))
+                self._note(Outcome(dead_letter.position, "audited", dead_letter, detail))
             else:
-                self._note(_closed(letter, resolution))
+                self._note(_closed(dead_letter, resolution))
 
-    async def _as_it_is(self, letter: DeadLetter) -> PreparedReplay:
-        return await self._service.prepare(letter, self._request.options)
+    async def _as_it_is(self, dead_letter: DeadLetter) -> PreparedReplay:
+        return await self._service.prepare(dead_letter, self._request.options)
 
-    async def _edited(self, letter: DeadLetter) -> PreparedReplay:
+    async def _edited(self, dead_letter: DeadLetter) -> PreparedReplay:
         request = self._request
         wanted = None if request.record_type is None else RecordType(request.record_type)
-        form = await self._service.editable(letter, wanted, request.contract_version)
+        form = await self._service.editable(dead_letter, wanted, request.contract_version)
         if form.problem:
             say(f"note: the bytes do not say it all: {visible(form.problem)}", err=True)
         text = form.text
         while True:
             text = await asyncio.to_thread(in_editor, text)
             try:
-                prepared = await self._encoded(letter, form, text)
+                prepared = await self._encoded(dead_letter, form, text)
                 rejected = prepared.verdict if isinstance(prepared.verdict, Rejected) else None
             except Refusal as refusal:
                 rejected = Rejected(refusal.reason, refusal.detail, refusal.field)
@@ -172,8 +174,8 @@ class _Run:
             if not (request.interactive and typer.confirm(f"{_said(rejected)}\nEdit again?", default=True)):
                 raise rejected.refusal
 
-    async def _encoded(self, letter: DeadLetter, form: Editable, text: str) -> PreparedReplay:
-        return await self._service.prepare(letter, self._request.options, (form, form.encoded(text)))
+    async def _encoded(self, dead_letter: DeadLetter, form: Editable, text: str) -> PreparedReplay:
+        return await self._service.prepare(dead_letter, self._request.options, (form, form.encoded(text)))
 
     def _note(self, outcome: Outcome) -> None:
         self.outcomes[outcome.position] = outcome
@@ -181,7 +183,7 @@ class _Run:
 
 def _told(outcome: str, prepared: PreparedReplay) -> Outcome:
     sent, completed = prepared.message.draft, prepared.message.completed
-    said = [f"to {sent.topic} as {replay_id_of(prepared.letter.position)}"]
+    said = [f"to {sent.topic} as {replay_id_of(prepared.dead_letter.position)}"]
     if completed:
         said.append(f"completed {', '.join(completed)}")
     if prepared.message.fresh:
@@ -190,28 +192,30 @@ def _told(outcome: str, prepared: PreparedReplay) -> Outcome:
         said.append(f"encoded against version {prepared.version}")
     if isinstance(prepared.verdict, Rejected):
         said.append(f"although the gate says {_said(prepared.verdict)}")
-    return Outcome(prepared.letter.position, outcome, prepared.letter, "; ".join(said), _details(prepared))
+    return Outcome(
+        prepared.dead_letter.position, outcome, prepared.dead_letter, "; ".join(said), _details(prepared)
+    )
 
 
 def _refused(
-    letter: DeadLetter, verdict: Rejected, request: Request, prepared: PreparedReplay | None = None
+    dead_letter: DeadLetter, verdict: Rejected, request: Request, prepared: PreparedReplay | None = None
 ) -> Outcome:
     advice = "" if request.edit else _ADVICE.get(verdict.reason, _MEND)
     if verdict.field == CE_TYPE and verdict.reason is Reason.NOT_ADMITTED:
         advice = "; --header ce_type=TYPE corrects it"
     more = _details(prepared) if prepared else {"verdict": rejected_as_dict(verdict)}
-    return Outcome(letter.position, "refused", letter, _said(verdict) + advice, more)
+    return Outcome(dead_letter.position, "refused", dead_letter, _said(verdict) + advice, more)
 
 
-def _closed(letter: DeadLetter, resolution: Resolution) -> Outcome:
+def _closed(dead_letter: DeadLetter, resolution: Resolution) -> Outcome:
     more = {"closed_at": resolution.at.isoformat(), "closed_by": resolution.who, "how": resolution.how}
-    replay_id = replay_id_of(letter.position)
+    replay_id = replay_id_of(dead_letter.position)
     name = (
         f"; it came back as {replay_id}"
         if resolution.how == "replayed"
         else "; --anyway replays it nevertheless"
     )
-    return Outcome(letter.position, "closed", letter, f"not again: it was {resolution}{name}", more)
+    return Outcome(dead_letter.position, "closed", dead_letter, f"not again: it was {resolution}{name}", more)
 
 
 def _said(verdict: Rejected) -> str:
@@ -231,7 +235,7 @@ def _details(prepared: PreparedReplay) -> dict[str, Any]:
     accepted = prepared.verdict if isinstance(prepared.verdict, Accepted) else None
     return {
         "topic": prepared.message.draft.topic,
-        "replay_id": replay_id_of(prepared.letter.position),
+        "replay_id": replay_id_of(prepared.dead_letter.position),
         "record_type": accepted.record_type if accepted else None,
         "contract_version": prepared.version or (accepted.contract.version if accepted else None),
         "completed_headers": list(prepared.message.completed),

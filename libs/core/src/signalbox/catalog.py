@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final, Self
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from signalbox.protocol.dead_letters import LETTER_ROOM_BYTES
+from signalbox.protocol.dead_letters import DEAD_LETTER_ROOM_BYTES
 from signalbox.protocol.errors import ConfigurationError
 from signalbox.protocol.names import RecordType, dead_letter_topic
 
@@ -239,7 +239,7 @@ def _with_dead_letters(topics: dict[str, CatalogTopic]) -> Iterator[tuple[str, C
                     doc=f"What was refused from {name}, with its original bytes.",
                     partitions=topic.partitions,
                     retention_ms=DEAD_LETTER_RETENTION_MS,
-                    max_message_bytes=topic.max_message_bytes + LETTER_ROOM_BYTES,
+                    max_message_bytes=topic.max_message_bytes + DEAD_LETTER_ROOM_BYTES,
                 ),
             )
 

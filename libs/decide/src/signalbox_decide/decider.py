@@ -18,10 +18,10 @@ from signalbox_decide.router import Unroutable
 from signalbox_decide.seen_ids import Identity
 from signalbox_decide.selection import Selection
 from signalbox_decide.workflow_usage import (
-    ReadLetter,
+    ReadDeadLetter,
     WorkflowUsages,
     at_least,
-    names_its_letter,
+    names_its_dead_letter,
 )
 
 _log = logger(__name__)
@@ -42,13 +42,13 @@ class Decider:
         history: DecisionHistory,
         workflows: WorkflowUsages,
         selection: Selection,
-        read_letter: ReadLetter,
+        read_dead_letter: ReadDeadLetter,
     ) -> None:
         self._gate = gate
         self._history = history
         self._workflows = workflows
         self._selection = selection
-        self._read_letter = read_letter
+        self._read_dead_letter = read_dead_letter
 
     async def decide(self, record: Record) -> Routed | Ended | Terminal | Refused | Duplicate:
         """Decide on a message.
@@ -114,7 +114,7 @@ class Decider:
     async def _is_replay(self, message: Accepted) -> bool:
         if message.record.header(REPLAY_OF) is None:
             return False
-        return await asyncio.to_thread(names_its_letter, message, self._read_letter)
+        return await asyncio.to_thread(names_its_dead_letter, message, self._read_dead_letter)
 
 
 def _stage_of(refusal: Refusal) -> Stage:

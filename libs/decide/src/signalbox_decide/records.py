@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from signalbox.control.models import MessageRejected, RouteDecided, RouteHeader
 from signalbox.gate.control_records import ControlRecords, record_type_of
-from signalbox.protocol.dead_letters import dead_letter
+from signalbox.protocol.dead_letters import dead_letter_of
 from signalbox.protocol.envelope import TEXT_LIMIT, Envelope, derived_id
 from signalbox.protocol.errors import Refusal, Unwritable
 from signalbox.protocol.headers import CE_CORRELATIONID, CE_ID, ROUTE_AFRESH, ROUTE_AGENT, ROUTE_OUTCOME
@@ -116,7 +116,7 @@ class DecisionRecords:
         return Draft(AGENT_ROUTES, record.key, value, (*own.headers(), *said), partition=record.partition)
 
     def _refused(self, record: Record, stage: Stage, refusal: Refusal, model_calls: int = 0) -> list[Draft]:
-        letter = dead_letter(record, stage, refusal, model_calls=model_calls)
+        dead_letter = dead_letter_of(record, stage, refusal, model_calls=model_calls)
         message_id = _told(record.header(CE_ID))
         correlation_id = _told(record.header(CE_CORRELATIONID))
         event = MessageRejected(
@@ -130,7 +130,7 @@ class DecisionRecords:
             topic=record.topic,
             partition=record.partition,
             offset=record.offset,
-            dead_letter_topic=letter.topic,
+            dead_letter_topic=dead_letter.topic,
             model_calls=model_calls,
         )
         event_id = derived_id(record.topic, str(record.partition), str(record.offset), "rejected")
@@ -143,7 +143,7 @@ class DecisionRecords:
             causation_id=MessageId(message_id) if message_id else None,
         )
         audit = Draft(GOVERNANCE_AUDIT, _bounded(record.key), self._control.write(event), envelope.headers())
-        return [letter, audit]
+        return [dead_letter, audit]
 
 
 def original_of(route: RouteDecided) -> Record:

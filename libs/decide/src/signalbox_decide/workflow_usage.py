@@ -24,12 +24,12 @@ LIMIT: Final = 50_000
 """Workflows remembered at once, some 700 bytes each; the one that was silent longest is forgotten first."""
 
 _REMEMBERED = Gauge("signalbox_workflows_remembered", "Workflows whose use of the guards' limits is known")
-_LETTERS: Final = dead_letter_topic(AGENT_MESSAGES)
+_DEAD_LETTERS: Final = dead_letter_topic(AGENT_MESSAGES)
 
 _Workflow = tuple[int, CorrelationId]
 """The partition of its messages, and its correlation id."""
 
-ReadLetter = Callable[[str, int, int], Record | None]
+ReadDeadLetter = Callable[[str, int, int], Record | None]
 """Reads the record at a topic, partition and offset; None when there is none (any more)."""
 
 
@@ -125,7 +125,7 @@ class WorkflowUsages:
         _REMEMBERED.set(len(self._entries))
 
 
-def names_its_letter(message: Accepted, read: ReadLetter) -> bool:
+def names_its_dead_letter(message: Accepted, read: ReadDeadLetter) -> bool:
     """Say whether ``message`` is the replay of a dead letter of its own workflow, as its header claims.
 
     The id of a replay follows from the dead letter's position, and an id is decided once, so each dead
@@ -142,9 +142,12 @@ def names_its_letter(message: Accepted, read: ReadLetter) -> bool:
     except ConfigurationError:
         return False
     # A dead letter lies in its message's own partition, and so does what came from it.
-    if (at.topic, at.partition) != (_LETTERS, message.record.partition):
+    if (at.topic, at.partition) != (_DEAD_LETTERS, message.record.partition):
         return False
     if message.envelope.id != replay_id(*at):
         return False
-    letter = read(*at)
-    return letter is not None and letter.header(CE_CORRELATIONID) == message.envelope.correlation_id.encode()
+    dead_letter = read(*at)
+    return (
+        dead_letter is not None
+        and dead_letter.header(CE_CORRELATIONID) == message.envelope.correlation_id.encode()
+    )

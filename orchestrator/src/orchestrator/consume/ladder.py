@@ -7,11 +7,11 @@ from typing import Final
 
 from prometheus_client import Counter, Gauge
 
-from signalbox.protocol.dead_letters import is_letter, source_of
+from signalbox.protocol.dead_letters import is_dead_letter, source_of
 from signalbox.protocol.envelope import time_text
 from signalbox.protocol.errors import Unwritable
 from signalbox.protocol.headers import DL_BY_REFERENCE
-from signalbox.protocol.lesser_dead_letters import lesser_letters
+from signalbox.protocol.lesser_dead_letters import lesser_dead_letters
 from signalbox.protocol.records import Draft, Record
 from signalbox.telemetry import Readiness, logger
 from signalbox.telemetry.repeated import Repeated
@@ -39,7 +39,7 @@ _REPEATED: Final = Repeated()  # a record that holds its partition comes here fi
 
 @dataclass(slots=True)
 class References:
-    """The alarm about letters whose bytes lie on the source topic only, and go with its retention."""
+    """The alarm about dead letters whose bytes lie on the source topic only, and go with its retention."""
 
     readiness: Readiness
     retention: Retention
@@ -85,21 +85,21 @@ class Ladder:
     def step_down(self, why: Unwritable) -> bool:
         """Take the next step; False when there is none, and nothing at all can be written.
 
-        A decision becomes a dead letter. A letter goes without its audit event if that is what is refused,
-        to another partition if its own is not there, and else loses what is largest.
+        A decision becomes a dead letter. That goes without its audit event if this is what is refused, to
+        another partition if its own is not there, and else loses what is largest.
         """
         _LESSER.labels(self.stage).inc()
         self._tell(why)
-        letter = next((draft for draft in self.drafts if is_letter(draft)), None)
-        if letter is None:
+        dead_letter = next((draft for draft in self.drafts if is_dead_letter(draft)), None)
+        if dead_letter is None:
             self.drafts = self.instead(self.record, self.drafts, why)
             return bool(self.drafts)
-        if why.topic != letter.topic and len(self.drafts) > 1:
-            self.drafts = [letter]
+        if why.topic != dead_letter.topic and len(self.drafts) > 1:
+            self.drafts = [dead_letter]
             return True
         if why.misplaced:
-            return self._moved(letter)
-        return self._lessened(letter)
+            return self._moved(dead_letter)
+        return self._lessened(dead_letter)
 
     def written(self) -> None:
         """Say that ``drafts`` are written."""
@@ -115,25 +115,25 @@ class Ladder:
                 "an outcome can't be written", stage=self.stage, record=place, why=str(why), left_out=left_out
             )
 
-    def _moved(self, letter: Draft) -> bool:
-        if letter.partition is None:
+    def _moved(self, dead_letter: Draft) -> bool:
+        if dead_letter.partition is None:
             return False
         self._below = [replace(one, partition=None) for one in self._below]
-        self._write(replace(letter, partition=None))
+        self._write(replace(dead_letter, partition=None))
         return True
 
-    def _lessened(self, letter: Draft) -> bool:
+    def _lessened(self, dead_letter: Draft) -> bool:
         if self._is_full:
-            gone_at = self._gone_at(source_of(letter))
-            self._below = lesser_letters(letter, "" if gone_at is None else time_text(gone_at))
+            gone_at = self._gone_at(source_of(dead_letter))
+            self._below = lesser_dead_letters(dead_letter, "" if gone_at is None else time_text(gone_at))
             self._is_full = False
         if not self._below:
             return False
         self._write(self._below.pop(0))
         return True
 
-    def _write(self, letter: Draft) -> None:
-        self.drafts = [letter, *(draft for draft in self.drafts if not is_letter(draft))]
+    def _write(self, dead_letter: Draft) -> None:
+        self.drafts = [dead_letter, *(draft for draft in self.drafts if not is_dead_letter(draft))]
 
     def _gone_at(self, topic: str) -> datetime | None:
         return self.references.gone_at(topic, self.record.timestamp_ms)

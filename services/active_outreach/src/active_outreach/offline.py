@@ -1,14 +1,14 @@
-"""The stand-in for the offline model: fills three letters. It is not an LLM and understands nothing."""
+"""The stand-in for the offline model: fills three templates. It is not an LLM and understands nothing."""
 
 import zlib
 from typing import Final
 
 from active_outreach.draft import Draft, DraftedMail
 from active_outreach.settings import SenderSettings
-from signalbox_agent.texts import letter, name_of, plain, quotable
+from signalbox_agent.texts import filled, name_of, plain, quotable
 from signalbox_contracts.sdr import LeadScored
 
-_LETTERS: Final = {"first": 0, "second": 72, "third": 168}
+_TEMPLATES: Final = {"first": 0, "second": 72, "third": 168}
 _DAYS: Final = ("Tuesday or Wednesday", "Wednesday or Thursday", "Thursday or Friday")
 
 
@@ -18,7 +18,7 @@ def draft_stand_in(scored: LeadScored, sender: SenderSettings) -> Draft:
     mails = [
         DraftedMail(subject=subject, body=body, send_after_hours=hours)
         for (subject, body), hours in (
-            (letter(__package__, name, words), hours) for name, hours in _LETTERS.items()
+            (filled(__package__, name, words), hours) for name, hours in _TEMPLATES.items()
         )
     ]
     return Draft(mails=mails)

@@ -12,8 +12,8 @@ from console.decoding import Schemas
 from console.journey import Status
 from console.presence import Presence
 from console.problems import NotThere
-from console.queries import LetterFilter, LetterState, Queries, letter_position
-from console.summaries import letter_summary
+from console.queries import DeadLetterFilter, DeadLetterState, Queries, dead_letter_position
+from console.summaries import dead_letter_summary
 
 Limit = Annotated[int, Query(ge=1, le=1000, description="How many at most.")]
 After = Annotated[str | None, Query(description="Go on behind this one: the page's `next`.")]
@@ -48,7 +48,7 @@ def routes(
     @api.get("/dead-letters")
     def dead_letters(
         reason: str | None = None,
-        state: LetterState | None = None,
+        state: DeadLetterState | None = None,
         topic: str | None = None,
         agent: str | None = None,
         contract: str | None = None,
@@ -58,8 +58,8 @@ def routes(
     ) -> answers.DeadLetterPage:
         """List dead letters, newest first, without their bytes."""
         at = None if since is None else int(since.timestamp() * 1000)
-        wanted = LetterFilter(state, topic, agent, contract, at)
-        return queries.dead_letters(reason, limit, letter_position(after), wanted)
+        wanted = DeadLetterFilter(state, topic, agent, contract, at)
+        return queries.dead_letters(reason, limit, dead_letter_position(after), wanted)
 
     @api.get("/dead-letters/{topic}/{partition}/{offset}")
     async def dead_letter(topic: str, partition: int, offset: int) -> answers.DeadLetter:
@@ -98,15 +98,15 @@ async def shown(
     Raises:
         NotThere: there is none.
     """
-    letter = queries.dead_letter(topic, partition, offset)
-    if letter is None:
+    dead_letter = queries.dead_letter(topic, partition, offset)
+    if dead_letter is None:
         raise NotThere(f"no dead letter at {topic}/{partition}/{offset}")
-    attempt = await schemas.attempt(letter.fact.value)
+    attempt = await schemas.attempt(dead_letter.fact.value)
     return answers.DeadLetter(
-        **letter_summary(letter).model_dump(exclude={"at"}),
-        at=letter_summary(letter).at,
-        key_base64=_base64(letter.fact.key),
-        value_base64=_base64(letter.fact.value),
+        **dead_letter_summary(dead_letter).model_dump(exclude={"at"}),
+        at=dead_letter_summary(dead_letter).at,
+        key_base64=_base64(dead_letter.fact.key),
+        value_base64=_base64(dead_letter.fact.value),
         decoded=attempt.datum,
         decode_error=attempt.problem,
     )

@@ -26,8 +26,8 @@ REGISTERED: Final = RecordType("control.AgentRegistered")
 DISCARDED: Final = RecordType("control.MessageDiscarded")
 REPLAYED: Final = RecordType("control.MessageReplayed")
 
-INTAKE_LETTERS: Final = dead_letter_topic(INCOMING_LEADS)
-MESSAGE_LETTERS: Final = dead_letter_topic(AGENT_MESSAGES)
+INTAKE_DEAD_LETTERS: Final = dead_letter_topic(INCOMING_LEADS)
+MESSAGE_DEAD_LETTERS: Final = dead_letter_topic(AGENT_MESSAGES)
 
 
 @dataclass(frozen=True, slots=True)

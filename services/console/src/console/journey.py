@@ -9,7 +9,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any, Final
 
-from console.facts import INTAKE_LETTERS, DeadLetter, Decision, Message
+from console.facts import INTAKE_DEAD_LETTERS, DeadLetter, Decision, Message
 from signalbox.protocol.names import AGENT_MESSAGES
 from signalbox.protocol.reasons import Stage
 
@@ -55,7 +55,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class TrackedDeadLetter:
     """A dead letter and what became of it; times in milliseconds since the epoch."""
 
     fact: DeadLetter
@@ -98,7 +98,7 @@ class Journey:
     captured: Message | None
     messages: tuple[Message, ...]
     decisions: tuple[Decision, ...]
-    letters: tuple[Letter, ...]
+    dead_letters: tuple[TrackedDeadLetter, ...]
 
     @property
     def status(self) -> Status:
@@ -107,7 +107,7 @@ class Journey:
             return self._status_at_intake
         if not all(self._settled(message) for message in self.messages):
             return Status.IN_FLIGHT
-        if any(letter.on_its_way for letter in self._after_intake):
+        if any(dead_letter.on_its_way for dead_letter in self._after_intake):
             return Status.IN_FLIGHT
         if self._open(self._after_intake):
             return Status.DEAD_LETTERED
@@ -133,7 +133,10 @@ class Journey:
         """When a record of it was last written, whatever times records tell: silence is measured by it."""
         messages = (message.recorded for message in self.messages)
         decisions = (decision.recorded for decision in self.decisions)
-        return max((*messages, *decisions, *(letter.heard_at for letter in self.own_letters)), default=0)
+        return max(
+            (*messages, *decisions, *(dead_letter.heard_at for dead_letter in self.own_dead_letters)),
+            default=0,
+        )
 
     @property
     def unsettled(self) -> list[tuple[Message, Decision | None]]:
@@ -144,43 +147,47 @@ class Journey:
 
     @property
     def _status_at_intake(self) -> Status:
-        if self._open(self.letters):
+        if self._open(self.dead_letters):
             return Status.DEAD_LETTERED
-        replayed = any(letter.replayed_at is not None for letter in self.letters)
+        replayed = any(dead_letter.replayed_at is not None for dead_letter in self.dead_letters)
         return Status.IN_FLIGHT if replayed else Status.ENDED
 
     def _settled(self, message: Message) -> bool:
-        if self._letters_of(message):
+        if self._dead_letters_of(message):
             return True
         decisions = self._decisions_of(message)
         return bool(decisions) and (not decisions[-1].agent or bool(self._answers_to(message, decisions[-1])))
 
     @staticmethod
-    def _open(letters: "tuple[Letter, ...] | list[Letter]") -> bool:
-        closed = {letter.source for letter in letters if letter.closed}
-        return any(letter.source not in closed for letter in letters)
+    def _open(dead_letters: "tuple[TrackedDeadLetter, ...] | list[TrackedDeadLetter]") -> bool:
+        closed = {dead_letter.source for dead_letter in dead_letters if dead_letter.closed}
+        return any(dead_letter.source not in closed for dead_letter in dead_letters)
 
     @cached_property
-    def _after_intake(self) -> tuple[Letter, ...]:
-        return tuple(letter for letter in self.letters if letter.fact.topic != INTAKE_LETTERS)
+    def _after_intake(self) -> tuple[TrackedDeadLetter, ...]:
+        return tuple(
+            dead_letter for dead_letter in self.dead_letters if dead_letter.fact.topic != INTAKE_DEAD_LETTERS
+        )
 
     @cached_property
-    def own_letters(self) -> tuple[Letter, ...]:
-        """The letters that tell of this lead; anybody may have one refused at intake under its id.
+    def own_dead_letters(self) -> tuple[TrackedDeadLetter, ...]:
+        """The dead letters that tell of this lead; anybody may have one refused at intake under its id.
 
         Of those only the ones are its own of which it is the replay, or the replay's replay.
         """
         if self.captured is None:
-            return self.letters
-        by_replay = {one.fact.replay_id: one for one in self.letters if one.fact.topic == INTAKE_LETTERS}
-        own: list[Letter] = []
-        letter = by_replay.pop(self.captured.id, None)
-        while letter is not None:
-            own.append(letter)
-            letter = by_replay.pop(letter.fact.message_id, None)
+            return self.dead_letters
+        by_replay = {
+            one.fact.replay_id: one for one in self.dead_letters if one.fact.topic == INTAKE_DEAD_LETTERS
+        }
+        own: list[TrackedDeadLetter] = []
+        dead_letter = by_replay.pop(self.captured.id, None)
+        while dead_letter is not None:
+            own.append(dead_letter)
+            dead_letter = by_replay.pop(dead_letter.fact.message_id, None)
         return (*own, *self._after_intake)
 
-    def _letters_of(self, message: Message) -> list[Letter]:
+    def _dead_letters_of(self, message: Message) -> list[TrackedDeadLetter]:
         at = (AGENT_MESSAGES, message.partition, message.offset)
         return [one for one in self._after_intake if message.id == one.fact.message_id or one.source == at]
 
@@ -191,10 +198,10 @@ class Journey:
         answers = self._messages_by_cause.get(message.id, [])
         return [answer for answer in answers if answer.source == decision.agent]
 
-    def _refusing_agent(self, letter: DeadLetter) -> str | None:
-        if letter.stage != Stage.DISPATCH:
+    def _refusing_agent(self, dead_letter: DeadLetter) -> str | None:
+        if dead_letter.stage != Stage.DISPATCH:
             return None
-        decisions = self._decisions_by_message.get(letter.message_id, [])
+        decisions = self._decisions_by_message.get(dead_letter.message_id, [])
         return decisions[-1].agent if decisions else None
 
     @cached_property
@@ -221,8 +228,8 @@ class Journey:
             yield _captured(self.captured)
         for message in self.messages:
             yield from self._entries_of(message)
-        for letter in self.own_letters:
-            yield from _letter_entries(letter, self._refusing_agent(letter.fact))
+        for dead_letter in self.own_dead_letters:
+            yield from _dead_letter_entries(dead_letter, self._refusing_agent(dead_letter.fact))
 
     def _entries_of(self, message: Message) -> Iterator[Entry]:
         decisions = self._decisions_of(message)
@@ -234,7 +241,7 @@ class Journey:
             yield from self._decided(message, decisions[-1])
             return
         past_the_gate = [
-            one for one in self._letters_of(message) if one.fact.stage not in _REFUSED_BEFORE_GATE
+            one for one in self._dead_letters_of(message) if one.fact.stage not in _REFUSED_BEFORE_GATE
         ]
         if past_the_gate:
             yield _entry(Step.GATED, message, past_the_gate[0].fact.at)
@@ -275,8 +282,8 @@ def _decision_detail(decision: Decision) -> dict[str, Any]:
     return detail | ({"refused_by": list(decision.excluded)} if decision.excluded else {})
 
 
-def _letter_entries(letter: Letter, agent: str | None) -> Iterator[Entry]:
-    fact = letter.fact
+def _dead_letter_entries(dead_letter: TrackedDeadLetter, agent: str | None) -> Iterator[Entry]:
+    fact = dead_letter.fact
 
     def entry(step: Step, at: int, **detail: Any) -> Entry:
         return Entry(at, step, fact.message_id, fact.hop or 0, fact.record_type, agent, detail)
@@ -284,9 +291,13 @@ def _letter_entries(letter: Letter, agent: str | None) -> Iterator[Entry]:
     lies_at = {"topic": fact.topic, "partition": fact.partition, "offset": fact.offset}
     why = {"reason": fact.reason, "detail": fact.detail, "field": fact.field, "stage": fact.stage}
     yield entry(Step.DEAD_LETTERED, fact.at, **why, **lies_at)
-    if letter.replayed_at is not None:
-        said = {"who": letter.replayed_by, "reason": letter.replayed_why} if letter.replayed_by else {}
-        yield entry(Step.REPLAYED, letter.replayed_at, replay_id=fact.replay_id, **said, **lies_at)
-    if letter.discarded_at is not None:
-        reason = {"who": letter.discarded_by, "reason": letter.discarded_why}
-        yield entry(Step.DISCARDED, letter.discarded_at, **reason, **lies_at)
+    if dead_letter.replayed_at is not None:
+        said = (
+            {"who": dead_letter.replayed_by, "reason": dead_letter.replayed_why}
+            if dead_letter.replayed_by
+            else {}
+        )
+        yield entry(Step.REPLAYED, dead_letter.replayed_at, replay_id=fact.replay_id, **said, **lies_at)
+    if dead_letter.discarded_at is not None:
+        reason = {"who": dead_letter.discarded_by, "reason": dead_letter.discarded_why}
+        yield entry(Step.DISCARDED, dead_letter.discarded_at, **reason, **lies_at)

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from console.api import known_agents
 from console.journey import Status
 from console.presence import Presence
-from console.queries import LetterFilter, LetterState, Queries, UnknownCursor, letter_position
+from console.queries import DeadLetterFilter, DeadLetterState, Queries, UnknownCursor, dead_letter_position
 
 _SAFE: Final = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'self'; "
@@ -86,11 +86,11 @@ def routes(queries: Queries, presence: Presence) -> APIRouter:
 
     @pages.get("/dead-letters")
     def dead_letters(
-        reason: str | None = None, state: LetterState | None = None, after: After = None
+        reason: str | None = None, state: DeadLetterState | None = None, after: After = None
     ) -> Response:
         try:
             found = queries.dead_letters(
-                reason or None, _PAGE_SIZE, letter_position(after), LetterFilter(state=state)
+                reason or None, _PAGE_SIZE, dead_letter_position(after), DeadLetterFilter(state=state)
             )
         except UnknownCursor:
             return templates.missing(f"a dead letter at {after!r}")
@@ -99,7 +99,7 @@ def routes(queries: Queries, presence: Presence) -> APIRouter:
             page=found,
             reasons=queries.reasons(),
             chosen=reason,
-            states=[LetterState.OPEN, LetterState.REPLAYED, LetterState.DISCARDED],
+            states=[DeadLetterState.OPEN, DeadLetterState.REPLAYED, DeadLetterState.DISCARDED],
             state=state,
         )
 

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 
 from console import store
 from console.facts import (
-    INTAKE_LETTERS,
+    INTAKE_DEAD_LETTERS,
     DeadLetter,
     Decision,
     Decoded,
@@ -112,7 +112,7 @@ def _by_decision(_: sqlite3.Connection, fact: Any) -> Iterator[str | None]:
 
 def _by_dead_letter(writer: sqlite3.Connection, fact: Any) -> Iterator[str | None]:
     yield fact.workflow
-    if fact.topic == INTAKE_LETTERS:
+    if fact.topic == INTAKE_DEAD_LETTERS:
         # It may say that a lead did not pass, and it may be what a captured lead is the replay of.
         yield from _column(
             writer,

@@ -19,9 +19,9 @@ from console.answers import (
     Stats,
     time_of,
 )
-from console.facts import CAPTURED, INTAKE_LETTERS
-from console.journey import Letter, Status
-from console.summaries import lead_summary, letter_summary, timeline_of
+from console.facts import CAPTURED, INTAKE_DEAD_LETTERS
+from console.journey import Status, TrackedDeadLetter
+from console.summaries import dead_letter_summary, lead_summary, timeline_of
 from console.waiting import StallDetector
 from signalbox.protocol.envelope import correlation_id_of
 from signalbox.protocol.names import LeadId
@@ -32,7 +32,7 @@ class UnknownCursor(Exception):
     """``after`` names nothing that is there."""
 
 
-class LetterState(StrEnum):
+class DeadLetterState(StrEnum):
     """What became of a dead letter; ``unaudited`` are those replayed ones whose audit event is missing."""
 
     OPEN = "open"
@@ -42,13 +42,13 @@ class LetterState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class LetterFilter:
+class DeadLetterFilter:
     """What dead letters must be like besides their reason; ``since`` in milliseconds since the epoch.
 
     ``topic`` is the refused record's or the dead letter's, ``agent`` wrote the record or was to take it.
     """
 
-    state: LetterState | None = None
+    state: DeadLetterState | None = None
     topic: str | None = None
     agent: str | None = None
     contract: str | None = None
@@ -115,7 +115,7 @@ class Queries:
         with self._snapshot() as read:
             journey = store.journey(read, workflow)
             row = read.execute("SELECT * FROM lead WHERE workflow = ?", (workflow,)).fetchone()
-        if journey.captured is None and not journey.letters:
+        if journey.captured is None and not journey.dead_letters:
             return None
         content = json.loads(row["content"]) if row and row["content"] else None
         return Lead(
@@ -143,7 +143,7 @@ class Queries:
         reason: str | None = None,
         limit: int = 100,
         after: tuple[str, int, int] | None = None,
-        wanted: LetterFilter = LetterFilter(),
+        wanted: DeadLetterFilter = DeadLetterFilter(),
     ) -> DeadLetterPage:
         """List dead letters, newest first, from behind the one at the position ``after``.
 
@@ -154,7 +154,7 @@ class Queries:
             place = _place(read, f"SELECT at FROM dead_letter {statements.AT_POSITION}", *(after or (None,)))
             topic, partition, offset = after or (None, None, None)
             rows = read.execute(
-                statements.LETTERS,
+                statements.DEAD_LETTERS,
                 {
                     "reason": reason,
                     "state": wanted.state,
@@ -162,7 +162,7 @@ class Queries:
                     "agent": wanted.agent,
                     "contract": wanted.contract,
                     "since": wanted.since,
-                    "intake_letters": INTAKE_LETTERS,
+                    "intake_dead_letters": INTAKE_DEAD_LETTERS,
                     "captured": CAPTURED,
                     "dispatch": Stage.DISPATCH.value,
                     "at": place and place[0],
@@ -172,20 +172,20 @@ class Queries:
                     "limit": limit + 1,
                 },
             ).fetchall()
-        letters = [letter_summary(store.letter_of(row)) for row in rows[:limit]]
-        last = letters[-1] if len(rows) > limit else None
+        dead_letters = [dead_letter_summary(store.dead_letter_of(row)) for row in rows[:limit]]
+        last = dead_letters[-1] if len(rows) > limit else None
         following = f"{last.topic}/{last.partition}/{last.offset}" if last else None
-        return DeadLetterPage(dead_letters=letters, next=following)
+        return DeadLetterPage(dead_letters=dead_letters, next=following)
 
-    def dead_letter(self, topic: str, partition: int, offset: int) -> Letter | None:
+    def dead_letter(self, topic: str, partition: int, offset: int) -> TrackedDeadLetter | None:
         """Return the dead letter at a position, or None."""
         if min(partition, offset) < 0 or max(partition, offset) > _LAST_OFFSET:
             return None
         with self._snapshot() as read:
             row = read.execute(
-                f"SELECT * FROM letter {statements.AT_POSITION}", (topic, partition, offset)
+                f"SELECT * FROM tracked_dead_letter {statements.AT_POSITION}", (topic, partition, offset)
             ).fetchone()
-        return store.letter_of(row) if row else None
+        return store.dead_letter_of(row) if row else None
 
     def reasons(self) -> Mapping[str, int]:
         """Count dead letters by reason."""
@@ -214,7 +214,7 @@ class Queries:
             yield connection
 
 
-def letter_position(text: str | None) -> tuple[str, int, int] | None:
+def dead_letter_position(text: str | None) -> tuple[str, int, int] | None:
     """Read ``topic/partition/offset``; None for None.
 
     Raises:

@@ -13,8 +13,8 @@ from console.facts import (
     DECIDED,
     DISCARDED,
     GRANTED,
-    INTAKE_LETTERS,
-    MESSAGE_LETTERS,
+    INTAKE_DEAD_LETTERS,
+    MESSAGE_DEAD_LETTERS,
     REGISTERED,
     REPLAYED,
     DeadLetter,
@@ -144,7 +144,7 @@ def _outcome(agent: str | None, value: Mapping[str, Any]) -> str:
 
 def _dead_letter(record: Record, _: Decoded | None) -> DeadLetter:
     key = _usable(record.key, "key")
-    at_intake = record.topic == INTAKE_LETTERS
+    at_intake = record.topic == INTAKE_DEAD_LETTERS
     # Intake starts the workflow itself, so what a refused lead's headers say of a workflow counts nothing.
     by_key = correlation_id_of(LeadId(key)) if key else None
     source = _source(record)
@@ -287,10 +287,10 @@ _LAST_MS: Final = 253_402_300_799_999
 
 _READERS: Final[Mapping[str, Callable[[Record, Decoded | None], Fact | None]]] = {
     INCOMING_LEADS: _incoming,
-    INTAKE_LETTERS: _dead_letter,
+    INTAKE_DEAD_LETTERS: _dead_letter,
     AGENT_MESSAGES: _message,
     AGENT_ROUTES: _decision,
-    MESSAGE_LETTERS: _dead_letter,
+    MESSAGE_DEAD_LETTERS: _dead_letter,
     GOVERNANCE_AUDIT: _closing,
     AGENT_REGISTRY: _registration,
 }

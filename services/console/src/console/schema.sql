@@ -97,7 +97,7 @@ CREATE TABLE closing (
     reason TEXT NOT NULL,
     PRIMARY KEY (audit_partition, audit_offset)
 ) STRICT;
-CREATE INDEX closing_by_letter ON closing (topic, partition, "offset", how);
+CREATE INDEX closing_by_dead_letter ON closing (topic, partition, "offset", how);
 
 CREATE TABLE registration (
     partition INTEGER NOT NULL,
@@ -123,10 +123,10 @@ CREATE TABLE lead (
 CREATE INDEX lead_by_capture ON lead (captured_at, lead_id);
 CREATE INDEX lead_by_status ON lead (status, captured_at, lead_id);
 
--- A dead letter and what became of it. A replay is known by its id, on the topic that the letter came from and
+-- A dead letter and what became of it. A replay is known by its id, on the topic that the dead letter came from and
 -- in its workflow (an id may be anybody's word), and by its audit event: the first comes earlier, the second is
 -- kept longer.
-CREATE VIEW letter AS
+CREATE VIEW tracked_dead_letter AS
 SELECT
     seen.*,
     coalesce(seen.replay_seen_at, r.at) AS replayed_at,

@@ -2,14 +2,14 @@
 
 from typing import Final
 
-from console.facts import INTAKE_LETTERS, MESSAGE_LETTERS
+from console.facts import INTAKE_DEAD_LETTERS, MESSAGE_DEAD_LETTERS
 from signalbox.protocol.names import AGENT_MESSAGES
 from signalbox.protocol.reasons import Stage
 
 TOPICS: Final = {
     "messages": AGENT_MESSAGES,
-    "message_letters": MESSAGE_LETTERS,
-    "intake_letters": INTAKE_LETTERS,
+    "message_dead_letters": MESSAGE_DEAD_LETTERS,
+    "intake_dead_letters": INTAKE_DEAD_LETTERS,
     "intake": Stage.INTAKE.value,
     "gate": Stage.GATE.value,
     "guard": Stage.GUARD.value,
@@ -26,16 +26,16 @@ LEADS: Final = """
 
 STALLED: Final = "SELECT count(*) FROM lead WHERE status = 'in_flight' AND heard_at < :before"
 
-LETTERS: Final = """
-    SELECT * FROM letter
+DEAD_LETTERS: Final = """
+    SELECT * FROM tracked_dead_letter
     WHERE (:reason IS NULL OR reason = :reason)
     AND (:state IS NULL OR state = :state
         OR (:state = 'unaudited' AND state = 'replayed' AND replay_audited_at IS NULL))
     AND (:of_topic IS NULL OR :of_topic IN (topic, source_topic))
     AND (:contract IS NULL OR record_type = :contract
-        OR (record_type IS NULL AND topic = :intake_letters AND :contract = :captured))
+        OR (record_type IS NULL AND topic = :intake_dead_letters AND :contract = :captured))
     AND (:agent IS NULL OR source = :agent OR (stage = :dispatch AND EXISTS (
-        SELECT 1 FROM decision AS d WHERE d.message_id = letter.message_id AND d.agent = :agent
+        SELECT 1 FROM decision AS d WHERE d.message_id = tracked_dead_letter.message_id AND d.agent = :agent
     )))
     AND (:since IS NULL OR at >= :since)
     AND (:topic IS NULL OR (at, topic, partition, "offset") < (:at, :topic, :partition, :offset))
@@ -61,7 +61,7 @@ UNATTRIBUTED: Final = """
     ) + (
         SELECT count(DISTINCT d.source_topic || '/' || d.source_partition || '/' || d.source_offset)
         FROM dead_letter AS d
-        WHERE d.topic = :message_letters
+        WHERE d.topic = :message_dead_letters
         AND NOT EXISTS (SELECT 1 FROM lead WHERE lead.workflow = d.workflow)
         AND NOT EXISTS (SELECT 1 FROM message AS m WHERE m.id = d.message_id)
         AND NOT EXISTS (
@@ -73,7 +73,7 @@ UNATTRIBUTED: Final = """
 
 REFUSED_AT_INTAKE: Final = """
     SELECT count(*) FROM (
-        SELECT 1 FROM letter WHERE topic = :intake_letters
+        SELECT 1 FROM tracked_dead_letter WHERE topic = :intake_dead_letters
         GROUP BY source_topic, source_partition, source_offset
         HAVING max(replayed_at IS NOT NULL) = 0
     )

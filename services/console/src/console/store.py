@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from console.facts import (
     CAPTURED,
-    INTAKE_LETTERS,
+    INTAKE_DEAD_LETTERS,
     DeadLetter,
     Decision,
     Fact,
@@ -21,7 +21,7 @@ from console.facts import (
     Registration,
     Resolution,
 )
-from console.journey import Journey, Letter
+from console.journey import Journey, TrackedDeadLetter
 from signalbox.protocol.envelope import correlation_id_of
 from signalbox.protocol.errors import Unavailable
 from signalbox.protocol.names import INCOMING_LEADS, Headers, LeadId
@@ -87,12 +87,14 @@ def insert(connection: sqlite3.Connection, fact: Fact) -> None:
 def journey(connection: sqlite3.Connection, workflow: str) -> Journey:
     """Read the facts of ``workflow``; only the refusals at intake when no lead of it was captured."""
     messages = _messages(connection, workflow)
-    letters = _letters(connection, workflow)
+    dead_letters = _dead_letters(connection, workflow)
     captured = next((message for message in messages if _started(connection, message)), None)
     if captured is None:
-        refused = tuple(letter for letter in letters if letter.fact.topic == INTAKE_LETTERS)
+        refused = tuple(
+            dead_letter for dead_letter in dead_letters if dead_letter.fact.topic == INTAKE_DEAD_LETTERS
+        )
         return Journey(None, (), (), refused)
-    return Journey(captured, messages, _decisions(connection, workflow), letters)
+    return Journey(captured, messages, _decisions(connection, workflow), dead_letters)
 
 
 def headers_to_json(headers: Headers) -> str:
@@ -128,11 +130,11 @@ def _started(connection: sqlite3.Connection, message: Message) -> bool:
         return False
     if correlation_id_of(LeadId(message.lead_id)) != message.workflow:
         return False
-    passed = connection.execute(_PASSED_INTAKE, (message.lead_id, INTAKE_LETTERS, INCOMING_LEADS))
+    passed = connection.execute(_PASSED_INTAKE, (message.lead_id, INTAKE_DEAD_LETTERS, INCOMING_LEADS))
     if passed.fetchone():
         return True
     replayed = "SELECT 1 FROM dead_letter WHERE replay_id = ? AND topic = ?"
-    return connection.execute(replayed, (message.id, INTAKE_LETTERS)).fetchone() is not None
+    return connection.execute(replayed, (message.id, INTAKE_DEAD_LETTERS)).fetchone() is not None
 
 
 _PASSED_INTAKE: Final = """
@@ -166,20 +168,21 @@ def _decision(row: sqlite3.Row) -> Decision:
     return Decision(**values)
 
 
-def _letters(connection: sqlite3.Connection, workflow: str) -> tuple[Letter, ...]:
+def _dead_letters(connection: sqlite3.Connection, workflow: str) -> tuple[TrackedDeadLetter, ...]:
     rows = connection.execute(
-        'SELECT * FROM letter WHERE workflow = ? ORDER BY topic, partition, "offset"', (workflow,)
+        'SELECT * FROM tracked_dead_letter WHERE workflow = ? ORDER BY topic, partition, "offset"',
+        (workflow,),
     )
-    return tuple(letter_of(row) for row in rows)
+    return tuple(dead_letter_of(row) for row in rows)
 
 
-def letter_of(row: sqlite3.Row) -> Letter:
-    """Read a row of the view ``letter``."""
+def dead_letter_of(row: sqlite3.Row) -> TrackedDeadLetter:
+    """Read a row of the view ``tracked_dead_letter``."""
     fact = DeadLetter(
         **{name: row[name] for name in DeadLetter.__slots__ if name != "headers"},
         headers=headers_from_json(row["headers"]),
     )
-    return Letter(
+    return TrackedDeadLetter(
         fact,
         replayed_at=row["replayed_at"],
         replayed_by=row["replayed_by"] or "",

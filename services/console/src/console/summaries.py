@@ -12,19 +12,19 @@ from console.answers import (
     TimelineEntry,
     time_of,
 )
-from console.journey import Journey, Letter, Status
+from console.journey import Journey, Status, TrackedDeadLetter
 from signalbox.protocol.names import Headers
 
 
-def letter_summary(letter: Letter) -> DeadLetterSummary:
+def dead_letter_summary(dead_letter: TrackedDeadLetter) -> DeadLetterSummary:
     """Describe a dead letter without its bytes."""
-    fact = letter.fact
+    fact = dead_letter.fact
     return DeadLetterSummary(
         topic=fact.topic,
         partition=fact.partition,
         offset=fact.offset,
         at=time_of(fact.at),
-        state=letter.state,
+        state=dead_letter.state,
         reason=fact.reason,
         stage=fact.stage,
         detail=fact.detail,
@@ -36,7 +36,7 @@ def letter_summary(letter: Letter) -> DeadLetterSummary:
         record_type=fact.record_type,
         model_calls=fact.model_calls,
         source=fact.source,
-        **_closed(letter),
+        **_closed(dead_letter),
         source_topic=fact.source_topic,
         source_partition=fact.source_partition,
         source_offset=fact.source_offset,
@@ -45,13 +45,13 @@ def letter_summary(letter: Letter) -> DeadLetterSummary:
     )
 
 
-def _closed(letter: Letter) -> dict[str, Any]:
-    replayed = letter.state == "replayed"
-    at = letter.replayed_at if replayed else letter.discarded_at
+def _closed(dead_letter: TrackedDeadLetter) -> dict[str, Any]:
+    replayed = dead_letter.state == "replayed"
+    at = dead_letter.replayed_at if replayed else dead_letter.discarded_at
     return {
         "closed_at": None if at is None else time_of(at),
-        "closed_by": letter.replayed_by if replayed else letter.discarded_by,
-        "closed_why": letter.replayed_why if replayed else letter.discarded_why,
+        "closed_by": dead_letter.replayed_by if replayed else dead_letter.discarded_by,
+        "closed_why": dead_letter.replayed_why if replayed else dead_letter.discarded_why,
     }
 
 

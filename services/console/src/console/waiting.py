@@ -58,15 +58,15 @@ class StallDetector:
                 yield _for_a_decision(message)
             else:
                 yield self._for_an_agent(message, decision)
-        for letter in journey.own_letters:
-            if letter.on_its_way and letter.replayed_at is not None:
-                at = f"{letter.fact.topic}/{letter.fact.partition}/{letter.fact.offset}"
+        for dead_letter in journey.own_dead_letters:
+            if dead_letter.on_its_way and dead_letter.replayed_at is not None:
+                at = f"{dead_letter.fact.topic}/{dead_letter.fact.partition}/{dead_letter.fact.offset}"
                 yield Waiting(
                     stage="replay",
                     reason=f"waiting for the replay of {at}; give the command again if it does not come",
-                    since=time_of(letter.replayed_at),
-                    message_id=letter.fact.replay_id,
-                    record_type=letter.fact.record_type,
+                    since=time_of(dead_letter.replayed_at),
+                    message_id=dead_letter.fact.replay_id,
+                    record_type=dead_letter.fact.record_type,
                 )
 
     def _for_an_agent(self, message: Message, decision: Decision) -> Waiting:

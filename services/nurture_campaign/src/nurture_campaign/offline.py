@@ -1,4 +1,4 @@
-"""The stand-in for the offline model: fills letters around articles. Not an LLM; it understands nothing."""
+"""The stand-in for the offline model: fills templates around articles. Not an LLM; it understands nothing."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 from nurture_campaign.draft import Draft, DraftedMail
 from nurture_campaign.library import Article
 from nurture_campaign.settings import SenderSettings
-from signalbox_agent.texts import foreign_links, hosts_of, letter, name_of, plain, quotable
+from signalbox_agent.texts import filled, foreign_links, hosts_of, name_of, plain, quotable
 from signalbox_contracts.sdr import LeadScored
 
 _HOURS_A_WEEK: Final = 168
@@ -31,10 +31,10 @@ def _texts(
 ) -> Iterator[tuple[str, str]]:
     for number, article in enumerate(articles, start=1):
         point = points[(number - 1) % len(points)]
-        yield letter(__package__, f"article_{number}", {**words, "point": point, **_citation(article)})
+        yield filled(__package__, f"article_{number}", {**words, "point": point, **_citation(article)})
     for number in range(len(articles) + 1, _FEWEST + 1):
-        yield letter(__package__, f"thought_{number}", {**words, "point": points[(number - 1) % len(points)]})
-    yield letter(__package__, "question", {**words, "point": points[0]})
+        yield filled(__package__, f"thought_{number}", {**words, "point": points[(number - 1) % len(points)]})
+    yield filled(__package__, "question", {**words, "point": points[0]})
 
 
 def _words(scored: LeadScored, sender: SenderSettings) -> dict[str, str]:

@@ -40,7 +40,7 @@ from signalbox_decide.guards import Guards
 T = TypeVar("T", bound=BaseModel)
 GUARDS: Final = Guards(hops=12, visits=3, tokens=200_000, age=timedelta(hours=24))
 """The limits of an orchestrator whose settings say nothing else."""
-_LETTERS: Final = frozenset(map(dead_letter_topic, (INCOMING_LEADS, AGENT_MESSAGES, AGENT_ROUTES)))
+_DEAD_LETTERS: Final = frozenset(map(dead_letter_topic, (INCOMING_LEADS, AGENT_MESSAGES, AGENT_ROUTES)))
 
 
 class InMemorySignalbox:
@@ -175,7 +175,7 @@ class InMemorySignalbox:
     @property
     def dead_letters(self) -> list[DeadLetter]:
         """What was refused, and why, in order."""
-        return [DeadLetter.of(record) for record in self.log.records if record.topic in _LETTERS]
+        return [DeadLetter.of(record) for record in self.log.records if record.topic in _DEAD_LETTERS]
 
     @property
     def routes(self) -> list[Route]:

@@ -5,13 +5,13 @@ from typing import Any, Final
 from pydantic import Field
 
 from signalbox.kafka.security import BrokerSecurity
-from signalbox.protocol.dead_letters import LETTER_ROOM_BYTES
+from signalbox.protocol.dead_letters import DEAD_LETTER_ROOM_BYTES
 
 MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
 """A route carries a whole message and more, so topics take 4 MiB."""
 _LARGEST_DRAFT_BYTES: Final = 64 * 1024 * 1024
-"""What a producer tries to write. The broker judges by the compressed size, and a letter's record may have
-come well compressed; yet a request beyond 100 MB would only cost the connection."""
+"""What a producer tries to write. The broker judges by the compressed size, and a dead letter's record may
+have come well compressed; yet a request beyond 100 MB would only cost the connection."""
 
 _LARGEST_UNPACKED_BYTES: Final = 1_000_000_000
 """The client gives up on a zstd batch that unpacks to more, and then reads nothing that is behind it."""
@@ -50,7 +50,7 @@ class KafkaSettings(BrokerSecurity):
             "auto.offset.reset": "earliest",
             "isolation.level": "read_committed",
             "fetch.wait.max.ms": self.fetch_wait_max_ms,
-            "fetch.message.max.bytes": MAX_MESSAGE_BYTES + LETTER_ROOM_BYTES,
+            "fetch.message.max.bytes": MAX_MESSAGE_BYTES + DEAD_LETTER_ROOM_BYTES,
             "queued.max.messages.kbytes": 16 * 1024,
             "receive.message.max.bytes": _LARGEST_UNPACKED_BYTES,
             "session.timeout.ms": self.session_timeout_ms,

@@ -13,7 +13,7 @@ from signalbox.catalog import Catalog
 from signalbox.kafka.credentials import CredentialWatch, connection_errors
 from signalbox.kafka.settings import KafkaSettings
 from signalbox.kafka.widening import Found, TopicChange, TopicSpec, compared, record_sizes, widened
-from signalbox.protocol.dead_letters import LETTER_ROOM_BYTES
+from signalbox.protocol.dead_letters import DEAD_LETTER_ROOM_BYTES
 from signalbox.protocol.errors import Unavailable
 from signalbox.protocol.names import AGENT_MESSAGES, AGENT_ROUTES, dead_letter_topic
 
@@ -35,7 +35,7 @@ def topics_of(catalog: Catalog) -> list[TopicSpec]:
             compacted=topic.compacted,
             max_message_bytes=topic.max_message_bytes,
             beside=AGENT_MESSAGES if name == AGENT_ROUTES else sources.get(name, ""),
-            letters=name in sources,
+            dead_letters=name in sources,
         )
         for name, topic in catalog.topics.items()
     ]
@@ -100,7 +100,7 @@ def _found(admin: AdminClient, specs: list[TopicSpec], existing: dict[str, Any])
 
 def _fitted(spec: TopicSpec, partitions: dict[str, int], sizes: dict[str, int]) -> TopicSpec:
     """Want as much of a topic as its source has in fact, where that is more than the catalog says."""
-    size = sizes.get(spec.beside, 0) + LETTER_ROOM_BYTES if spec.letters else 0
+    size = sizes.get(spec.beside, 0) + DEAD_LETTER_ROOM_BYTES if spec.dead_letters else 0
     return replace(
         spec,
         partitions=max(spec.partitions, partitions.get(spec.beside, 0)),

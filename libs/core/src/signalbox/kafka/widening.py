@@ -25,8 +25,8 @@ _TIMEOUT_S: Final = 15.0
 class TopicSpec:
     """A topic as it should be. ``retention_ms`` -1 keeps records forever.
 
-    ``beside`` names the topic whose records' partitions its own records have; ``letters``: it is that topic's
-    dead letter topic.
+    ``beside`` names the topic whose records' partitions its own records have; ``dead_letters``: it is that
+    topic's dead letter topic.
     """
 
     name: str
@@ -35,7 +35,7 @@ class TopicSpec:
     compacted: bool = False
     max_message_bytes: int = MAX_MESSAGE_BYTES
     beside: str = ""
-    letters: bool = False
+    dead_letters: bool = False
 
     def config(self) -> dict[str, str]:
         """Return the topic's configuration in Kafka's property names."""

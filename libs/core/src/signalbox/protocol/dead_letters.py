@@ -23,8 +23,8 @@ from signalbox.protocol.names import Headers, dead_letter_topic
 from signalbox.protocol.reasons import Reason, Stage
 from signalbox.protocol.records import Draft, Record
 
-LETTER_ROOM_BYTES: Final = 64 * 1024
-"""What a dead letter topic takes more than its source: a letter is its record, and headers that say why."""
+DEAD_LETTER_ROOM_BYTES: Final = 64 * 1024
+"""What a dead letter topic takes more than its source: it has the record, and headers that say why."""
 
 _POSITION: Final = re.compile(r"([A-Za-z0-9._-]+)/(\d{1,9})/(\d{1,18})", re.ASCII)
 _AT_BYTE: Final = re.compile(r"at byte (\d{1,9}) of the Avro body")
@@ -95,7 +95,7 @@ class DeadLetter:
         """Read a record of a dead letter topic.
 
         Raises:
-            ValueError: its ``dl_*`` headers are not those that :func:`dead_letter` writes.
+            ValueError: its ``dl_*`` headers are not those that :func:`dead_letter_of` writes.
         """
         return cls(
             record=record,
@@ -116,7 +116,7 @@ def foreign(headers: Headers) -> Headers:
     return tuple(pair for pair in headers if not pair[0].startswith(DEAD_LETTER))
 
 
-def dead_letter(original: Record, stage: Stage, refusal: Refusal, *, model_calls: int = 0) -> Draft:
+def dead_letter_of(original: Record, stage: Stage, refusal: Refusal, *, model_calls: int = 0) -> Draft:
     """Make the dead letter of ``original``, for the same partition of its topic's dead letter topic.
 
     Headers that look like a dead letter's are dropped from the original: a forged ``dl_reason`` must
@@ -143,14 +143,14 @@ def dead_letter(original: Record, stage: Stage, refusal: Refusal, *, model_calls
     )
 
 
-def is_letter(draft: Draft) -> bool:
-    """Say whether ``draft`` is what :func:`dead_letter` makes."""
+def is_dead_letter(draft: Draft) -> bool:
+    """Say whether ``draft`` is what :func:`dead_letter_of` makes."""
     return any(name == DL_REASON for name, _ in draft.headers)
 
 
-def source_of(letter: Draft) -> str:
-    """Return the topic of the record that ``letter`` is of."""
-    return dict(letter.headers)[DL_TOPIC].decode()  # type: ignore[union-attr]
+def source_of(dead_letter: Draft) -> str:
+    """Return the topic of the record that ``dead_letter`` is of."""
+    return dict(dead_letter.headers)[DL_TOPIC].decode()  # type: ignore[union-attr]
 
 
 def _bytes(text: str) -> bytes:

@@ -1,7 +1,7 @@
 """Dead letters that say less: for a broker that does not take all of a record, and would never.
 
-What such a letter leaves out still lies where the record lay, until the topic's retention deletes it: the
-letter names the place, a digest to know the bytes again, and when they go.
+What such a dead letter leaves out still lies where the record lay, until the topic's retention deletes it:
+the dead letter names the place, a digest to know the bytes again, and when they go.
 """
 
 import hashlib
@@ -37,16 +37,16 @@ _TINY_BYTES: Final = 128
 _TINY_DETAIL: Final = 100
 
 
-def lesser_letters(letter: Draft, expires_at: str) -> list[Draft]:
-    """Return what to try in place of ``letter``, which is not taken: each has less in it than the one before.
+def lesser_dead_letters(dead_letter: Draft, expires_at: str) -> list[Draft]:
+    """Return what to try in place of ``dead_letter``, which is not taken: each has less than the one before.
 
     First the headers stay behind that nothing needs, then the value too, then all but the reason, and what
-    says which message of which lead it is the letter of: without these its lead would stand still forever.
+    says which message of which lead was stopped: without these its lead would stand still forever.
     """
-    told = _own(letter.headers) + _reference(letter, expires_at)
+    told = _own(dead_letter.headers) + _reference(dead_letter, expires_at)
     attributes = tuple(
         (name, value)
-        for name, value in foreign(letter.headers)
+        for name, value in foreign(dead_letter.headers)
         if name in _ATTRIBUTES and len(value or b"") <= _TELLING_BYTES
     )
     identity = tuple(
@@ -54,41 +54,49 @@ def lesser_letters(letter: Draft, expires_at: str) -> list[Draft]:
     )
     tiny = tuple((name, _shortened(name, value)) for name, value in told)
     return [
-        replace(letter, headers=attributes + told + _left_out("headers")),
-        _without_value(letter, attributes + told, _KEY_BYTES),
-        _without_value(letter, identity + tiny, _TINY_BYTES),
+        replace(dead_letter, headers=attributes + told + _left_out("headers")),
+        _without_value(dead_letter, attributes + told, _KEY_BYTES),
+        _without_value(dead_letter, identity + tiny, _TINY_BYTES),
     ]
 
 
-def leaves_out(letter: DeadLetter) -> frozenset[str]:
-    """Return what ``letter`` leaves out; nothing for a whole one, and for one that was :func:`completed`."""
-    said = (letter.record.header(DL_BY_REFERENCE) or b"").decode(errors="replace")
+def leaves_out(dead_letter: DeadLetter) -> frozenset[str]:
+    """Return what ``dead_letter`` leaves out; nothing for a whole one, or one that was :func:`completed`."""
+    said = (dead_letter.record.header(DL_BY_REFERENCE) or b"").decode(errors="replace")
     return frozenset(said.split(",")) - {""}
 
 
-def completed(letter: DeadLetter, source: Record | None) -> DeadLetter:
-    """Return ``letter`` with what it leaves out, if ``source`` is the record that it is the letter of."""
-    if source is None or not leaves_out(letter) or letter.record.header(DL_DIGEST) != _digest(source):
-        return letter
-    own = tuple(pair for pair in _own(letter.record.headers) if pair[0] != DL_BY_REFERENCE)
-    whole = replace(letter.record, key=source.key, value=source.value, headers=foreign(source.headers) + own)
-    return replace(letter, record=whole)
+def completed(dead_letter: DeadLetter, source: Record | None) -> DeadLetter:
+    """Return ``dead_letter`` with what it leaves out, if ``source`` is the record that was stopped."""
+    if (
+        source is None
+        or not leaves_out(dead_letter)
+        or dead_letter.record.header(DL_DIGEST) != _digest(source)
+    ):
+        return dead_letter
+    own = tuple(pair for pair in _own(dead_letter.record.headers) if pair[0] != DL_BY_REFERENCE)
+    whole = replace(
+        dead_letter.record, key=source.key, value=source.value, headers=foreign(source.headers) + own
+    )
+    return replace(dead_letter, record=whole)
 
 
-def expiry(letter: DeadLetter) -> str:
-    """Say when what ``letter`` leaves out is gone."""
-    return (letter.record.header(DL_EXPIRES_AT) or b"").decode(errors="replace") or "(its topic keeps it)"
+def expiry(dead_letter: DeadLetter) -> str:
+    """Say when what ``dead_letter`` leaves out is gone."""
+    return (dead_letter.record.header(DL_EXPIRES_AT) or b"").decode(
+        errors="replace"
+    ) or "(its topic keeps it)"
 
 
-def _reference(letter: Draft, expires_at: str) -> Headers:
-    size = str(len(letter.value or b""))
-    return ((DL_DIGEST, _digest(letter)), (DL_SIZE, size.encode()), (DL_EXPIRES_AT, expires_at.encode()))
+def _reference(dead_letter: Draft, expires_at: str) -> Headers:
+    size = str(len(dead_letter.value or b""))
+    return ((DL_DIGEST, _digest(dead_letter)), (DL_SIZE, size.encode()), (DL_EXPIRES_AT, expires_at.encode()))
 
 
-def _without_value(letter: Draft, headers: Headers, key_bytes: int) -> Draft:
-    key = letter.key if len(letter.key or b"") <= key_bytes else None
-    keys = () if key == letter.key else ("key",)
-    return replace(letter, key=key, value=None, headers=headers + _left_out("headers", *keys, "value"))
+def _without_value(dead_letter: Draft, headers: Headers, key_bytes: int) -> Draft:
+    key = dead_letter.key if len(dead_letter.key or b"") <= key_bytes else None
+    keys = () if key == dead_letter.key else ("key",)
+    return replace(dead_letter, key=key, value=None, headers=headers + _left_out("headers", *keys, "value"))
 
 
 def _left_out(*parts: str) -> Headers:

@@ -22,11 +22,11 @@ class Audit:
         self._control = control
         self._who = who
 
-    def replayed(self, letter: DeadLetter, sent: Draft, why: str) -> Draft:
-        """Make the event that ``letter`` came back as ``sent``."""
-        at = letter.position
+    def replayed(self, dead_letter: DeadLetter, sent: Draft, why: str) -> Draft:
+        """Make the event that ``dead_letter`` came back as ``sent``."""
+        at = dead_letter.position
         event = MessageReplayed(
-            message_id=_readable(letter.original.header(CE_ID)),
+            message_id=_readable(dead_letter.original.header(CE_ID)),
             lead_id=_readable(sent.key),
             correlation_id=_readable(dict(sent.headers).get(CE_CORRELATIONID)),
             replay_id=replay_id_of(at),
@@ -36,31 +36,31 @@ class Audit:
             dead_letter_partition=at.partition,
             dead_letter_offset=at.offset,
         )
-        return self._draft(letter, sent.key, event, "replayed")
+        return self._draft(dead_letter, sent.key, event, "replayed")
 
-    def discarded(self, letter: DeadLetter, why: str) -> Draft:
-        """Make the event that ``letter`` was given up for good."""
-        at = letter.position
+    def discarded(self, dead_letter: DeadLetter, why: str) -> Draft:
+        """Make the event that ``dead_letter`` was given up for good."""
+        at = dead_letter.position
         event = MessageDiscarded(
-            message_id=_readable(letter.original.header(CE_ID)),
-            lead_id=_readable(letter.original.key),
-            correlation_id=_readable(letter.original.header(CE_CORRELATIONID)),
+            message_id=_readable(dead_letter.original.header(CE_ID)),
+            lead_id=_readable(dead_letter.original.key),
+            correlation_id=_readable(dead_letter.original.header(CE_CORRELATIONID)),
             who=self._who,
             reason=why,
             dead_letter_topic=at.topic,
             dead_letter_partition=at.partition,
             dead_letter_offset=at.offset,
         )
-        return self._draft(letter, letter.original.key, event, "discarded")
+        return self._draft(dead_letter, dead_letter.original.key, event, "discarded")
 
     def _draft(
         self,
-        letter: DeadLetter,
+        dead_letter: DeadLetter,
         key: bytes | None,
         event: MessageReplayed | MessageDiscarded,
         what: Literal["replayed", "discarded"],
     ) -> Draft:
-        at = letter.position
+        at = dead_letter.position
         event_id = derived_id(at.topic, str(at.partition), str(at.offset), what)
         envelope = Envelope(
             id=MessageId(event_id),

@@ -81,23 +81,23 @@ def replay_id_of(at: Position) -> MessageId:
 
 
 def renewed(
-    letter: DeadLetter, options: ReplayOptions, record_type: RecordType | None, value: bytes | None
+    dead_letter: DeadLetter, options: ReplayOptions, record_type: RecordType | None, value: bytes | None
 ) -> ReplayMessage:
-    """Make the message that brings ``letter`` back to the topic that it came from.
+    """Make the message that brings ``dead_letter`` back to the topic that it came from.
 
     ``value`` is what to send: the original bytes, or those of an edited record; ``record_type`` is what its
     schema says, None when that is not known. The result still has to pass the gate.
     """
-    key = letter.original.key if options.key is None else options.key
-    headers = letter.original.headers
+    key = dead_letter.original.key if options.key is None else options.key
+    headers = dead_letter.original.headers
     completed: tuple[str, ...] = ()
     if options.completes:
-        wanted = {} if letter.topic == INCOMING_LEADS else _defaults(key, record_type)
+        wanted = {} if dead_letter.topic == INCOMING_LEADS else _defaults(key, record_type)
         headers, completed = _completed(headers, wanted)
         headers = _set(headers, options.headers)
-    fresh = options.fresh or letter.reason in GUARDS
-    headers = _set(headers, _identity(letter) | (_afresh() if fresh else {}))
-    return ReplayMessage(Draft(letter.topic, key, value, headers), completed, fresh)
+    fresh = options.fresh or dead_letter.reason in GUARDS
+    headers = _set(headers, _identity(dead_letter) | (_afresh() if fresh else {}))
+    return ReplayMessage(Draft(dead_letter.topic, key, value, headers), completed, fresh)
 
 
 def retyped(headers: Headers, record_type: RecordType) -> Headers:
@@ -105,19 +105,19 @@ def retyped(headers: Headers, record_type: RecordType) -> Headers:
     return _set(headers, {CE_TYPE: record_type}) if any(name == CE_TYPE for name, _ in headers) else headers
 
 
-def _identity(letter: DeadLetter) -> dict[str, str]:
-    own = {CE_ID: str(replay_id_of(letter.position))}
-    if letter.topic == AGENT_MESSAGES:
-        own[REPLAY_OF] = str(letter.position)
+def _identity(dead_letter: DeadLetter) -> dict[str, str]:
+    own = {CE_ID: str(replay_id_of(dead_letter.position))}
+    if dead_letter.topic == AGENT_MESSAGES:
+        own[REPLAY_OF] = str(dead_letter.position)
     # A route's cause is the message that it decided on, and stays so.
-    return own if letter.topic == AGENT_ROUTES else own | {CE_CAUSATIONID: _cause(letter)}
+    return own if dead_letter.topic == AGENT_ROUTES else own | {CE_CAUSATIONID: _cause(dead_letter)}
 
 
-def _cause(letter: DeadLetter) -> str:
+def _cause(dead_letter: DeadLetter) -> str:
     try:
-        return text(letter.original.header(CE_ID), CE_ID)
+        return text(dead_letter.original.header(CE_ID), CE_ID)
     except Refusal:
-        return str(Position(letter.topic, letter.partition, letter.offset))
+        return str(Position(dead_letter.topic, dead_letter.partition, dead_letter.offset))
 
 
 def _afresh() -> dict[str, str]:

@@ -42,9 +42,9 @@ Resolutions = Mapping[Position, Resolution]
 
 
 async def resolutions_of(
-    letters: Iterable[DeadLetter], records: Iterable[Record], control: ControlRecords
+    dead_letters: Iterable[DeadLetter], records: Iterable[Record], control: ControlRecords
 ) -> Resolutions:
-    """Find in ``records``, of the letters' own topics and of the audit, what became of ``letters``.
+    """Find in ``records``, of the dead letters' own topics and of the audit, what became of ``dead_letters``.
 
     A replay is known by its id on the topic that it was sent to, and by its audit event: the first comes
     earlier, the second is kept longer. A replay counts more than a discard.
@@ -52,7 +52,7 @@ async def resolutions_of(
     Raises:
         Unavailable: the registry can't be reached.
     """
-    wanted = {letter.position: letter for letter in letters}
+    wanted = {dead_letter.position: dead_letter for dead_letter in dead_letters}
     by_id = {(wanted[at].topic, replay_id_of(at).encode()): at for at in wanted}
     found: dict[Position, Resolution] = {}
     for record in records:

@@ -55,7 +55,7 @@ class GovernanceSettings(BaseSettings):
 class PreparedReplay:
     """A replay that is ready to be sent, and what the gate says of it."""
 
-    letter: DeadLetter
+    dead_letter: DeadLetter
     message: ReplayMessage
     verdict: Accepted | Rejected
     version: int | None = None
@@ -88,10 +88,10 @@ class DeadLetterService:
         self._audit = Audit(control, who)
         self._producer: Producer | None = None
 
-    async def letters(self, positions: Iterable[Position]) -> Mapping[Position, DeadLetter | ValueError]:
+    async def dead_letters(self, positions: Iterable[Position]) -> Mapping[Position, DeadLetter | ValueError]:
         """Read the dead letters at ``positions``; one that is not there is missing in the answer.
 
-        What a letter leaves out is read from where the record lay, as long as it lies there.
+        What a dead letter leaves out is read from where the record lay, as long as it lies there.
         A record that is no dead letter of ours comes as the ValueError that says why.
 
         Raises:
@@ -99,55 +99,55 @@ class DeadLetterService:
         """
         wanted = set(positions)
         records = await asyncio.to_thread(_records_at, self._kafka, wanted)
-        return {at: await self._whole(_letter(record)) for at, record in records.items()}
+        return {at: await self._whole(_dead_letter(record)) for at, record in records.items()}
 
-    async def resolutions(self, letters: Sequence[DeadLetter]) -> Resolutions:
-        """Find out what became of ``letters``, by reading the topics themselves."""
-        if not letters:
+    async def resolutions(self, dead_letters: Sequence[DeadLetter]) -> Resolutions:
+        """Find out what became of ``dead_letters``, by reading the topics themselves."""
+        if not dead_letters:
             return {}
-        records = await asyncio.to_thread(_records_about, self._kafka, letters)
-        return await resolutions_of(letters, records, self._control)
+        records = await asyncio.to_thread(_records_about, self._kafka, dead_letters)
+        return await resolutions_of(dead_letters, records, self._control)
 
-    async def verdict(self, letter: DeadLetter) -> Accepted | Rejected:
+    async def verdict(self, dead_letter: DeadLetter) -> Accepted | Rejected:
         """Say what the gate would decide about the original now, as it is."""
-        return await self._gate.check(letter.original)
+        return await self._gate.check(dead_letter.original)
 
-    async def written_with(self, letter: DeadLetter) -> Written | None:
+    async def written_with(self, dead_letter: DeadLetter) -> Written | None:
         """Return the writer's schema of a dead letter; None when it is not framed."""
-        return await written_with(self._registry, letter.original.value)
+        return await written_with(self._registry, dead_letter.original.value)
 
     async def contract_of(self, record_type: RecordType) -> Contract | None:
         """Return the contract that holds now for ``record_type``."""
         return await self._gate.contracts.get(record_type)
 
     async def editable(
-        self, letter: DeadLetter, record_type: RecordType | None, version: int | None
+        self, dead_letter: DeadLetter, record_type: RecordType | None, version: int | None
     ) -> Editable:
         """Open a dead letter's record for editing against ``version`` of its contract, or the one in force.
 
         Raises:
             Refusal: it is not known what record it should be, or that contract has no such version.
         """
-        written = await self.written_with(letter)
-        wanted = record_type or self._only_type_on(letter.topic) or type_of(letter, written)
+        written = await self.written_with(dead_letter)
+        wanted = record_type or self._only_type_on(dead_letter.topic) or type_of(dead_letter, written)
         contract = await contract_at(self._registry, self._gate.contracts, wanted, version)
-        datum, problem = best_effort(letter.original.value, written, contract[2])
-        return editable(datum, problem, contract, letter.original.value)
+        datum, problem = best_effort(dead_letter.original.value, written, contract[2])
+        return editable(datum, problem, contract, dead_letter.original.value)
 
     async def prepare(
-        self, letter: DeadLetter, options: ReplayOptions, edited: tuple[Editable, bytes] | None = None
+        self, dead_letter: DeadLetter, options: ReplayOptions, edited: tuple[Editable, bytes] | None = None
     ) -> PreparedReplay:
-        """Make the message that ``letter`` comes back as, and hold it against the contract in force."""
-        written = await self.written_with(letter)
+        """Make the message that ``dead_letter`` comes back as, and hold it against the contract in force."""
+        written = await self.written_with(dead_letter)
         record_type = written.record_type if written else None
         if edited is None:
-            message = renewed(letter, options, record_type, letter.original.value)
+            message = renewed(dead_letter, options, record_type, dead_letter.original.value)
         else:
-            message = _edited(renewed(letter, options, edited[0].record_type, edited[1]), edited[0])
+            message = _edited(renewed(dead_letter, options, edited[0].record_type, edited[1]), edited[0])
         verdict = await self._gate.check(_record(message.draft))
         if isinstance(verdict, Accepted):
             verdict = self._expired(verdict) or verdict
-        return PreparedReplay(letter, message, verdict, edited[0].version if edited else None)
+        return PreparedReplay(dead_letter, message, verdict, edited[0].version if edited else None)
 
     async def send(self, prepared: Sequence[PreparedReplay], why: str) -> AsyncIterator[PreparedReplay]:
         """Publish each replay and its audit event; yields what is done, durably.
@@ -166,24 +166,26 @@ class DeadLetterService:
 
     async def audit(self, replayed: Sequence[PreparedReplay], why: str) -> None:
         """Publish the audit events of replays that are on their topic."""
-        await self._publish([self._audit.replayed(one.letter, one.message.draft, why) for one in replayed])
+        await self._publish(
+            [self._audit.replayed(one.dead_letter, one.message.draft, why) for one in replayed]
+        )
 
-    async def discard(self, letters: Sequence[DeadLetter], why: str) -> None:
-        """Give ``letters`` up: the audit event is what ends their leads."""
-        for start in range(0, len(letters), _AT_ONCE):
-            batch = letters[start : start + _AT_ONCE]
-            await self._publish([self._audit.discarded(letter, why) for letter in batch])
+    async def discard(self, dead_letters: Sequence[DeadLetter], why: str) -> None:
+        """Give ``dead_letters`` up: the audit event is what ends their leads."""
+        for start in range(0, len(dead_letters), _AT_ONCE):
+            batch = dead_letters[start : start + _AT_ONCE]
+            await self._publish([self._audit.discarded(dead_letter, why) for dead_letter in batch])
 
     async def close(self) -> None:
         """Let go of the producer, if there was anything to publish."""
         if self._producer is not None:
             await self._producer.close()
 
-    async def _whole(self, letter: DeadLetter | ValueError) -> DeadLetter | ValueError:
-        if isinstance(letter, ValueError) or not leaves_out(letter):
-            return letter
-        lay_at = (letter.topic, letter.partition, letter.offset)
-        return completed(letter, await asyncio.to_thread(read_at, self._kafka, *lay_at))
+    async def _whole(self, dead_letter: DeadLetter | ValueError) -> DeadLetter | ValueError:
+        if isinstance(dead_letter, ValueError) or not leaves_out(dead_letter):
+            return dead_letter
+        lay_at = (dead_letter.topic, dead_letter.partition, dead_letter.offset)
+        return completed(dead_letter, await asyncio.to_thread(read_at, self._kafka, *lay_at))
 
     def _only_type_on(self, topic: str) -> RecordType | None:
         entry = self._catalog.topics.get(topic)
@@ -207,7 +209,7 @@ class DeadLetterService:
         await self._producer.publish(*drafts)
 
 
-def type_of(letter: DeadLetter, written: Written | None) -> RecordType:
+def type_of(dead_letter: DeadLetter, written: Written | None) -> RecordType:
     """Say what record a dead letter is: by its writer's schema, else by its ``ce_type``.
 
     Raises:
@@ -215,10 +217,10 @@ def type_of(letter: DeadLetter, written: Written | None) -> RecordType:
     """
     if written is not None and written.record_type:
         return written.record_type
-    said = letter.original.header(CE_TYPE)
+    said = dead_letter.original.header(CE_TYPE)
     if not said:
         detail = "neither its schema nor ce_type says what record it is; name it with --contract"
-        raise Refusal(letter.reason, detail, CE_TYPE)
+        raise Refusal(dead_letter.reason, detail, CE_TYPE)
     return RecordType(said.decode(errors="replace"))
 
 
@@ -261,17 +263,17 @@ def _record(draft: Draft) -> Record:
     return Record(draft.topic, _NOWHERE, _NOWHERE, draft.key, draft.value, draft.headers)
 
 
-def _letter(record: Record) -> DeadLetter | ValueError:
+def _dead_letter(record: Record) -> DeadLetter | ValueError:
     try:
         return DeadLetter.of(record)
     except ValueError as error:
         return error
 
 
-def _records_about(kafka: KafkaSettings, letters: Sequence[DeadLetter]) -> list[Record]:
-    since = min(letter.record.timestamp_ms for letter in letters) / 1000 - _SKEW_S
-    topics = sorted({letter.topic for letter in letters} | {GOVERNANCE_AUDIT})
-    ids = {replay_id_of(letter.position).encode() for letter in letters}
+def _records_about(kafka: KafkaSettings, dead_letters: Sequence[DeadLetter]) -> list[Record]:
+    since = min(dead_letter.record.timestamp_ms for dead_letter in dead_letters) / 1000 - _SKEW_S
+    topics = sorted({dead_letter.topic for dead_letter in dead_letters} | {GOVERNANCE_AUDIT})
+    ids = {replay_id_of(dead_letter.position).encode() for dead_letter in dead_letters}
     return [
         record
         for record in read_to_end(
