@@ -61,7 +61,7 @@ def dead_letters(operator: Operator, tmp_path: Path) -> Command:
 
 @dataclass
 class Sender:
-    """Writes records that nobody should have written."""
+    """Writes records that no one should have written."""
 
     operator: Operator
     producer: Producer

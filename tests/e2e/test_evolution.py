@@ -57,7 +57,7 @@ def stack(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stac
         root,
         tmp_path_factory.mktemp("evolving"),
         ports="free",
-        # Neither what a test registers nor a message that nobody takes should take its time.
+        # Neither what a test registers nor a message that no one takes should take its time.
         extra_env={**OFFLINE, "CONTRACT_REFRESH_S": "2", "NO_CANDIDATE_WAIT_S": "2"},
     ) as running:
         yield running
@@ -324,7 +324,7 @@ async def test_a_breaking_change_is_done_as_a_new_record_type_beside_the_old_one
     assert await operator.settled([new]) == {new: "scheduled"}
     assert [source_of(record) for record in await traffic.messages(RATED, new)] == ["lead_scoring"]
 
-    # 4. The old one drains: nobody writes it any more, and what was written is worked off.
+    # 4. The old one drains: no one writes it any more, and what was written is worked off.
     await flow.settle()
     drained = await traffic.messages(SCORED)
     await flow.settle()
@@ -367,7 +367,7 @@ async def some_of_each_kind(flow: LeadFlow) -> bool:
 
 
 async def refuses_stragglers(traffic: Traffic, producer: Producer, old: Record) -> bool:
-    """Send an old message once more; say whether the gate refused it, rather than that nobody took it."""
+    """Send an old message once more; say whether the gate refused it, rather than that no one took it."""
     draft = sent_again(old)
     await producer.publish(draft)
     dead_letter = await traffic.fate(id_of(draft))

@@ -1,4 +1,4 @@
-"""Whoever may write ``agent_registry`` gets neither messages nor tokens of others, and removes nobody."""
+"""Whoever may write ``agent_registry`` gets neither messages nor tokens of others, and removes no one."""
 
 import asyncio
 import json

@@ -65,7 +65,7 @@ async def test_a_ring_of_agents_none_of_which_is_visited_too_often_is_stopped_by
 async def test_agents_that_use_up_the_budget_are_stopped(
     runaways: Runaways, model_calls: ModelCalls, drops: bool
 ) -> None:
-    # Where headers are dropped nobody tells what the agents used; the router's own tokens still count.
+    # Where headers are dropped no one tells what the agents used; the router's own tokens still count.
     started = {"tokens": TOKENS - 1} if drops else {}
     ball = Ball(tokens=0 if drops else TOKENS // 2, drops=drops)
     outcome = await stopped(runaways, await runaways.throw(ball, **started))

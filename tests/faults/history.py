@@ -70,7 +70,7 @@ class Sending:
 class Injection:
     """A fault that struck; ``healed_at`` is None when it was never healed. Times since the epoch.
 
-    ``harm`` is how often something came its way: requests, connections, records; None where nobody counts.
+    ``harm`` is how often something came its way: requests, connections, records; None where no one counts.
     """
 
     name: str

@@ -178,7 +178,7 @@ def rows(url: str | sql.URL, query: str) -> list[tuple[Any, ...]]:
 
 @contextmanager
 def writes_held(url: str | sql.URL, table: str) -> Iterator[None]:
-    """Let everybody read ``table``, and nobody write it."""
+    """Let everybody read ``table``, and no one write it."""
     engine = sql.create_engine(url, isolation_level="AUTOCOMMIT")
     try:
         with engine.connect() as connection:

@@ -16,7 +16,7 @@ _TAKES_RATED: Final = f'bound(LeadRated, schema_text("{RATED}")),'
 def add_confidence(schema: dict[str, Any]) -> None:
     """Add an optional field: what every reader and writer can live with."""
     field = {"name": "confidence", "type": ["null", "double"], "default": None}
-    schema["fields"].append({**field, "doc": "How sure the score is, from 0 to 1; null where nobody said."})
+    schema["fields"].append({**field, "doc": "How sure the score is, from 0 to 1; null where no one said."})
 
 
 def add_rule(schema: dict[str, Any]) -> None:
@@ -24,7 +24,7 @@ def add_rule(schema: dict[str, Any]) -> None:
     schema["confluent:rules"] = [
         {
             "name": "engaged_for_a_reason",
-            "doc": "Nobody is engaged actively with a score below 50.",
+            "doc": "No one is engaged actively with a score below 50.",
             "expr": "this.next_step != 'ACTIVELY_ENGAGE' || this.score >= 50",
         }
     ]

@@ -22,7 +22,7 @@ DISQUALIFIED: Final = {
     "email": "student@gmail.com",
     "project_description": "I need material for my thesis, I am not buying anything.",
 }
-"""Nobody writes to it."""
+"""No one writes to it."""
 
 _KINDS: Final = ((ENGAGED, "scheduled"), (NURTURED, "scheduled"), (DISQUALIFIED, "ended"))
 _EVERY_S: Final = 0.4

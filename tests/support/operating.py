@@ -20,7 +20,7 @@ from signalbox.protocol.records import Record
 
 
 def free_port() -> int:
-    """Find a port that nobody listens on now."""
+    """Find a port that no one listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -1,7 +1,7 @@
 """A PostgreSQL server as a process, for tests; ``POSTGRES_URL`` in the environment names one to use instead.
 
 Each test works in a schema of its own, which costs less than a database. The server refuses to be root's:
-where we are root it runs as the account ``postgres`` or ``nobody``.
+where we are root it runs as the account ``postgres`` or ``no one``.
 """
 
 import os
@@ -66,7 +66,7 @@ class PostgresServer:
     def stop(self) -> None:
         """End it, and the connections to it, at once."""
         if self._child is not None:
-            self._child.send_signal(3)  # SIGQUIT: its processes end with it, and nobody is waited for
+            self._child.send_signal(3)  # SIGQUIT: its processes end with it, and no one is waited for
             self._child.wait(60)
             self._child = None
 

@@ -34,7 +34,7 @@ from signalbox.protocol.names import (
 from signalbox.protocol.records import Draft, Record, written
 from signalbox.telemetry import Readiness
 from signalbox_agent.testing import MemoryLog, MemoryRegistry
-from signalbox_agent.testing.deciding import Deciding
+from signalbox_agent.testing.deciding import RecordDecider
 from signalbox_decide.directory import Directory
 from signalbox_decide.guards import Guards
 
@@ -77,7 +77,7 @@ class RefusingAgent:
         return Refused(f"{endpoint()} does not want it")
 
 
-class RoutingInMemory(Deciding):
+class RoutingInMemory(RecordDecider):
     """Routing, its directory with agents that were reached, and the orchestrator's dispatch of its routes."""
 
     def __init__(self, topics: MemoryLog) -> None:

@@ -29,7 +29,7 @@ _GIVEN_UP_BY_FAULTS: Final[dict[str, tuple[tuple[str, ...], int]]] = {
     "BUDGET_EXCEEDED": (("model-answers-1-mb",), 1),
 }
 """Reasons for which a good lead may end as a dead letter: which faults can bring that about, and how often
-something has to come their way for one lead. Whatever goes beyond that is nobody's fault but the system's."""
+something has to come their way for one lead. Whatever goes beyond that is no one's fault but the system's."""
 
 
 def everything_was_accepted(evidence: Evidence) -> Finding:

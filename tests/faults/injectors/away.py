@@ -1,4 +1,4 @@
-"""A server that is away: nobody listens at its port."""
+"""A server that is away: no one listens at its port."""
 
 import asyncio
 import random

@@ -10,13 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-from active_outreach.offline import draft_stand_in as outreach_draft
 from active_outreach.settings import SenderSettings as OutreachSender
+from nurture_campaign.settings import SenderSettings as NurtureSender
+
+from active_outreach.offline import draft_stand_in as outreach_draft
 from lead_ingestion.offline import research_stand_in
 from lead_scoring.offline import judgement_stand_in
 from nurture_campaign.library import Article
 from nurture_campaign.offline import draft_stand_in as nurture_draft
-from nurture_campaign.settings import SenderSettings as NurtureSender
 from signalbox.protocol.agent_definition import AgentDefinition
 from signalbox_agent.tools import Finding, Findings
 from signalbox_contracts.sdr import Lead, LeadScored, Report

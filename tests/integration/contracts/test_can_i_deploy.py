@@ -21,7 +21,7 @@ AWAY = "127.0.0.1:1"
 
 @pytest.fixture
 async def incompatible_version(operator) -> Iterator[int]:
-    """A version of LeadProfiled that nobody can read, and an agent that runs with it on both sides."""
+    """A version of LeadProfiled that no one can read, and an agent that runs with it on both sides."""
     schema = json.loads(schema_text(PROFILED))
     schema["fields"][1] = {"name": "report", "type": "int", "doc": "A number."}
     subject = f"{operator.registry}/subjects/{PROFILED}"

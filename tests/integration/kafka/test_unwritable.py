@@ -220,7 +220,7 @@ async def test_topics_that_are_too_small_for_their_source_are_told_and_widened(p
     assert "takes records of 100000 bytes" in dead_letters.detail
     assert "has 1 partitions" in dead_letters.detail
     source, dead_letters = await apply(place.kafka, wanted)
-    assert source.outcome == "differs"  # more partitions than wanted, for keys: nobody may change that
+    assert source.outcome == "differs"  # more partitions than wanted, for keys: no one may change that
     assert dead_letters.outcome == "widened"
     async with asyncio.timeout(15):
         while (await compare(place.kafka, wanted))[1].outcome != "unchanged":

@@ -13,7 +13,7 @@ from lead_capture.charges import Charge, Limited
 from lead_capture.lead import CapturedLead, read_submission
 from lead_capture.relay import Relay
 from lead_capture.sql_store import SqlLeadStore
-from lead_capture.store import LeadStore, OutboxState, Outcome
+from lead_capture.store import CaptureOutcome, LeadStore, OutboxState
 from postgres_server import text_of
 from signalbox.process.retry import retry_while_unavailable
 from signalbox.protocol.errors import Unavailable
@@ -71,7 +71,7 @@ async def store(open_store: Any) -> LeadStore:
 
 
 async def test_leads_wait_in_the_order_of_capture_until_they_are_marked(store: LeadStore) -> None:
-    assert await store.add([lead("b"), lead("a")]) == [Outcome.STORED, Outcome.STORED]
+    assert await store.add([lead("b"), lead("a")]) == [CaptureOutcome.STORED, CaptureOutcome.STORED]
     await store.add([lead("c")])
     assert ids(await store.claim(10)) == ["b", "a", "c"]
     assert await store.claim(1) == [lead("b")]
@@ -93,14 +93,20 @@ async def test_what_was_published_first_is_what_counts(store: LeadStore) -> None
 async def test_the_same_lead_again_is_known_and_another_under_its_id_is_not_stored(store: LeadStore) -> None:
     await store.add([lead("a")])
     outcomes = await store.add([lead("a"), lead("a", "Bob"), lead("b"), lead("b"), lead("b", "Cy")])
-    assert outcomes == [Outcome.KNOWN, Outcome.TAKEN, Outcome.STORED, Outcome.KNOWN, Outcome.TAKEN]
+    assert outcomes == [
+        CaptureOutcome.KNOWN,
+        CaptureOutcome.TAKEN,
+        CaptureOutcome.STORED,
+        CaptureOutcome.KNOWN,
+        CaptureOutcome.TAKEN,
+    ]
     assert await store.claim(10) == [lead("a"), lead("b")]
 
 
 async def test_a_published_lead_that_comes_again_is_not_published_again(store: LeadStore) -> None:
     await store.add([lead("a")])
     await store.mark_published([LeadId("a")], NOW)
-    assert await store.add([lead("a"), lead("a", "Bob")]) == [Outcome.KNOWN, Outcome.TAKEN]
+    assert await store.add([lead("a"), lead("a", "Bob")]) == [CaptureOutcome.KNOWN, CaptureOutcome.TAKEN]
     assert await store.count_waiting() == 0
 
 
@@ -112,7 +118,7 @@ async def test_leads_survive_a_restart(open_store: Any) -> None:
 
 
 async def test_processes_that_add_the_same_leads_store_each_once(open_store: Any) -> None:
-    async def add_all(store: LeadStore) -> list[Outcome]:
+    async def add_all(store: LeadStore) -> list[CaptureOutcome]:
         return [one for number in range(20) for one in await store.add([lead(str(number))])]
 
     added = await asyncio.gather(*(add_all(open_store()) for _ in range(4)))
@@ -251,15 +257,15 @@ def charges(of: str, limit: int, *, of_poster: bool = False, period: timedelta =
 async def test_a_lead_is_kept_and_counted_together_until_a_counter_is_full(store: LeadStore) -> None:
     counters = charges("poster", 5, of_poster=True) + charges("recipient", 2)
     got = [await store.admit(lead(str(n)), counters) for n in range(4)]
-    assert got[:2] == [Outcome.STORED, Outcome.STORED]
+    assert got[:2] == [CaptureOutcome.STORED, CaptureOutcome.STORED]
     for one in got[2:]:
         assert isinstance(one, Limited)
         assert timedelta(0) < one.retry_after <= LONG
     assert ids(await store.claim(10)) == ["0", "1"]
     # The refused posts counted against their poster, but not against another recipient.
-    assert await store.admit(lead("4"), charges("poster", 5, of_poster=True)) is Outcome.STORED
+    assert await store.admit(lead("4"), charges("poster", 5, of_poster=True)) is CaptureOutcome.STORED
     assert isinstance(await store.admit(lead("5"), charges("poster", 5, of_poster=True)), Limited)
-    assert await store.admit(lead("6"), charges("other poster", 5, of_poster=True)) is Outcome.STORED
+    assert await store.admit(lead("6"), charges("other poster", 5, of_poster=True)) is CaptureOutcome.STORED
 
 
 async def test_a_refused_post_does_not_count_against_the_recipient(store: LeadStore) -> None:
@@ -268,17 +274,19 @@ async def test_a_refused_post_does_not_count_against_the_recipient(store: LeadSt
         refused = charges("p", 1, of_poster=True) + charges("r", 3) + charges("d", 3)
         assert isinstance(await store.admit(lead(str(number)), refused), Limited)
     for number in range(3):
-        assert await store.admit(lead(f"x{number}"), charges("r", 3) + charges("d", 3)) is Outcome.STORED
+        assert (
+            await store.admit(lead(f"x{number}"), charges("r", 3) + charges("d", 3)) is CaptureOutcome.STORED
+        )
 
 
 async def test_a_known_lead_is_not_counted_again_and_another_under_its_id_is_taken(store: LeadStore) -> None:
     counters = charges("poster", 2, of_poster=True)
     got = [await store.admit(lead("a"), counters) for _ in range(5)]
-    assert got == [Outcome.STORED] + [Outcome.KNOWN] * 4
-    assert await store.admit(lead("a", "Bob"), counters) is Outcome.TAKEN
-    assert await store.admit(lead("b"), counters) is Outcome.STORED
+    assert got == [CaptureOutcome.STORED] + [CaptureOutcome.KNOWN] * 4
+    assert await store.admit(lead("a", "Bob"), counters) is CaptureOutcome.TAKEN
+    assert await store.admit(lead("b"), counters) is CaptureOutcome.STORED
     assert isinstance(await store.admit(lead("c"), counters), Limited)
-    assert await store.admit(lead("a"), counters) is Outcome.KNOWN
+    assert await store.admit(lead("a"), counters) is CaptureOutcome.KNOWN
 
 
 async def test_replicas_count_together_however_their_posts_meet(open_store: Any) -> None:
@@ -293,7 +301,7 @@ async def test_replicas_count_together_however_their_posts_meet(open_store: Any)
                 await asyncio.sleep(0.01)
 
     got = await asyncio.gather(*map(post, range(30)))
-    assert sum(one is Outcome.STORED for one in got) == 7
+    assert sum(one is CaptureOutcome.STORED for one in got) == 7
     assert await stores[0].count_waiting() == 7
 
 
@@ -301,13 +309,13 @@ async def test_a_counter_begins_again_when_its_time_has_ended_and_old_ones_are_f
     store: LeadStore,
 ) -> None:
     counters = charges("poster", 1, of_poster=True, period=SHORT)
-    assert await store.admit(lead("a"), counters) is Outcome.STORED
+    assert await store.admit(lead("a"), counters) is CaptureOutcome.STORED
     limited = await store.admit(lead("b"), counters)
     assert isinstance(limited, Limited)
     await asyncio.sleep(limited.retry_after.total_seconds() + 0.01)
-    assert await store.admit(lead("b"), counters) is Outcome.STORED
+    assert await store.admit(lead("b"), counters) is CaptureOutcome.STORED
     await store.purge(datetime.now(UTC) + LONG)
-    assert await store.admit(lead("c"), counters) is Outcome.STORED
+    assert await store.admit(lead("c"), counters) is CaptureOutcome.STORED
 
 
 async def test_counters_outlive_the_process(open_store: Any) -> None:

@@ -1,4 +1,4 @@
-"""A record that kills its process is found and set aside; a crash loop ends, and nobody else is accused."""
+"""A record that kills its process is found and set aside; a crash loop ends, and no one else is accused."""
 
 import asyncio
 import os

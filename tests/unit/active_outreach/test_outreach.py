@@ -9,12 +9,11 @@ from active_outreach.agent import make_agent
 from active_outreach.draft import Draft
 from active_outreach.handler import _prompt
 from active_outreach.offline import draft_stand_in
-from active_outreach.settings import SenderSettings
 from handling import must_heed_the_contract_in_force
 from signalbox.models import ModelRefused
 from signalbox_agent import Agent, Message, Work
 from signalbox_agent.contracts import OwnContracts
-from signalbox_agent.texts import problem_with, unfit
+from signalbox_agent.texts import SenderSettings, problem_with, unfit
 from signalbox_agent.tools import CompanyResearch, Directory, ToolSettings, Website
 from signalbox_contracts.sdr import CampaignDrafted, CampaignType, Lead, LeadScored, NextStep
 

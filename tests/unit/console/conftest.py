@@ -216,7 +216,7 @@ class Paper:
 
 
 @dataclass
-class Desk:
+class Views:
     """A projection with its queries; ``show`` reads records as the console does."""
 
     projection: Projection
@@ -246,18 +246,18 @@ def paper() -> Paper:
 
 
 @pytest.fixture
-def new_desk(tmp_path: Path) -> Callable[[], Desk]:
+def new_views(tmp_path: Path) -> Callable[[], Views]:
     numbers = itertools.count()
 
-    def make() -> Desk:
+    def make() -> Views:
         path = tmp_path / f"projection-{next(numbers)}.db"
         registry = PaperRegistry()
         schemas = Schemas(registry)
-        return Desk(Projection(store.create(path), schemas.decode), schemas, Queries(path), registry)
+        return Views(Projection(store.create(path), schemas.decode), schemas, Queries(path), registry)
 
     return make
 
 
 @pytest.fixture
-def desk(new_desk: Callable[[], Desk]) -> Desk:
-    return new_desk()
+def views(new_views: Callable[[], Views]) -> Views:
+    return new_views()

@@ -17,15 +17,15 @@ from signalbox.trust import TrustSettings
 
 
 @pytest.fixture
-async def http(desk) -> AsyncIterator[httpx2.AsyncClient]:
-    app = create_app(desk.queries, desk.registry, desk.schemas, Readiness(), Presence([]))
+async def http(views) -> AsyncIterator[httpx2.AsyncClient]:
+    app = create_app(views.queries, views.registry, views.schemas, Readiness(), Presence([]))
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://console") as client:
         yield client
 
 
-async def test_a_lead_is_answered_with_status_and_timeline_as_promised(http, desk, paper):
+async def test_a_lead_is_answered_with_status_and_timeline_as_promised(http, views, paper):
     paper.scheduled("lead-1")
-    await desk.show(*paper.records)
+    await views.show(*paper.records)
     answer = (await http.get("/api/leads/lead-1")).json()
     assert (answer["lead_id"], answer["status"]) == ("lead-1", "scheduled")
     for entry in answer["timeline"]:
@@ -45,18 +45,18 @@ async def test_a_lead_not_seen_is_a_problem_404(http):
 
 
 @pytest.mark.parametrize("lead_id", ["a/b", "ä ö", "../x", "50%", "a?b", "<b>"])
-async def test_a_lead_id_may_be_any_text(http, desk, paper, lead_id):
+async def test_a_lead_id_may_be_any_text(http, views, paper, lead_id):
     paper.captured(lead_id)
-    await desk.show(*paper.records)
+    await views.show(*paper.records)
     for at in ("/api/leads/", "/leads/"):
         assert (await http.get(httpx2.URL("http://console" + at + _quoted(lead_id)))).status_code == 200
 
 
-async def test_leads_are_listed_newest_first_in_pages_and_by_status(http, desk, paper):
+async def test_leads_are_listed_newest_first_in_pages_and_by_status(http, views, paper):
     for number in range(5):
         paper.captured(f"lead-{number}")
     paper.scheduled("done")
-    await desk.show(*paper.records)
+    await views.show(*paper.records)
     first = (await http.get("/api/leads", params={"limit": 4})).json()
     second = (await http.get("/api/leads", params={"limit": 4, "after": first["next"]})).json()
     listed = [lead["lead_id"] for lead in first["leads"] + second["leads"]]
@@ -75,12 +75,12 @@ async def test_a_wrong_question_is_a_problem_422(http, query):
     assert answer.json()["detail"]
 
 
-async def test_dead_letters_are_listed_by_reason_and_shown_with_their_bytes(http, desk, paper):
+async def test_dead_letters_are_listed_by_reason_and_shown_with_their_bytes(http, views, paper):
     captured = paper.captured("lead-1")
     paper.rejected(captured, "MALFORMED", "gate", detail="2 bytes left", field="lead")
     odd = paper.write("agent_messages", b"\xff", b"\x00\xff", [("x", None), ("x", b"\xfe"), ("x", b"t")])
     dead_letter = paper.rejected(odd, "NOT_FRAMED", "gate")
-    await desk.show(*paper.records)
+    await views.show(*paper.records)
     both = (await http.get("/api/dead-letters")).json()["dead_letters"]
     assert [one["reason"] for one in both] == ["NOT_FRAMED", "MALFORMED"]
     only = (await http.get("/api/dead-letters", params={"reason": "MALFORMED"})).json()["dead_letters"]
@@ -102,22 +102,22 @@ async def test_dead_letters_are_listed_by_reason_and_shown_with_their_bytes(http
     assert (await http.get("/api/dead-letters/agent_messages_dlt/0/99")).status_code == 404
 
 
-async def test_dead_letters_are_paged(http, desk, paper):
+async def test_dead_letters_are_paged(http, views, paper):
     for number in range(3):
         paper.rejected(paper.captured(f"lead-{number}"), "MALFORMED", "gate")
-    await desk.show(*paper.records)
+    await views.show(*paper.records)
     first = (await http.get("/api/dead-letters", params={"limit": 2})).json()
     second = (await http.get("/api/dead-letters", params={"limit": 2, "after": first["next"]})).json()
     assert [one["key"] for one in first["dead_letters"]] == ["lead-2", "lead-1"]
     assert [one["key"] for one in second["dead_letters"]] == ["lead-0"]
 
 
-async def test_dead_letters_of_one_millisecond_are_each_on_one_page(http, desk, paper):
+async def test_dead_letters_of_one_millisecond_are_each_on_one_page(http, views, paper):
     paper.stop_the_clock()
     for number in range(3):
         paper.rejected(paper.captured(f"lead-{number}"), "MALFORMED", "gate")
         paper.rejected(paper.incoming(f"other-{number}"), "MALFORMED", "intake")
-    await desk.show(*paper.records)
+    await views.show(*paper.records)
     pages = await _pages(http, "dead-letters", "dead_letters")
     assert [len(page) for page in pages] == [2, 2, 2]
     places = [(one["topic"], one["offset"]) for page in pages for one in page]
@@ -126,11 +126,11 @@ async def test_dead_letters_of_one_millisecond_are_each_on_one_page(http, desk, 
     ]
 
 
-async def test_leads_of_one_millisecond_are_each_on_one_page(http, desk, paper):
+async def test_leads_of_one_millisecond_are_each_on_one_page(http, views, paper):
     paper.stop_the_clock()
     for number in (2, 0, 3, 1):
         paper.captured(f"lead-{number}")
-    await desk.show(*paper.records)
+    await views.show(*paper.records)
     pages = await _pages(http, "leads", "leads")
     assert [[one["lead_id"] for one in page] for page in pages] == [
         ["lead-3", "lead-2"],
@@ -148,19 +148,19 @@ async def _pages(http, path, name):
     return pages
 
 
-async def test_a_dead_letter_is_decoded_as_soon_as_the_registry_knows_its_schema(http, desk, paper):
+async def test_a_dead_letter_is_decoded_as_soon_as_the_registry_knows_its_schema(http, views, paper):
     dead_letter = paper.rejected(paper.captured("lead-1"), "UNKNOWN_SCHEMA", "gate")
-    schema_id = desk.registry.ids["sdr.LeadCaptured"]
-    text = desk.registry.texts.pop(schema_id)
-    await desk.show(*paper.records)
+    schema_id = views.registry.ids["sdr.LeadCaptured"]
+    text = views.registry.texts.pop(schema_id)
+    await views.show(*paper.records)
     at = f"/api/dead-letters/{dead_letter.topic}/{dead_letter.partition}/{dead_letter.offset}"
     assert (await http.get(at)).json()["decode_error"].startswith(f"schema id {schema_id} is unknown")
-    desk.registry.texts[schema_id] = text
+    views.registry.texts[schema_id] = text
     assert (await http.get(at)).json()["decoded"]["lead"]["lead_id"] == "lead-1"
 
 
-async def test_contracts_are_what_the_registry_has_with_what_agents_announced(http, desk, paper):
-    await desk.show(paper.announced("greeter"))
+async def test_contracts_are_what_the_registry_has_with_what_agents_announced(http, views, paper):
+    await views.show(paper.announced("greeter"))
     contracts = {one["record_type"]: one for one in (await http.get("/api/contracts")).json()["contracts"]}
     assert contracts["sdr.LeadScored"]["versions"][0]["version"] == 1
     assert contracts["x.Greeted"]["versions"] == []
@@ -186,11 +186,11 @@ async def test_every_page_answers_also_when_there_is_nothing(http):
     assert (await http.get("/leads/nobody")).status_code == 404
 
 
-async def test_pages_escape_what_came_from_outside_and_lists_hide_personal_data(http, desk, paper):
+async def test_pages_escape_what_came_from_outside_and_lists_hide_personal_data(http, views, paper):
     evil = "<script>alert(1)</script>"
     paper.scheduled("good")
     paper.rejected(paper.captured(evil), evil, "gate", detail=evil, field=evil)
-    await desk.show(*paper.records)
+    await views.show(*paper.records)
     pages = {path: (await http.get(path)).text for path in ("/", "/dead-letters", "/leads/" + _quoted(evil))}
     assert all("<script" not in html for html in pages.values())
     assert "zoe@" not in pages["/"]
@@ -201,13 +201,13 @@ async def test_pages_escape_what_came_from_outside_and_lists_hide_personal_data(
     assert "frame-ancestors 'none'" in policy
 
 
-async def test_the_offline_model_is_called_what_it_is(http, desk, paper):
+async def test_the_offline_model_is_called_what_it_is(http, views, paper):
     paper.scheduled("lead-1")
-    await desk.show(*paper.records)
+    await views.show(*paper.records)
     assert "Decided by the offline stand-in, which is not an LLM." in (await http.get("/leads/lead-1")).text
 
 
-async def test_the_console_is_ready_when_registry_answers_and_topics_were_read_to_their_ends(desk, paper):
+async def test_the_console_is_ready_when_registry_answers_and_topics_were_read_to_their_ends(views, paper):
     class Topics:
         caught_up = False
 
@@ -217,7 +217,7 @@ async def test_the_console_is_ready_when_registry_answers_and_topics_were_read_t
             self.caught_up = True
             yield []
 
-    class Moody(type(desk.registry)):
+    class Moody(type(views.registry)):
         failures = 1
 
         async def schema_text(self, schema_id):
@@ -228,20 +228,20 @@ async def test_the_console_is_ready_when_registry_answers_and_topics_were_read_t
 
     paper.scheduled("lead-1")
     readiness = Readiness("registry", "topics")
-    desk.schemas._registry = Moody()
-    registrations = TrustedRegistrations(TrustSettings(), desk.schemas.decode)
-    await follow(Topics(), desk.schemas, registrations, desk.projection, readiness)
+    views.schemas._registry = Moody()
+    registrations = TrustedRegistrations(TrustSettings(), views.schemas.decode)
+    await follow(Topics(), views.schemas, registrations, views.projection, readiness)
     assert readiness.ready
-    assert desk.status("lead-1") == "scheduled"
+    assert views.status("lead-1") == "scheduled"
 
 
 def _quoted(text: str) -> str:
     return "".join(f"%{byte:02x}" for byte in text.encode())
 
 
-async def test_a_parameter_without_a_value_counts_as_not_given(http, desk, paper):
+async def test_a_parameter_without_a_value_counts_as_not_given(http, views, paper):
     paper.captured("lead-1")
-    await desk.show(*paper.records)
+    await views.show(*paper.records)
     answer = await http.get("/api/leads?status=&limit=&after=")
     assert [lead["lead_id"] for lead in answer.json()["leads"]] == ["lead-1"]
     assert (await http.get("/api/dead-letters?reason=")).status_code == 200
@@ -269,7 +269,7 @@ async def test_what_is_not_offered_is_refused_with_a_problem(http):
         assert answer.headers["content-type"] == "application/problem+json"
 
 
-async def test_a_store_that_is_locked_is_waited_for_and_said(desk, paper, tmp_path):
+async def test_a_store_that_is_locked_is_waited_for_and_said(views, paper, tmp_path):
     class Topics:
         caught_up = True
 
@@ -278,58 +278,60 @@ async def test_a_store_that_is_locked_is_waited_for_and_said(desk, paper, tmp_pa
 
     paper.scheduled("lead-1")
     readiness = Readiness("registry", "topics")
-    desk.projection._writer.execute("PRAGMA busy_timeout = 10")
-    other = sqlite3.connect(desk.queries._path, isolation_level=None)
+    views.projection._writer.execute("PRAGMA busy_timeout = 10")
+    other = sqlite3.connect(views.queries._path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    registrations = TrustedRegistrations(TrustSettings(), desk.schemas.decode)
-    following = asyncio.create_task(follow(Topics(), desk.schemas, registrations, desk.projection, readiness))
+    registrations = TrustedRegistrations(TrustSettings(), views.schemas.decode)
+    following = asyncio.create_task(
+        follow(Topics(), views.schemas, registrations, views.projection, readiness)
+    )
     async with asyncio.timeout(20):
         while not any("locked" in part for part in readiness.waiting_for):
             await asyncio.sleep(0.01)
         other.execute("ROLLBACK")
         await following
     assert readiness.ready
-    assert desk.status("lead-1") == "scheduled"
+    assert views.status("lead-1") == "scheduled"
 
 
-async def test_a_disk_that_is_full_is_waited_for_and_nothing_is_left_out(desk, paper):
+async def test_a_disk_that_is_full_is_waited_for_and_nothing_is_left_out(views, paper):
     for number in range(300):
         paper.captured(f"lead-{number}")
-    await desk.schemas.prepare(paper.records)
-    pages = desk.projection._writer.execute("PRAGMA page_count").fetchone()[0]
-    desk.projection._writer.execute(f"PRAGMA max_page_count = {pages}")
+    await views.schemas.prepare(paper.records)
+    pages = views.projection._writer.execute("PRAGMA page_count").fetchone()[0]
+    views.projection._writer.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(Unavailable, match="full"):
-        desk.projection.apply(*paper.records)
-    desk.projection._writer.execute("PRAGMA max_page_count = 100000")
-    desk.projection.apply(*paper.records)
-    assert desk.queries.stats().captured == 300
+        views.projection.apply(*paper.records)
+    views.projection._writer.execute("PRAGMA max_page_count = 100000")
+    views.projection.apply(*paper.records)
+    assert views.queries.stats().captured == 300
 
 
-async def test_what_fails_half_way_leaves_the_store_as_it_was_and_ready_for_the_next(desk, paper):
+async def test_what_fails_half_way_leaves_the_store_as_it_was_and_ready_for_the_next(views, paper):
     paper.captured("lead-1")
-    await desk.schemas.prepare(paper.records)
-    writer = desk.projection._writer
+    await views.schemas.prepare(paper.records)
+    writer = views.projection._writer
     writer.execute("CREATE TRIGGER fails BEFORE INSERT ON lead BEGIN SELECT raise(ABORT, 'not now'); END")
     with pytest.raises(sqlite3.IntegrityError, match="not now"):
-        desk.projection.apply(*paper.records)
+        views.projection.apply(*paper.records)
     assert [row[0] for row in writer.execute("SELECT count(*) FROM message").fetchall()] == [0]
     writer.execute("DROP TRIGGER fails")
-    desk.projection.apply(*paper.records)
-    assert desk.status("lead-1") == "in_flight"
+    views.projection.apply(*paper.records)
+    assert views.status("lead-1") == "in_flight"
 
 
-async def test_a_store_that_can_not_be_read_is_answered_with_503(http, desk):
-    desk.queries._path.rename(desk.queries._path.with_name("moved.db"))
+async def test_a_store_that_can_not_be_read_is_answered_with_503(http, views):
+    views.queries._path.rename(views.queries._path.with_name("moved.db"))
     answer = await http.get("/api/stats")
     assert answer.status_code == 503
     assert answer.headers["content-type"] == "application/problem+json"
     assert (await http.get("/metrics")).status_code == 200
 
 
-async def test_an_id_that_has_no_answer_is_held_against_what_the_registry_says_otherwise(desk, paper):
+async def test_an_id_that_has_no_answer_is_held_against_what_the_registry_says_otherwise(views, paper):
     asked = []
 
-    class Erring(type(desk.registry)):
+    class Erring(type(views.registry)):
         async def schema_text(self, schema_id):
             asked.append(schema_id)
             raise NotAnAnswer("registry", "HTTP 500")
@@ -338,15 +340,15 @@ async def test_an_id_that_has_no_answer_is_held_against_what_the_registry_says_o
             asked.append(subject)
             return []
 
-    desk.schemas._registry = Erring()
+    views.schemas._registry = Erring()
     paper.captured("lead-1")
     with pytest.raises(NotAnAnswer):
-        await desk.schemas.prepare(paper.records)
+        await views.schemas.prepare(paper.records)
     assert asked[1:] == ["control.RouteDecided"]
 
 
-async def test_readyz_names_what_the_console_can_not_answer_until_it_can_again(http, desk):
-    path = desk.queries._path
+async def test_readyz_names_what_the_console_can_not_answer_until_it_can_again(http, views):
+    path = views.queries._path
     assert (await http.get("/api/stats")).status_code == 200
     path.rename(path.with_name("moved.db"))
     for route in ("/api/stats", "/api/leads", "/"):

@@ -19,13 +19,13 @@ AT_MS = 1_700_000_000_000
 class Screen:
     """What the console shows of what it reads."""
 
-    def __init__(self, desk: Any, paper: Any) -> None:
-        self.desk, self.paper = desk, paper
-        self.registrations = TrustedRegistrations(TrustSettings(), desk.schemas.decode)
+    def __init__(self, views: Any, paper: Any) -> None:
+        self.views, self.paper = views, paper
+        self.registrations = TrustedRegistrations(TrustSettings(), views.schemas.decode)
 
     async def read(self, *records: Record, caught_up: bool = True) -> None:
-        await self.desk.schemas.prepare(records)
-        self.desk.projection.apply(*self.registrations.passing(records, caught_up=caught_up))
+        await self.views.schemas.prepare(records)
+        self.views.projection.apply(*self.registrations.passing(records, caught_up=caught_up))
 
     def granted(self, **fields: Any) -> Record:
         base = {
@@ -44,15 +44,15 @@ class Screen:
 
     @property
     def shown(self) -> list[tuple[str, bool, bool]]:
-        agents = self.desk.queries.agents()
+        agents = self.views.queries.agents()
         return [(agent.agent_id, agent.removed, agent.definition is not None) for agent in agents]
 
 
 @pytest.fixture
-def screen(desk: Any, paper: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Screen:
+def screen(views: Any, paper: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Screen:
     monkeypatch.setenv("AGENT_KEYS_DIR", str(tmp_path / "keys"))
     monkeypatch.setenv("AGENT_ENROLMENT", "granted")
-    return Screen(desk, paper)
+    return Screen(views, paper)
 
 
 async def test_a_forged_definition_or_tombstone_is_not_shown(screen: Screen) -> None:
@@ -66,7 +66,7 @@ async def test_a_forged_definition_or_tombstone_is_not_shown(screen: Screen) -> 
         screen.paper.announced("ghost"),
     )
     assert screen.shown == [("send_email", False, True)]
-    with screen.desk.queries._snapshot() as read:
+    with screen.views.queries._snapshot() as read:
         assert read.execute("SELECT count(*) FROM registration").fetchone()[0] == 1
 
 
@@ -82,7 +82,7 @@ async def test_an_agent_that_repeats_itself_takes_no_room(screen: Screen) -> Non
     announced = screen.announced()
     again = [replace(announced, offset=announced.offset + more) for more in range(1, 100)]
     await screen.read(screen.granted(), announced, *again)
-    with screen.desk.queries._snapshot() as read:
+    with screen.views.queries._snapshot() as read:
         assert read.execute("SELECT count(*) FROM registration").fetchone()[0] == 1
 
 

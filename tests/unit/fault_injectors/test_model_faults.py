@@ -8,9 +8,10 @@ from typing import Any
 
 import httpx2
 import pytest
+from active_outreach.settings import SenderSettings as OutreachSender
+from nurture_campaign.settings import SenderSettings as NurtureSender
 
 from active_outreach.draft import Draft as OutreachDraft
-from active_outreach.settings import SenderSettings as OutreachSender
 from fault import World
 from injectors.background import BackgroundLoop
 from injectors.model_answers import answered
@@ -20,7 +21,6 @@ from lead_ingestion.report import Research
 from lead_scoring.judgement import Judgement
 from lead_scoring.offline import judgement_stand_in
 from nurture_campaign.draft import Draft as NurtureDraft
-from nurture_campaign.settings import SenderSettings as NurtureSender
 from signalbox.models import Model, ModelSettings
 from signalbox.protocol.agent_definition import AgentDefinition
 from signalbox.protocol.errors import Unavailable

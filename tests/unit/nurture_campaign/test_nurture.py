@@ -9,10 +9,9 @@ from handling import must_heed_the_contract_in_force
 from nurture_campaign.agent import make_agent
 from nurture_campaign.library import OWN_CONTENT, Library
 from nurture_campaign.offline import draft_stand_in
-from nurture_campaign.settings import SenderSettings
 from signalbox_agent import Agent, Message, Work
 from signalbox_agent.contracts import OwnContracts
-from signalbox_agent.texts import problem_with, unfit
+from signalbox_agent.texts import SenderSettings, problem_with, unfit
 from signalbox_agent.tools import ToolSettings
 from signalbox_contracts.sdr import CampaignDrafted, CampaignType, Lead, LeadScored, NextStep
 

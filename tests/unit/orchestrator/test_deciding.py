@@ -13,7 +13,7 @@ from signalbox.protocol.records import Draft, Record
 from signalbox.telemetry import Readiness
 
 
-class Desk:
+class Decisions:
     """Decides one record of a key at a time; each takes until its event is set."""
 
     def __init__(self) -> None:
@@ -41,37 +41,39 @@ class Desk:
 async def test_the_end_of_an_older_decision_of_a_key_lets_none_begin_beside_the_newer_one(
     key: bytes | None,
 ) -> None:
-    desk = Desk()
-    first, second = desk.begin(0, key), desk.begin(1, key)
-    desk.go[0].set()
+    decisions = Decisions()
+    first, second = decisions.begin(0, key), decisions.begin(1, key)
+    decisions.go[0].set()
     await first
-    await desk.until_begun(1)
+    await decisions.until_begun(1)
 
-    third = desk.begin(2, key)
-    other = desk.begin(3, b"another lead")  # what may begin has begun when this one has, which came later
-    await desk.until_begun(3)
-    assert desk.begun == [0, 1, 3]
+    third = decisions.begin(2, key)
+    other = decisions.begin(
+        3, b"another lead"
+    )  # what may begin has begun when this one has, which came later
+    await decisions.until_begun(3)
+    assert decisions.begun == [0, 1, 3]
 
     for offset in (1, 2, 3):
-        desk.go[offset].set()
+        decisions.go[offset].set()
     await asyncio.gather(second, third, other)
-    assert desk.begun == [0, 1, 3, 2]
+    assert decisions.begun == [0, 1, 3, 2]
 
 
 async def test_a_decision_that_was_given_up_holds_the_next_of_its_key_no_longer() -> None:
-    desk = Desk()
-    first, second = desk.begin(0), desk.begin(1)
-    await desk.until_begun(0)
+    decisions = Decisions()
+    first, second = decisions.begin(0), decisions.begin(1)
+    await decisions.until_begun(0)
     first.cancel()
-    await desk.until_begun(1)
-    desk.go[1].set()
+    await decisions.until_begun(1)
+    decisions.go[1].set()
     await second
 
 
 async def test_a_decision_that_is_over_is_not_kept() -> None:
-    desk = Desk()
-    task = desk.begin(0)
-    desk.go[0].set()
+    decisions = Decisions()
+    task = decisions.begin(0)
+    decisions.go[0].set()
     await task
     kept = weakref.ref(task)
     del task

@@ -1,4 +1,4 @@
-"""Who may call an agent next: what did not fail goes first, and one alone means nobody beside it."""
+"""Who may call an agent next: what did not fail goes first, and one alone means no one beside it."""
 
 import asyncio
 from collections.abc import Callable

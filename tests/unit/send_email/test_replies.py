@@ -3,10 +3,10 @@
 import pytest
 
 from send_email.handover import Deferred, Refused, Stopped, Unanswered
-from send_email.replies import Stage, judged
+from send_email.replies import SessionStage, judged
 
-BEFORE = (Stage.CONNECTION, Stage.MAIL, Stage.RCPT, Stage.DATA)
-ANYWHERE = (Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.TEXT)
+BEFORE = (SessionStage.CONNECTION, SessionStage.MAIL, SessionStage.RCPT, SessionStage.DATA)
+ANYWHERE = (SessionStage.MAIL, SessionStage.RCPT, SessionStage.DATA, SessionStage.TEXT)
 
 
 @pytest.mark.parametrize("stage", ANYWHERE)
@@ -48,12 +48,12 @@ ANYWHERE = (Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.TEXT)
     ],
 )
 def test_a_refusal_of_the_sender_stops_sending_whatever_was_answered(
-    stage: Stage, code: int, text: str
+    stage: SessionStage, code: int, text: str
 ) -> None:
     assert isinstance(judged(stage, code, text), Stopped)
 
 
-@pytest.mark.parametrize("stage", [Stage.RCPT, Stage.DATA, Stage.TEXT])
+@pytest.mark.parametrize("stage", [SessionStage.RCPT, SessionStage.DATA, SessionStage.TEXT])
 @pytest.mark.parametrize(
     ("code", "text"),
     [
@@ -79,7 +79,9 @@ def test_a_refusal_of_the_sender_stops_sending_whatever_was_answered(
         (501, "5.1.3 Bad recipient address syntax"),
     ],
 )
-def test_a_refusal_of_this_recipient_or_this_text_fails_the_mail(stage: Stage, code: int, text: str) -> None:
+def test_a_refusal_of_this_recipient_or_this_text_fails_the_mail(
+    stage: SessionStage, code: int, text: str
+) -> None:
     outcome = judged(stage, code, text)
     assert isinstance(outcome, Refused)
     assert not outcome.doubtful
@@ -88,19 +90,27 @@ def test_a_refusal_of_this_recipient_or_this_text_fails_the_mail(stage: Stage, c
 @pytest.mark.parametrize(
     ("stage", "code", "text"),
     [
-        (Stage.TEXT, 554, "5.7.1 no"),
-        (Stage.TEXT, 550, "5.7.1 Our system has detected that this message is likely unsolicited mail"),
-        (Stage.TEXT, 552, "5.7.0 This message was blocked because its content presents a security issue"),
-        (Stage.TEXT, 554, "Transaction failed"),
-        (Stage.TEXT, 550, "5.0.0 rejected"),
-        (Stage.DATA, 554, "no valid recipients"),
-        (Stage.RCPT, 550, "Administrative prohibition"),
-        (Stage.RCPT, 550, "5.0.0 Access denied"),
-        (Stage.RCPT, 550, ""),
-        (Stage.TEXT, 554, "\ud800"),
+        (SessionStage.TEXT, 554, "5.7.1 no"),
+        (
+            SessionStage.TEXT,
+            550,
+            "5.7.1 Our system has detected that this message is likely unsolicited mail",
+        ),
+        (
+            SessionStage.TEXT,
+            552,
+            "5.7.0 This message was blocked because its content presents a security issue",
+        ),
+        (SessionStage.TEXT, 554, "Transaction failed"),
+        (SessionStage.TEXT, 550, "5.0.0 rejected"),
+        (SessionStage.DATA, 554, "no valid recipients"),
+        (SessionStage.RCPT, 550, "Administrative prohibition"),
+        (SessionStage.RCPT, 550, "5.0.0 Access denied"),
+        (SessionStage.RCPT, 550, ""),
+        (SessionStage.TEXT, 554, "\ud800"),
     ],
 )
-def test_a_refusal_that_may_mean_us_is_doubtful(stage: Stage, code: int, text: str) -> None:
+def test_a_refusal_that_may_mean_us_is_doubtful(stage: SessionStage, code: int, text: str) -> None:
     outcome = judged(stage, code, text)
     assert isinstance(outcome, Refused)
     assert outcome.doubtful
@@ -109,16 +119,16 @@ def test_a_refusal_that_may_mean_us_is_doubtful(stage: Stage, code: int, text: s
 
 @pytest.mark.parametrize("text", ["5.7.1 no", "5.7.1 Access denied", "5.7.511 Access denied, banned sender"])
 def test_a_policy_before_the_text_is_about_us(text: str) -> None:
-    assert isinstance(judged(Stage.RCPT, 550, text), Stopped)
+    assert isinstance(judged(SessionStage.RCPT, 550, text), Stopped)
 
 
 @pytest.mark.parametrize("code", [521, 554, 502, 535, 500])
 def test_a_server_that_takes_no_connection_or_login_stops_sending(code: int) -> None:
-    assert isinstance(judged(Stage.CONNECTION, code, "no"), Stopped)
-    assert isinstance(judged(Stage.MAIL, code, "no"), Stopped)
+    assert isinstance(judged(SessionStage.CONNECTION, code, "no"), Stopped)
+    assert isinstance(judged(SessionStage.MAIL, code, "no"), Stopped)
 
 
-@pytest.mark.parametrize("stage", list(Stage))
+@pytest.mark.parametrize("stage", list(SessionStage))
 @pytest.mark.parametrize(
     ("code", "text"),
     [
@@ -130,7 +140,7 @@ def test_a_server_that_takes_no_connection_or_login_stops_sending(code: int) -> 
         (450, "5.7.1 the first digit decides"),
     ],
 )
-def test_a_refusal_for_the_moment_defers_the_mail(stage: Stage, code: int, text: str) -> None:
+def test_a_refusal_for_the_moment_defers_the_mail(stage: SessionStage, code: int, text: str) -> None:
     outcome = judged(stage, code, text)
     assert isinstance(outcome, Deferred)
     assert not isinstance(outcome, Stopped)
@@ -140,10 +150,10 @@ def test_a_refusal_for_the_moment_defers_the_mail(stage: Stage, code: int, text:
 def test_what_is_no_answer_of_the_protocol_is_certain_only_before_the_text(code: int) -> None:
     for stage in BEFORE:
         assert type(judged(stage, code, "Malformed SMTP response line: hello")) is Deferred
-    assert isinstance(judged(Stage.TEXT, code, "Malformed SMTP response line: hello"), Unanswered)
+    assert isinstance(judged(SessionStage.TEXT, code, "Malformed SMTP response line: hello"), Unanswered)
 
 
 @pytest.mark.parametrize("text", ["5.6.7 no SMTPUTF8", "5.5.4 unsupported option", "bad parameter"])
 def test_an_address_outside_ascii_that_is_not_taken_fails_its_mail_alone(text: str) -> None:
-    assert isinstance(judged(Stage.MAIL, 555, text, international=True), Refused)
-    assert isinstance(judged(Stage.MAIL, 555, "bad parameter"), Stopped)
+    assert isinstance(judged(SessionStage.MAIL, 555, text, international=True), Refused)
+    assert isinstance(judged(SessionStage.MAIL, 555, "bad parameter"), Stopped)

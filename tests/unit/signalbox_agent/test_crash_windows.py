@@ -46,7 +46,7 @@ async def test_killed_after_the_work_and_before_the_answers_are_kept(
     with monkeypatch.context() as patch:
         patch.setattr(StateStore, "remember", dies)
         await killed(bench)
-    assert not bench.published  # nobody has seen an answer, so the work may be done again
+    assert not bench.published  # no one has seen an answer, so the work may be done again
     await comes_again(bench)
     assert len(bench.handled) == 2
     assert len(bench.published) == 1

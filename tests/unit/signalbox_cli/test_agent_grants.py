@@ -17,7 +17,7 @@ KEY = SigningKey.generate()
 WANTED = {AGENT: Wanted(endpoints=["http://127.0.0.1:8201"], public_keys=[KEY.public])}
 
 
-class MemoryDesk:
+class MemoryGrantService:
     """Stands for the topic: keeps the newest grant of each agent."""
 
     def __init__(self, *announced: str) -> None:
@@ -34,49 +34,49 @@ class MemoryDesk:
 
 
 @pytest.fixture
-def desk() -> Any:
-    return MemoryDesk(AGENT)
+def service() -> Any:
+    return MemoryGrantService(AGENT)
 
 
-async def outcome(desk: Any, *, give_back: bool = False, wanted: Any = WANTED) -> str:
-    [row] = await _apply(desk, wanted, "a test", give_back)
+async def outcome(service: Any, *, give_back: bool = False, wanted: Any = WANTED) -> str:
+    [row] = await _apply(service, wanted, "a test", give_back)
     return str(row["outcome"])
 
 
-async def test_a_grant_that_is_there_is_not_written_again(desk: Any) -> None:
-    assert await outcome(desk) == "granted"
-    assert await outcome(desk) == "unchanged"
-    assert desk.written == 1
-    assert desk.granted[AGENT].public_keys == [KEY.public]
+async def test_a_grant_that_is_there_is_not_written_again(service: Any) -> None:
+    assert await outcome(service) == "granted"
+    assert await outcome(service) == "unchanged"
+    assert service.written == 1
+    assert service.granted[AGENT].public_keys == [KEY.public]
 
 
 async def test_what_was_revoked_comes_back_by_grant_alone_and_stays_removed_until_it_starts(
-    desk: Any,
+    service: Any,
 ) -> None:
-    await outcome(desk)
-    await _revoke(desk, AGENT, "stolen")
-    assert (await outcome(desk)).startswith("is revoked")
-    assert desk.granted[AGENT].revoked
-    assert await outcome(desk, give_back=True) == "granted"
-    assert not desk.granted[AGENT].revoked
-    assert desk.granted[AGENT].removed_at is not None
+    await outcome(service)
+    await _revoke(service, AGENT, "stolen")
+    assert (await outcome(service)).startswith("is revoked")
+    assert service.granted[AGENT].revoked
+    assert await outcome(service, give_back=True) == "granted"
+    assert not service.granted[AGENT].revoked
+    assert service.granted[AGENT].removed_at is not None
 
 
-async def test_an_agent_is_removed_once_and_keeps_its_grant(desk: Any) -> None:
-    await outcome(desk)
-    await _remove(desk, AGENT)
-    assert desk.granted[AGENT].endpoints == ["http://127.0.0.1:8201"]
-    assert desk.granted[AGENT].removed_at is not None
-    assert await outcome(desk) == "unchanged"
+async def test_an_agent_is_removed_once_and_keeps_its_grant(service: Any) -> None:
+    await outcome(service)
+    await _remove(service, AGENT)
+    assert service.granted[AGENT].endpoints == ["http://127.0.0.1:8201"]
+    assert service.granted[AGENT].removed_at is not None
+    assert await outcome(service) == "unchanged"
     with pytest.raises(SignalboxError, match="there is no agent"):
-        await _remove(desk, AGENT)
+        await _remove(service, AGENT)
 
 
-async def test_nobody_who_is_not_there_is_removed_or_revoked(desk: Any) -> None:
-    for attempt in (_remove(desk, AgentId("ghost")), _revoke(desk, AgentId("ghost"), "")):
+async def test_nobody_who_is_not_there_is_removed_or_revoked(service: Any) -> None:
+    for attempt in (_remove(service, AgentId("ghost")), _revoke(service, AgentId("ghost"), "")):
         with pytest.raises(SignalboxError, match="there is no agent"):
             await attempt
-    assert desk.written == 0
+    assert service.written == 0
 
 
 @pytest.mark.parametrize(
@@ -91,21 +91,21 @@ async def test_nobody_who_is_not_there_is_removed_or_revoked(desk: Any) -> None:
     ids=["no key", "a private key", "no file", "userinfo", "another scheme"],
 )
 async def test_a_grant_that_could_not_be_meant_is_not_written(
-    desk: Any, wanted: Wanted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    service: Any, wanted: Wanted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AGENT_KEYS_DIR", str(tmp_path))
     with pytest.raises(ConfigurationError):
-        await outcome(desk, wanted={AGENT: wanted})
-    assert desk.written == 0
+        await outcome(service, wanted={AGENT: wanted})
+    assert service.written == 0
 
 
 async def test_the_key_that_an_agent_left_in_the_folder_is_granted(
-    desk: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    service: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AGENT_KEYS_DIR", str(tmp_path))
     key = TrustSettings().own_key(AGENT)
-    await outcome(desk, wanted={AGENT: Wanted(endpoints=["http://127.0.0.1:1"])})
-    assert desk.granted[AGENT].public_keys == [key.public]
+    await outcome(service, wanted={AGENT: Wanted(endpoints=["http://127.0.0.1:1"])})
+    assert service.granted[AGENT].public_keys == [key.public]
 
 
 @pytest.mark.parametrize("text", ["", "agents: 3", "agents: {a: {endpoint: x}}", "agents: [", "other: {}"])

@@ -160,7 +160,7 @@ async def test_a_registry_that_lied_costs_no_message_that_comes_half_a_second_af
         clock.now = moment
         assert await rejection(gate, message) == (Reason.UNKNOWN_SCHEMA, "")
     assert registry.asked == [("schema_text", 99)] * 6
-    assert waits[0] == 1.0 and max(waits[1:]) < 0.5  # what was unknown lately holds up nobody for long
+    assert waits[0] == 1.0 and max(waits[1:]) < 0.5  # what was unknown lately holds up no one for long
     monkeypatch.setitem(registry._texts, lost, text)
     registry._versions[Subject(SCORED)].append(SchemaVersion(Subject(SCORED), 2, lost, text))
     clock.now = 11.75

@@ -123,6 +123,7 @@ def test_the_package_exports_these_names_and_no_others() -> None:
     assert signalbox_agent.texts.__all__ == [
         "MOST_MAILS",
         "MailText",
+        "SenderSettings",
         "Unfit",
         "as_data",
         "body_text",

@@ -79,7 +79,7 @@ def test_keys_come_as_secrets_in_files_too(monkeypatch: pytest.MonkeyPatch, tmp_
     assert settings.own_key(AGENT).public == agents.public
     trusted = TrustedKeys(settings)
     assert trusted() == {"orchestrator": (orchestrators.public,)}
-    # Two during a rotation; a file that is half written shuts nobody out.
+    # Two during a rotation; a file that is half written shuts no one out.
     renewed = SigningKey.generate()
     (tmp_path / "theirs").write_text(orchestrators.public + renewed.public)
     assert trusted() == {"orchestrator": (orchestrators.public, renewed.public)}

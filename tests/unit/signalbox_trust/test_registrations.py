@@ -1,4 +1,4 @@
-"""Only an agent itself announces itself, where it was granted to live; nobody else removes it."""
+"""Only an agent itself announces itself, where it was granted to live; no one else removes it."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -55,7 +55,7 @@ def granted(**fields: Any) -> Grant:
     return Grant.of(AGENT, AgentGranted.model_validate(base | fields))
 
 
-class Desk:
+class Judge:
     """Judges records as the orchestrator does: opened, decoded, accepted."""
 
     def __init__(self, *, enrolment: str = "granted", folder: Path = Path("/nonexistent")) -> None:
@@ -82,8 +82,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk() -> Desk:
-    made = Desk()
+def judge() -> Judge:
+    made = Judge()
     made.registrations.grant(AGENT, granted())
     made.announce(NOW_MS - 1000)
     return made
@@ -93,12 +93,12 @@ def refused(fault: Fault) -> Any:
     return pytest.raises(Untrusted, check=lambda error: error.fault is fault)
 
 
-def test_an_agent_announces_itself_and_removes_itself(desk: Desk) -> None:
-    assert desk.endpoint == HOME
-    assert desk.remove(NOW_MS)
-    assert desk.endpoint is None
-    desk.announce(NOW_MS + 1)
-    assert desk.endpoint == HOME
+def test_an_agent_announces_itself_and_removes_itself(judge: Judge) -> None:
+    assert judge.endpoint == HOME
+    assert judge.remove(NOW_MS)
+    assert judge.endpoint is None
+    judge.announce(NOW_MS + 1)
+    assert judge.endpoint == HOME
 
 
 FORGED = registration(AGENT, b"value", KEY, NOW_MS)
@@ -162,32 +162,32 @@ FORGERIES: dict[str, tuple[Record, Fault]] = {
 
 
 @pytest.mark.parametrize(("forged", "fault"), FORGERIES.values(), ids=FORGERIES)
-def test_a_forged_record_is_refused_and_the_former_stays(desk: Desk, forged: Record, fault: Fault) -> None:
+def test_a_forged_record_is_refused_and_the_former_stays(judge: Judge, forged: Record, fault: Fault) -> None:
     with refused(fault):
-        desk.judge(forged, said(endpoint="http://127.0.0.1:6666"))
-    assert desk.endpoint == HOME
+        judge.judge(forged, said(endpoint="http://127.0.0.1:6666"))
+    assert judge.endpoint == HOME
 
 
-def test_an_older_announcement_of_its_own_is_refused(desk: Desk) -> None:
+def test_an_older_announcement_of_its_own_is_refused(judge: Judge) -> None:
     with refused(Fault.STALE):
-        desk.announce(NOW_MS - 5000, description="As it was before.")
+        judge.announce(NOW_MS - 5000, description="As it was before.")
     with refused(Fault.STALE):
-        desk.remove(NOW_MS - 5000)
+        judge.remove(NOW_MS - 5000)
     with refused(Fault.STALE):
-        desk.announce(NOW_MS - 1000, description="At the same moment.")
-    assert desk.endpoint == HOME
+        judge.announce(NOW_MS - 1000, description="At the same moment.")
+    assert judge.endpoint == HOME
 
 
-def test_one_from_before_a_removal_is_refused(desk: Desk) -> None:
-    old = desk.announce(NOW_MS - 500)
-    assert desk.remove(NOW_MS)
+def test_one_from_before_a_removal_is_refused(judge: Judge) -> None:
+    old = judge.announce(NOW_MS - 500)
+    assert judge.remove(NOW_MS)
     with refused(Fault.REMOVED):
-        desk.judge(old, said())
-    assert desk.endpoint is None
+        judge.judge(old, said())
+    assert judge.endpoint is None
 
 
 def test_a_removal_is_remembered_by_the_grant_when_everything_else_is_forgotten() -> None:
-    renewed = Desk()
+    renewed = Judge()
     renewed.registrations.grant(AGENT, granted(removed_at=datetime.fromtimestamp(NOW_MS / 1000, UTC)))
     assert renewed.registrations.was_removed(AGENT)
     with refused(Fault.REMOVED):
@@ -196,17 +196,17 @@ def test_a_removal_is_remembered_by_the_grant_when_everything_else_is_forgotten(
     assert renewed.endpoint == HOME
 
 
-def test_the_same_record_again_changes_nothing_and_is_no_fault(desk: Desk) -> None:
-    record = desk.announce(NOW_MS)
-    assert not desk.judge(record, said())
+def test_the_same_record_again_changes_nothing_and_is_no_fault(judge: Judge) -> None:
+    record = judge.announce(NOW_MS)
+    assert not judge.judge(record, said())
     # With its signature and another value it is a forgery like any other.
     with refused(Fault.CHANGED):
-        desk.judge(replace(record, value=b"another"), said())
+        judge.judge(replace(record, value=b"another"), said())
 
 
-def test_an_older_record_that_says_what_is_in_force_is_no_fault(desk: Desk) -> None:
-    desk.announce(NOW_MS - 5000)  # another replica, which started before
-    assert desk.endpoint == HOME
+def test_an_older_record_that_says_what_is_in_force_is_no_fault(judge: Judge) -> None:
+    judge.announce(NOW_MS - 5000)  # another replica, which started before
+    assert judge.endpoint == HOME
 
 
 @pytest.mark.parametrize(
@@ -226,34 +226,34 @@ def test_an_older_record_that_says_what_is_in_force_is_no_fault(desk: Desk) -> N
         "http://[::ffff:127.0.0.1]:8105",
     ],
 )
-def test_an_endpoint_outside_the_grant_is_refused(desk: Desk, endpoint: str) -> None:
+def test_an_endpoint_outside_the_grant_is_refused(judge: Judge, endpoint: str) -> None:
     with refused(Fault.OUTSIDE_GRANT):
-        desk.announce(NOW_MS, endpoint=endpoint)
-    assert desk.endpoint == HOME
+        judge.announce(NOW_MS, endpoint=endpoint)
+    assert judge.endpoint == HOME
 
 
-def test_an_origin_allows_any_path_and_a_path_only_itself(desk: Desk) -> None:
-    desk.announce(NOW_MS, endpoint=f"{HOME}/mail")
-    assert desk.endpoint == f"{HOME}/mail"
-    desk.registrations.grant(AGENT, granted(endpoints=[f"{HOME}/mail/"]))
-    assert desk.endpoint == f"{HOME}/mail"
+def test_an_origin_allows_any_path_and_a_path_only_itself(judge: Judge) -> None:
+    judge.announce(NOW_MS, endpoint=f"{HOME}/mail")
+    assert judge.endpoint == f"{HOME}/mail"
+    judge.registrations.grant(AGENT, granted(endpoints=[f"{HOME}/mail/"]))
+    assert judge.endpoint == f"{HOME}/mail"
     with refused(Fault.OUTSIDE_GRANT):
-        desk.announce(NOW_MS + 1, endpoint=f"{HOME}/mailbox")
+        judge.announce(NOW_MS + 1, endpoint=f"{HOME}/mailbox")
 
 
-def test_a_grant_says_what_an_agent_may_take_and_give(desk: Desk) -> None:
+def test_a_grant_says_what_an_agent_may_take_and_give(judge: Judge) -> None:
     types = {"takes": ["sdr.CampaignDrafted"], "gives": ["sdr.CampaignScheduled"]}
-    desk.registrations.grant(AGENT, granted(**types))
-    assert desk.endpoint == HOME
+    judge.registrations.grant(AGENT, granted(**types))
+    assert judge.endpoint == HOME
     with refused(Fault.OUTSIDE_GRANT):
-        desk.announce(NOW_MS, input=[AgentInput(record_type="sdr.LeadCaptured", when=None)])
+        judge.announce(NOW_MS, input=[AgentInput(record_type="sdr.LeadCaptured", when=None)])
     with refused(Fault.OUTSIDE_GRANT):
-        desk.announce(NOW_MS, output=[AgentOutput(record_type="sdr.LeadScored", terminal=True)])
+        judge.announce(NOW_MS, output=[AgentOutput(record_type="sdr.LeadScored", terminal=True)])
 
 
-def test_an_agent_speaks_for_itself_alone(desk: Desk) -> None:
+def test_an_agent_speaks_for_itself_alone(judge: Judge) -> None:
     with refused(Fault.RECORD):
-        desk.announce(NOW_MS, agent_id="lead_scoring")
+        judge.announce(NOW_MS, agent_id="lead_scoring")
 
 
 @pytest.mark.parametrize(
@@ -267,55 +267,55 @@ def test_an_agent_speaks_for_itself_alone(desk: Desk) -> None:
     ],
     ids=lambda changed: next(iter(changed)),
 )
-def test_a_grant_that_changes_takes_effect_at_once(desk: Desk, changed: dict[str, Any]) -> None:
-    assert desk.registrations.grant(AGENT, granted(**changed))
-    assert desk.endpoint is None
+def test_a_grant_that_changes_takes_effect_at_once(judge: Judge, changed: dict[str, Any]) -> None:
+    assert judge.registrations.grant(AGENT, granted(**changed))
+    assert judge.endpoint is None
 
 
-def test_a_grant_that_can_not_be_read_changes_nothing_and_allows_nothing_new(desk: Desk) -> None:
-    assert not desk.registrations.grant(AGENT, None, readable=False)
-    assert desk.endpoint == HOME
-    renewed = Desk(enrolment="folder")
+def test_a_grant_that_can_not_be_read_changes_nothing_and_allows_nothing_new(judge: Judge) -> None:
+    assert not judge.registrations.grant(AGENT, None, readable=False)
+    assert judge.endpoint == HOME
+    renewed = Judge(enrolment="folder")
     renewed.registrations.grant(AGENT, None, readable=False)
     with refused(Fault.REVOKED):
         renewed.announce()
 
 
-def test_two_keys_count_during_a_rotation(desk: Desk) -> None:
-    desk.registrations.grant(AGENT, granted(public_keys=[KEY.public, OTHERS.public]))
-    desk.announce(NOW_MS, key=OTHERS, description="Signed with the new key.")
-    assert not desk.registrations.grant(AGENT, granted(public_keys=[OTHERS.public]))
-    assert desk.endpoint == HOME
+def test_two_keys_count_during_a_rotation(judge: Judge) -> None:
+    judge.registrations.grant(AGENT, granted(public_keys=[KEY.public, OTHERS.public]))
+    judge.announce(NOW_MS, key=OTHERS, description="Signed with the new key.")
+    assert not judge.registrations.grant(AGENT, granted(public_keys=[OTHERS.public]))
+    assert judge.endpoint == HOME
 
 
 def test_where_folders_count_an_agent_without_a_grant_is_known_by_its_key(tmp_path: Path) -> None:
     key = TrustSettings(agent_keys_dir=tmp_path).own_key(AGENT)
-    desk = Desk(enrolment="folder", folder=tmp_path)
-    desk.announce(NOW_MS - 1, key=key)
-    assert desk.endpoint == HOME
+    judge = Judge(enrolment="folder", folder=tmp_path)
+    judge.announce(NOW_MS - 1, key=key)
+    assert judge.endpoint == HOME
     with refused(Fault.SIGNATURE):
-        desk.announce(NOW_MS, key=OTHERS)
+        judge.announce(NOW_MS, key=OTHERS)
     # With a grant it is held to that.
-    desk.registrations.grant(AGENT, granted())
-    assert desk.endpoint is None
+    judge.registrations.grant(AGENT, granted())
+    assert judge.endpoint is None
     with refused(Fault.SIGNATURE):
-        desk.announce(NOW_MS, key=key)
+        judge.announce(NOW_MS, key=key)
 
 
 def test_elsewhere_the_folder_does_not_count(tmp_path: Path) -> None:
     key = TrustSettings(agent_keys_dir=tmp_path).own_key(AGENT)
     with refused(Fault.NO_GRANT):
-        Desk(enrolment="granted", folder=tmp_path).announce(key=key)
+        Judge(enrolment="granted", folder=tmp_path).announce(key=key)
 
 
 def test_a_removal_without_a_grant_pins_nothing(tmp_path: Path) -> None:
     key = TrustSettings(agent_keys_dir=tmp_path).own_key(AGENT)
-    desk = Desk(enrolment="folder", folder=tmp_path)
-    desk.announce(NOW_MS - 1, key=key)
+    judge = Judge(enrolment="folder", folder=tmp_path)
+    judge.announce(NOW_MS - 1, key=key)
     removal = granted(public_keys=[], endpoints=[], removed_at=datetime.fromtimestamp(NOW_MS / 1000, UTC))
-    assert desk.registrations.grant(AGENT, removal)
-    desk.announce(NOW_MS + 1, key=key)
-    assert desk.endpoint == HOME
+    assert judge.registrations.grant(AGENT, removal)
+    judge.announce(NOW_MS + 1, key=key)
+    assert judge.endpoint == HOME
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The server properties of a broker that lets nobody in whom it does not know.
+"""The server properties of a broker that lets no one in whom it does not know.
 
 ``SASL_SSL`` is for the clients: SCRAM, PLAIN and OAUTHBEARER over TLS. ``MUTUAL`` is for those with a
 certificate: the brokers among themselves, and the administrator.

@@ -63,7 +63,7 @@ def ensure_free(addresses: Mapping[str, Address]) -> None:
 
 
 def is_taken(address: Address) -> bool:
-    """Tell whether something listens on ``address``, or nobody may."""
+    """Tell whether something listens on ``address``, or no one may."""
     with socket.socket(_family(address.host)) as client:
         client.settimeout(0.5)
         # Some systems let two sockets listen on one port when their addresses differ: so ask, too.

@@ -86,7 +86,7 @@ def response(problem: Problem) -> JSONResponse:
 
 
 def answer_with_problems(app: FastAPI) -> None:
-    """Make ``app`` answer every error as a problem document; what nobody expected is logged, not shown."""
+    """Make ``app`` answer every error as a problem document; what no one expected is logged, not shown."""
 
     @app.exception_handler(HTTPException)
     async def _framework(_: Request, error: HTTPException) -> JSONResponse:

@@ -15,7 +15,7 @@ from signalbox.protocol.names import AgentId, RecordType
 from signalbox.trust import TrustSettings, public_keys
 from signalbox.trust.grants import require_endpoint
 from signalbox.trust.key_files import agents_public_keys
-from signalbox_cli.granting import GrantDesk, at_the_desk, granted, removal_time
+from signalbox_cli.granting import GrantService, granted, removal_time, with_grant_service
 from signalbox_cli.output import AsJson, print_json, print_rows, say
 
 _PATIENCE_S: Final = 60.0
@@ -59,7 +59,12 @@ def grant(
         takes=[RecordType(name) for name in takes or []],
         gives=[RecordType(name) for name in gives or []],
     )
-    _tell(asyncio.run(at_the_desk(lambda desk: _apply(desk, {AgentId(agent_id): wanted}, why, True))), json)
+    _tell(
+        asyncio.run(
+            with_grant_service(lambda service: _apply(service, {AgentId(agent_id): wanted}, why, True))
+        ),
+        json,
+    )
 
 
 def apply(
@@ -72,7 +77,7 @@ def apply(
     Example: signalbox agents apply grants.yaml
     """
     wanted = _wanted(file)
-    told = at_the_desk(lambda desk: _apply(desk, wanted, why, False), patience_s=_PATIENCE_S)
+    told = with_grant_service(lambda service: _apply(service, wanted, why, False), patience_s=_PATIENCE_S)
     _tell(asyncio.run(told), json)
 
 
@@ -83,7 +88,7 @@ def revoke(agent_id: AgentArgument, why: Why = "", json: AsJson = False) -> None
 
     Example: signalbox agents revoke greeter --why "its key was stolen"
     """
-    _tell(asyncio.run(at_the_desk(lambda desk: _revoke(desk, AgentId(agent_id), why))), json)
+    _tell(asyncio.run(with_grant_service(lambda service: _revoke(service, AgentId(agent_id), why))), json)
 
 
 def remove(
@@ -96,7 +101,7 @@ def remove(
 
     Example: signalbox agents remove greeter
     """
-    asyncio.run(at_the_desk(lambda desk: _remove(desk, AgentId(agent_id))))
+    asyncio.run(with_grant_service(lambda service: _remove(service, AgentId(agent_id))))
     if json:
         print_json({"removed": agent_id})
     else:
@@ -104,9 +109,9 @@ def remove(
 
 
 async def _apply(
-    desk: GrantDesk, wanted: Mapping[AgentId, Wanted], why: str, give_back: bool
+    service: GrantService, wanted: Mapping[AgentId, Wanted], why: str, give_back: bool
 ) -> list[dict[str, Any]]:
-    known, settings = await desk.known(), TrustSettings()
+    known, settings = await service.known(), TrustSettings()
     told, changed = [], []
     for agent, one in wanted.items():
         former = known.granted.get(agent)
@@ -122,29 +127,29 @@ async def _apply(
             changed.append(granted(agent, former, **fields, why=why))
         told.append(_row(agent, outcome, fields))
     if changed:
-        await desk.write(changed)
+        await service.write(changed)
     return told
 
 
-async def _revoke(desk: GrantDesk, agent: AgentId, why: str) -> list[dict[str, Any]]:
-    known = await desk.known()
+async def _revoke(service: GrantService, agent: AgentId, why: str) -> list[dict[str, Any]]:
+    known = await service.known()
     former = known.granted.get(agent)
     if former is None and agent not in known.announced:
         raise SignalboxError(f"there is no agent {agent!r}; `signalbox agents list` shows who is there")
     changed = granted(agent, former, revoked=True, removed_at=removal_time(known, agent), why=why)
-    await desk.write([changed])
+    await service.write([changed])
     return [_row(agent, "revoked", changed.model_dump())]
 
 
-async def _remove(desk: GrantDesk, agent: AgentId) -> None:
-    known = await desk.known()
+async def _remove(service: GrantService, agent: AgentId) -> None:
+    known = await service.known()
     former = known.granted.get(agent)
     gone = former is not None and former.removed_at is not None and agent not in known.registrations.in_force
     if agent not in known.announced or gone:
         raise SignalboxError(f"there is no agent {agent!r}; `signalbox agents list` shows who is there")
     revoked = former is not None and former.revoked
     changed = granted(agent, former, revoked=revoked, removed_at=removal_time(known, agent), why="removed")
-    await desk.write([changed])
+    await service.write([changed])
 
 
 def _keys(agent: AgentId, wanted: Wanted, settings: TrustSettings) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ _SHORTFALLS: Final = frozenset({"refused", "closed", "missing"})
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ClosingOutcome:
     """``outcome`` is replayed, audited, discarded, would_replay, would_discard, refused, closed or missing.
 
     ``reason`` is why the dead letter was refused once; ``more`` holds what only one command says.
@@ -43,13 +43,13 @@ class Outcome:
         }
 
 
-def succeeded(outcomes: Sequence[Outcome], *, by_filter: bool) -> bool:
+def succeeded(outcomes: Sequence[ClosingOutcome], *, by_filter: bool) -> bool:
     """Say whether everything that was asked was done; a filter does not ask for what is closed meanwhile."""
     forgiven = {"closed"} if by_filter else set()
     return not any(one.outcome in _SHORTFALLS - forgiven for one in outcomes)
 
 
-def report(outcomes: Sequence[Outcome], *, json: bool) -> None:
+def report(outcomes: Sequence[ClosingOutcome], *, json: bool) -> None:
     """Print each outcome, and for people how many there are of each."""
     if json:
         print_json([one.as_dict() for one in outcomes])
@@ -64,7 +64,7 @@ def confirm(count: int, what: str, show: Callable[[], None], *, json: bool) -> N
     """Ask a person at a terminal whether ``count`` dead letters are really meant.
 
     Raises:
-        ConfigurationError: there is nobody to ask; the text says what to add.
+        ConfigurationError: there is no one to ask; the text says what to add.
         Abort: the person said no.
     """
     if json or not sys.stdin.isatty():

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from signalbox.protocol.dead_letters import DeadLetter, Position
-from signalbox_cli.closing_outcomes import Outcome, confirm, report, succeeded
+from signalbox_cli.closing_outcomes import ClosingOutcome, confirm, report, succeeded
 from signalbox_cli.dead_letter_verdict import warn_of_version
 from signalbox_operations.replay import DeadLetterService, open_dead_letter_service
 
@@ -35,7 +35,7 @@ def run_discard(request: DiscardRequest) -> bool:
     return succeeded(outcomes, by_filter=request.by_filter)
 
 
-async def _discarded(request: DiscardRequest) -> list[Outcome]:
+async def _discarded(request: DiscardRequest) -> list[ClosingOutcome]:
     async with open_dead_letter_service(request.who, warn_of_version) as service:
         outcomes, dead_letters = await _looked_up(service, request)
         if not request.dry_run:
@@ -43,27 +43,29 @@ async def _discarded(request: DiscardRequest) -> list[Outcome]:
                 so_far = [outcomes[dead_letter.position] for dead_letter in dead_letters]
                 confirm(len(dead_letters), "discarded", lambda: report(so_far, json=False), json=request.json)
             await service.discard(dead_letters, request.why)
-            outcomes |= {one.position: Outcome(one.position, "discarded", one) for one in dead_letters}
+            outcomes |= {one.position: ClosingOutcome(one.position, "discarded", one) for one in dead_letters}
         return [outcomes[at] for at in request.positions]
 
 
 async def _looked_up(
     service: DeadLetterService, request: DiscardRequest
-) -> tuple[dict[Position, Outcome], list[DeadLetter]]:
+) -> tuple[dict[Position, ClosingOutcome], list[DeadLetter]]:
     found = await service.dead_letters(request.positions)
     dead_letters = [dead_letter for dead_letter in found.values() if isinstance(dead_letter, DeadLetter)]
     resolutions = await service.resolutions(dead_letters)
     outcomes = {at: _outcome(at, found.get(at)) for at in request.positions}
     for at, resolution in resolutions.items():
-        outcomes[at] = Outcome(at, "closed", outcomes[at].dead_letter, f"not again: it was {resolution}")
+        outcomes[at] = ClosingOutcome(
+            at, "closed", outcomes[at].dead_letter, f"not again: it was {resolution}"
+        )
     return outcomes, [dead_letter for dead_letter in dead_letters if dead_letter.position not in resolutions]
 
 
-def _outcome(at: Position, found: DeadLetter | ValueError | None) -> Outcome:
+def _outcome(at: Position, found: DeadLetter | ValueError | None) -> ClosingOutcome:
     match found:
         case DeadLetter():
-            return Outcome(at, "would_discard", found)
+            return ClosingOutcome(at, "would_discard", found)
         case None:
-            return Outcome(at, "missing", detail="there is no dead letter")
+            return ClosingOutcome(at, "missing", detail="there is no dead letter")
         case _:
-            return Outcome(at, "refused", detail=f"it is no dead letter: {found}")
+            return ClosingOutcome(at, "refused", detail=f"it is no dead letter: {found}")

@@ -35,7 +35,7 @@ class Known:
     registrations: Registrations
 
 
-class GrantDesk:
+class GrantService:
     """Reads what is granted, and writes grants."""
 
     def __init__(self, kafka: "KafkaSettings", control: ControlRecords) -> None:
@@ -89,8 +89,8 @@ class GrantDesk:
         return Draft(AGENT_GRANTS, grant.agent_id.encode(), self._control.write(grant), envelope.headers())
 
 
-async def at_the_desk(work: Callable[[GrantDesk], Awaitable[_T]], *, patience_s: float = 0) -> _T:
-    """Do ``work`` at a desk of this environment; topics and contracts may come within ``patience_s`` seconds.
+async def with_grant_service(work: Callable[[GrantService], Awaitable[_T]], *, patience_s: float = 0) -> _T:
+    """Do ``work`` with this environment's grants; topics and contracts may come within ``patience_s``.
 
     Raises:
         Unavailable: broker or registry can't be reached, or do not have them.
@@ -105,7 +105,7 @@ async def at_the_desk(work: Callable[[GrantDesk], Awaitable[_T]], *, patience_s:
         while True:
             try:
                 await control.load()
-                return await work(GrantDesk(KafkaSettings(), control))
+                return await work(GrantService(KafkaSettings(), control))
             except Unavailable:
                 if time.monotonic() > deadline:
                     raise

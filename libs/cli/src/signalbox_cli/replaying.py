@@ -14,7 +14,7 @@ from signalbox.protocol.errors import Refusal
 from signalbox.protocol.headers import CE_TYPE
 from signalbox.protocol.names import RecordType
 from signalbox.protocol.reasons import Reason
-from signalbox_cli.closing_outcomes import Outcome, confirm, report, succeeded
+from signalbox_cli.closing_outcomes import ClosingOutcome, confirm, report, succeeded
 from signalbox_cli.dead_letter_verdict import rejected_as_dict, warn_of_version
 from signalbox_cli.output import say, visible
 from signalbox_operations.replay import (
@@ -71,7 +71,7 @@ def run_replay(request: Request) -> bool:
     return succeeded(outcomes, by_filter=request.by_filter)
 
 
-async def _replayed(request: Request) -> list[Outcome]:
+async def _replayed(request: Request) -> list[ClosingOutcome]:
     async with open_dead_letter_service(request.who, warn_of_version) as service:
         run = _Run(service, request)
         await run.look_up()
@@ -90,7 +90,7 @@ class _Run:
         self._dead_letters: list[DeadLetter] = []
         self._ready: list[PreparedReplay] = []
         self._unaudited: list[PreparedReplay] = []
-        self.outcomes: dict[Position, Outcome] = {}
+        self.outcomes: dict[Position, ClosingOutcome] = {}
 
     async def look_up(self) -> None:
         """Read the dead letters; those that are not there, or are closed already, have their outcome."""
@@ -100,9 +100,9 @@ class _Run:
                 case DeadLetter() as dead_letter:
                     self._dead_letters.append(dead_letter)
                 case None:
-                    self._note(Outcome(at, "missing", detail="there is no dead letter"))
+                    self._note(ClosingOutcome(at, "missing", detail="there is no dead letter"))
                 case ValueError() as error:
-                    self._note(Outcome(at, "refused", detail=f"it is no dead letter: {error}"))
+                    self._note(ClosingOutcome(at, "refused", detail=f"it is no dead letter: {error}"))
         await self._leave_out_closed()
 
     async def prepare(self) -> None:
@@ -148,7 +148,7 @@ class _Run:
             if resolution.how == "replayed" and not resolution.audited:
                 self._unaudited.append(await self._as_it_is(dead_letter))
                 detail = f"{resolution}; its audit event was missing and is written now"
-                self._note(Outcome(dead_letter.position, "audited", dead_letter, detail))
+                self._note(ClosingOutcome(dead_letter.position, "audited", dead_letter, detail))
             else:
                 self._note(_closed(dead_letter, resolution))
 
@@ -177,11 +177,11 @@ class _Run:
     async def _encoded(self, dead_letter: DeadLetter, form: Editable, text: str) -> PreparedReplay:
         return await self._service.prepare(dead_letter, self._request.options, (form, form.encoded(text)))
 
-    def _note(self, outcome: Outcome) -> None:
+    def _note(self, outcome: ClosingOutcome) -> None:
         self.outcomes[outcome.position] = outcome
 
 
-def _told(outcome: str, prepared: PreparedReplay) -> Outcome:
+def _told(outcome: str, prepared: PreparedReplay) -> ClosingOutcome:
     sent, completed = prepared.message.draft, prepared.message.completed
     said = [f"to {sent.topic} as {replay_id_of(prepared.dead_letter.position)}"]
     if completed:
@@ -192,22 +192,22 @@ def _told(outcome: str, prepared: PreparedReplay) -> Outcome:
         said.append(f"encoded against version {prepared.version}")
     if isinstance(prepared.verdict, Rejected):
         said.append(f"although the gate says {_said(prepared.verdict)}")
-    return Outcome(
+    return ClosingOutcome(
         prepared.dead_letter.position, outcome, prepared.dead_letter, "; ".join(said), _details(prepared)
     )
 
 
 def _refused(
     dead_letter: DeadLetter, verdict: Rejected, request: Request, prepared: PreparedReplay | None = None
-) -> Outcome:
+) -> ClosingOutcome:
     advice = "" if request.edit else _ADVICE.get(verdict.reason, _MEND)
     if verdict.field == CE_TYPE and verdict.reason is Reason.NOT_ADMITTED:
         advice = "; --header ce_type=TYPE corrects it"
     more = _details(prepared) if prepared else {"verdict": rejected_as_dict(verdict)}
-    return Outcome(dead_letter.position, "refused", dead_letter, _said(verdict) + advice, more)
+    return ClosingOutcome(dead_letter.position, "refused", dead_letter, _said(verdict) + advice, more)
 
 
-def _closed(dead_letter: DeadLetter, resolution: Resolution) -> Outcome:
+def _closed(dead_letter: DeadLetter, resolution: Resolution) -> ClosingOutcome:
     more = {"closed_at": resolution.at.isoformat(), "closed_by": resolution.who, "how": resolution.how}
     replay_id = replay_id_of(dead_letter.position)
     name = (
@@ -215,7 +215,9 @@ def _closed(dead_letter: DeadLetter, resolution: Resolution) -> Outcome:
         if resolution.how == "replayed"
         else "; --anyway replays it nevertheless"
     )
-    return Outcome(dead_letter.position, "closed", dead_letter, f"not again: it was {resolution}{name}", more)
+    return ClosingOutcome(
+        dead_letter.position, "closed", dead_letter, f"not again: it was {resolution}{name}", more
+    )
 
 
 def _said(verdict: Rejected) -> str:

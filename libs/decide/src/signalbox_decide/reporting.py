@@ -7,4 +7,4 @@ Report = Callable[[str, str | None], None]
 
 
 def untold(_: str, __: str | None) -> None:
-    """Tell nobody."""
+    """Tell no one."""

@@ -11,7 +11,7 @@ from signalbox_decide.workflow_usage import WINDOW_S
 LIMIT: Final = 500_000
 """Ids remembered at once, some 140 bytes each; the oldest are forgotten first."""
 BEFORE: Final = -1
-"""The position of a decision that was read back: it is of an earlier reading, and nobody's now."""
+"""The position of a decision that was read back: it is of an earlier reading, and no one's now."""
 
 _SHELF_S: Final = 3600.0
 _SHELF_LIMIT: Final = LIMIT // 16
@@ -58,7 +58,7 @@ class SeenIds:
         return self._shelves[0].since if self._shelves else float("inf")
 
     def setdefault(self, identity: Identity, at: float, position: int) -> int:
-        """Return the position that took ``identity``, which is ``position`` itself if nobody had."""
+        """Return the position that took ``identity``, which is ``position`` itself if no one had."""
         while self._shelves and self._shelves[0].since < at - WINDOW_S - _SHELF_S:
             self.forget_oldest()
         key = identity.digest()

@@ -127,7 +127,7 @@ class Selection:
             await self._until_changed(message, left, f"never reached: {names}" if names else "no agent")
 
     def _patience_s(self, began: float, unreached: Sequence[RegisteredAgent]) -> float | None:
-        """Return how long it is still waited, in seconds; None: without limit, as nobody is there."""
+        """Return how long it is still waited, in seconds; None: without limit, as no one is there."""
         if not self._directory.agents:
             return None
         known = [self._directory.known_since(agent.definition.id) for agent in unreached]

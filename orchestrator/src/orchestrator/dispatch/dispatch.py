@@ -105,7 +105,7 @@ class Dispatch:
             delivery.cancel()
 
     async def _is_for_another(self, message: RoutedMessage) -> bool:
-        # It came here since nobody else took it then; it must not wait for one that may not exist.
+        # It came here since no one else took it then; it must not wait for one that may not exist.
         if self._directory.was_reached(self._agent) or message.refused_by:
             return False
         return await retry_while_unavailable(

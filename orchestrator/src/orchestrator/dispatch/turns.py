@@ -29,7 +29,7 @@ class Turns:
 
     A message that has not failed goes before those that have. These get at most half of the turns, and at
     least one, so that they come to their end. Within each kind it goes by who waits longest: a message that
-    failed goes behind the others. A suspect gets its turn alone, with nobody beside it; afterwards the
+    failed goes behind the others. A suspect gets its turn alone, with no one beside it; afterwards the
     others have at least as much time as they were held back.
     """
 

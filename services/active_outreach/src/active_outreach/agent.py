@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from active_outreach.handler import Outreach
-from active_outreach.settings import SenderSettings
 from signalbox.protocol.agent_definition import AgentDefinition
 from signalbox_agent import Agent, bound
+from signalbox_agent.texts import SenderSettings
 from signalbox_agent.tools import CompanyResearch, Directory, ToolSettings, Website
 from signalbox_contracts import schema_text
 from signalbox_contracts.sdr import CampaignDrafted, LeadScored

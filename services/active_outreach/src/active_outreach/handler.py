@@ -5,9 +5,8 @@ from functools import partial
 
 from active_outreach.draft import Draft, DraftedMail
 from active_outreach.offline import draft_stand_in
-from active_outreach.settings import SenderSettings
 from signalbox_agent import Message, Work
-from signalbox_agent.texts import as_data, body_text, instructions, problem_with, subject_line
+from signalbox_agent.texts import SenderSettings, as_data, body_text, instructions, problem_with, subject_line
 from signalbox_agent.tools import CompanyResearch, Findings
 from signalbox_contracts.sdr import CampaignDrafted, CampaignType, Email, Lead, LeadScored
 
@@ -27,7 +26,7 @@ class Outreach:
         facts = instructions(__package__, "about_us")
         completion = await work.model.complete(
             task="outreach",
-            instructions=instructions(__package__, "outreach").format_map(self._sender_facts()),
+            instructions=instructions(__package__, "outreach").format_map(self._sender.words),
             prompt=_prompt(scored, findings),
             output_type=Draft,
             stand_in=partial(draft_stand_in, scored, self._sender),
@@ -37,9 +36,6 @@ class Outreach:
             ),
         )
         return [_campaign(lead, completion.output)]
-
-    def _sender_facts(self) -> dict[str, str]:
-        return {"sender": self._sender.name, "company": self._sender.company, "site": self._sender.site}
 
 
 def _campaign(lead: Lead, draft: Draft) -> CampaignDrafted:

@@ -4,8 +4,7 @@ import zlib
 from typing import Final
 
 from active_outreach.draft import Draft, DraftedMail
-from active_outreach.settings import SenderSettings
-from signalbox_agent.texts import filled, name_of, plain, quotable
+from signalbox_agent.texts import SenderSettings, filled, name_of, plain, quotable
 from signalbox_contracts.sdr import LeadScored
 
 _TEMPLATES: Final = {"first": 0, "second": 72, "third": 168}

@@ -29,14 +29,14 @@ class Presence:
                 await asyncio.sleep(_EVERY_S)
 
     def absence(self, agent: str) -> Absence | None:
-        """Return since when ``agent`` is away, None when it is there or nobody can tell."""
+        """Return since when ``agent`` is away, None when it is there or no one can tell."""
         said = self._dispatch.get(agent)
         if said is None or not said["away_since"]:
             return None
         return Absence(str(said["away_since"]), str(said["away_because"]))
 
     def dispatch(self, agent: str) -> dict[str, Any] | None:
-        """Return ``circuit``, ``away_since`` and ``away_because`` of ``agent``; None when nobody can tell."""
+        """Return ``circuit``, ``away_since`` and ``away_because`` of ``agent``; None when no one can tell."""
         return self._dispatch.get(agent)
 
 

@@ -224,7 +224,7 @@ def position(topic: str, partition: int, offset: int) -> str:
     return f"{topic}/{partition}/{offset}"
 
 
-# A decoded value has the shape of its writer's schema, which may be older than ours or nobody's we know.
+# A decoded value has the shape of its writer's schema, which may be older than ours or no one's we know.
 
 
 def _text(value: Mapping[str, Any], name: str) -> str:

@@ -25,14 +25,14 @@ class Agents(Protocol):
     """Who knows which agents are away: :class:`console.presence.Presence`."""
 
     def absence(self, agent: str) -> Absence | None:
-        """Return since when ``agent`` is away, None when it is there or nobody can tell."""
+        """Return since when ``agent`` is away, None when it is there or no one can tell."""
 
 
 class NobodyAway:
-    """Stands where nobody is asked."""
+    """Stands where no one is asked."""
 
     def absence(self, agent: str) -> Absence | None:
-        """Know of nobody."""
+        """Know of no one."""
         return None
 
 

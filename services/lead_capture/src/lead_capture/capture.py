@@ -13,7 +13,7 @@ from lead_capture.charges import Limited, TooManyLeads
 from lead_capture.lead import CapturedLead, InvalidLead, Problem, Submission, read_submission
 from lead_capture.leads_csv import LeadTable, Row
 from lead_capture.rates import Rates
-from lead_capture.store import LeadStore, Outcome
+from lead_capture.store import CaptureOutcome, LeadStore
 from lead_capture.store_watch import StoreWatch
 from signalbox.protocol.envelope import derived_id
 from signalbox.protocol.names import LeadId
@@ -94,7 +94,7 @@ class Capture:
         outcome = await self._watch.writing(self._store.admit(lead, charges))
         if isinstance(outcome, Limited):
             raise TooManyLeads(outcome)
-        if outcome is Outcome.TAKEN:
+        if outcome is CaptureOutcome.TAKEN:
             raise InvalidLead(_taken(submission))
         self._wake()
         return lead.lead_id
@@ -176,10 +176,10 @@ def _read(row: Row) -> Submission | tuple[Problem, ...]:
 
 
 def _note(
-    submission: Submission, stored: Iterator[tuple[CapturedLead, Outcome]], result: ImportResult
+    submission: Submission, stored: Iterator[tuple[CapturedLead, CaptureOutcome]], result: ImportResult
 ) -> tuple[Problem, ...]:
     lead, outcome = next(stored)
-    if outcome is Outcome.TAKEN:
+    if outcome is CaptureOutcome.TAKEN:
         return (_taken(submission),)
     result.accept(lead.lead_id)
     return ()
@@ -197,7 +197,7 @@ def _lead_id(submission: Submission, part: str, caller: Caller, key: str | None)
     if not key:
         return LeadId(str(uuid.uuid4()))
     # The id follows from the key, so the store's unique lead id is all that idempotency needs. Each caller
-    # has keys of his own. Strangers can't be told apart: theirs count with the contents, so that nobody can
+    # has keys of his own. Strangers can't be told apart: theirs count with the contents, so that no one can
     # take another's key, or learn from it whether there is a lead.
     if caller.stranger:
         return LeadId(derived_id("idempotency of strangers", key, submission.model_dump_json()))

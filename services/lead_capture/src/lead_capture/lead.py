@@ -57,7 +57,7 @@ def _one_line_ends(value: str) -> str:
 
 
 def _filled(value: str) -> str:
-    # A zero-width space survives strip(), but nobody can read a name made of it.
+    # A zero-width space survives strip(), but no one can read a name made of it.
     return value if any(map(_is_seen, value)) else _wrong("is required")
 
 

@@ -25,7 +25,7 @@ from pymongo.write_concern import WriteConcern
 from lead_capture.charges import Charge, Limited
 from lead_capture.lead import CapturedLead, LeadDetails
 from lead_capture.mongo_counters import MongoCounters
-from lead_capture.store import LEASE, OutboxState, Outcome
+from lead_capture.store import LEASE, CaptureOutcome, OutboxState
 from signalbox.protocol.errors import ConfigurationError, Unavailable
 from signalbox.protocol.names import LeadId
 
@@ -61,7 +61,7 @@ class MongoLeadStore:
         self._holder = holder or str(uuid.uuid4())
         self._indexed = False
 
-    async def add(self, leads: Sequence[CapturedLead]) -> list[Outcome]:
+    async def add(self, leads: Sequence[CapturedLead]) -> list[CaptureOutcome]:
         """Keep the leads that are new; each by itself, so that a failure may leave some of them kept."""
         details = [lead.details.model_dump() for lead in leads]
         first: dict[LeadId, _Document] = {}
@@ -72,12 +72,12 @@ class MongoLeadStore:
         for lead, fields in zip(leads, details, strict=True):
             before = known.setdefault(lead.lead_id, fields)
             if before is fields:
-                outcomes.append(Outcome.STORED)
+                outcomes.append(CaptureOutcome.STORED)
             else:
-                outcomes.append(Outcome.KNOWN if before == fields else Outcome.TAKEN)
+                outcomes.append(CaptureOutcome.KNOWN if before == fields else CaptureOutcome.TAKEN)
         return outcomes
 
-    async def admit(self, lead: CapturedLead, charges: Sequence[Charge]) -> Outcome | Limited:
+    async def admit(self, lead: CapturedLead, charges: Sequence[Charge]) -> CaptureOutcome | Limited:
         """Count the lead, then keep it; what was counted for one that is not kept is taken back."""
         if not charges:
             return (await self.add([lead]))[0]
@@ -85,11 +85,11 @@ class MongoLeadStore:
         safe = self._leads.with_options(read_concern=ReadConcern("majority"))
         async with _border():
             if before := await safe.find_one({"_id": lead.lead_id}, {"details": 1}):
-                return Outcome.KNOWN if before["details"] == details else Outcome.TAKEN
+                return CaptureOutcome.KNOWN if before["details"] == details else CaptureOutcome.TAKEN
             if limited := await self._counters.count(charges, datetime.now(UTC)):
                 return limited
         (outcome,) = await self.add([lead])
-        if outcome is not Outcome.STORED:
+        if outcome is not CaptureOutcome.STORED:
             async with _border():
                 await self._counters.take_back(charges)
         return outcome

@@ -16,7 +16,7 @@ from lead_capture import sql_counters
 from lead_capture.charges import Charge, Limited
 from lead_capture.lead import CapturedLead, LeadDetails
 from lead_capture.sql_tables import ADDED_LATER, LEADS, METADATA, PROBES
-from lead_capture.store import LEASE, OutboxState, Outcome
+from lead_capture.store import LEASE, CaptureOutcome, OutboxState
 from signalbox.process.databases import make_tables
 from signalbox.protocol.errors import ConfigurationError, Unavailable
 from signalbox.protocol.names import LeadId
@@ -42,11 +42,11 @@ class SqlLeadStore:
             make_tables(METADATA, self._engine)
             _add_missing_columns(self._engine)
 
-    async def add(self, leads: Sequence[CapturedLead]) -> list[Outcome]:
+    async def add(self, leads: Sequence[CapturedLead]) -> list[CaptureOutcome]:
         """Keep the leads that are new, all or none of them."""
         return await asyncio.to_thread(self._add, leads)
 
-    async def admit(self, lead: CapturedLead, charges: Sequence[Charge]) -> Outcome | Limited:
+    async def admit(self, lead: CapturedLead, charges: Sequence[Charge]) -> CaptureOutcome | Limited:
         """Keep the lead and count it, both or neither."""
         return await asyncio.to_thread(self._admit, lead, charges)
 
@@ -73,7 +73,7 @@ class SqlLeadStore:
             await asyncio.to_thread(self._give_back)
         self._engine.dispose()
 
-    def _add(self, leads: Sequence[CapturedLead]) -> list[Outcome]:
+    def _add(self, leads: Sequence[CapturedLead]) -> list[CaptureOutcome]:
         try:
             return self._add_new(leads)
         except IntegrityError:
@@ -81,7 +81,7 @@ class SqlLeadStore:
             with _border():
                 return self._add_new(leads)
 
-    def _add_new(self, leads: Sequence[CapturedLead]) -> list[Outcome]:
+    def _add_new(self, leads: Sequence[CapturedLead]) -> list[CaptureOutcome]:
         with _border(), self._engine.begin() as connection:
             known = _details_of(connection, [lead.lead_id for lead in leads])
             outcomes, new = [], []
@@ -90,14 +90,14 @@ class SqlLeadStore:
                 before = known.setdefault(lead.lead_id, details)
                 if before is details:
                     new.append(_row(lead, details))
-                    outcomes.append(Outcome.STORED)
+                    outcomes.append(CaptureOutcome.STORED)
                 else:
-                    outcomes.append(Outcome.KNOWN if before == details else Outcome.TAKEN)
+                    outcomes.append(CaptureOutcome.KNOWN if before == details else CaptureOutcome.TAKEN)
             if new:
                 connection.execute(sa.insert(LEADS), new)
         return outcomes
 
-    def _admit(self, lead: CapturedLead, charges: Sequence[Charge]) -> Outcome | Limited:
+    def _admit(self, lead: CapturedLead, charges: Sequence[Charge]) -> CaptureOutcome | Limited:
         if not charges:
             return self._add([lead])[0]
         now = datetime.now(UTC)
@@ -111,12 +111,12 @@ class SqlLeadStore:
 
     def _admit_new(
         self, lead: CapturedLead, charges: Sequence[Charge], now: datetime
-    ) -> tuple[Outcome | None, dict[str, timedelta]]:
+    ) -> tuple[CaptureOutcome | None, dict[str, timedelta]]:
         details = lead.details.model_dump()
         with _border(), self._engine.begin() as connection:
             known = _details_of(connection, [lead.lead_id])
             if lead.lead_id in known:
-                return (Outcome.KNOWN if known[lead.lead_id] == details else Outcome.TAKEN), {}
+                return (CaptureOutcome.KNOWN if known[lead.lead_id] == details else CaptureOutcome.TAKEN), {}
             # What is full already costs no write: a flood does not hold the database's lock.
             full = sql_counters.full(connection, charges, now, counted=False)
             if not full:
@@ -126,7 +126,7 @@ class SqlLeadStore:
                     connection.rollback()
                 else:
                     connection.execute(sa.insert(LEADS), [_row(lead, details)])
-        return (None if full else Outcome.STORED), full
+        return (None if full else CaptureOutcome.STORED), full
 
     def _refused(self, charges: Sequence[Charge], full: dict[str, timedelta], now: datetime) -> Limited:
         """Count a refused post against who posted it, as far as his counters go."""

@@ -24,7 +24,7 @@ LEASE: Final = timedelta(seconds=40)
 """Longer than the producer tries to deliver (30 s), so that a lease ends when its holder has given up."""
 
 
-class Outcome(Enum):
+class CaptureOutcome(Enum):
     """What became of a lead that was added."""
 
     STORED = auto()
@@ -46,13 +46,13 @@ class OutboxState:
 class LeadStore(Protocol):
     """Keeps leads durably. Every method raises Unavailable when the database can't do it now."""
 
-    async def add(self, leads: Sequence[CapturedLead]) -> list[Outcome]:
+    async def add(self, leads: Sequence[CapturedLead]) -> list[CaptureOutcome]:
         """Keep the leads that are new; one outcome a lead, in their order.
 
         When it raises, some of the leads may have been kept; adding the same again does no harm.
         """
 
-    async def admit(self, lead: CapturedLead, charges: Sequence[Charge]) -> Outcome | Limited:
+    async def admit(self, lead: CapturedLead, charges: Sequence[Charge]) -> CaptureOutcome | Limited:
         """Keep a stranger's lead when it is new and no counter is full, and count it.
 
         A lead that was there before is not counted again. One that is refused counts on the poster's counters

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from nurture_campaign.handler import Nurture
 from nurture_campaign.library import Library
-from nurture_campaign.settings import SenderSettings
 from signalbox.protocol.agent_definition import AgentDefinition
 from signalbox_agent import Agent, bound
+from signalbox_agent.texts import SenderSettings
 from signalbox_agent.tools import CompanyResearch, Directory, ToolSettings, Website
 from signalbox_contracts import schema_text
 from signalbox_contracts.sdr import CampaignDrafted, LeadScored

@@ -7,9 +7,8 @@ from typing import Final
 from nurture_campaign.draft import Draft, DraftedMail
 from nurture_campaign.library import Article, Library
 from nurture_campaign.offline import draft_stand_in
-from nurture_campaign.settings import SenderSettings
 from signalbox_agent import Message, Work
-from signalbox_agent.texts import as_data, body_text, instructions, problem_with, subject_line
+from signalbox_agent.texts import SenderSettings, as_data, body_text, instructions, problem_with, subject_line
 from signalbox_agent.tools import CompanyResearch, Findings
 from signalbox_contracts.sdr import CampaignDrafted, CampaignType, Email, Lead, LeadScored
 
@@ -34,7 +33,7 @@ class Nurture:
         facts = _facts(articles)
         completion = await work.model.complete(
             task="nurture",
-            instructions=instructions(__package__, "nurture").format_map(self._sender_facts()),
+            instructions=instructions(__package__, "nurture").format_map(self._sender.words),
             prompt=_prompt(scored, findings, articles),
             output_type=Draft,
             stand_in=partial(draft_stand_in, scored, articles, self._sender),
@@ -44,9 +43,6 @@ class Nurture:
             ),
         )
         return [_campaign(lead, completion.output)]
-
-    def _sender_facts(self) -> dict[str, str]:
-        return {"sender": self._sender.name, "company": self._sender.company, "site": self._sender.site}
 
 
 def _subject_of(scored: LeadScored) -> str:

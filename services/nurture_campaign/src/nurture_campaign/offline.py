@@ -5,8 +5,7 @@ from typing import Final
 
 from nurture_campaign.draft import Draft, DraftedMail
 from nurture_campaign.library import Article
-from nurture_campaign.settings import SenderSettings
-from signalbox_agent.texts import filled, foreign_links, hosts_of, name_of, plain, quotable
+from signalbox_agent.texts import SenderSettings, filled, foreign_links, hosts_of, name_of, plain, quotable
 from signalbox_contracts.sdr import LeadScored
 
 _HOURS_A_WEEK: Final = 168

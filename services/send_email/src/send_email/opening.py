@@ -1,4 +1,4 @@
-"""The first mail to an address that nobody has confirmed: a fixed text, with no word of the lead."""
+"""The first mail to an address that no one has confirmed: a fixed text, with no word of the lead."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace

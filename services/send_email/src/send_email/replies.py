@@ -13,7 +13,7 @@ from send_email.handover import Deferred, Outcome, Refused, Stopped, Unanswered
 from send_email.headers import one_line
 
 
-class Stage(Enum):
+class SessionStage(Enum):
     """What the server answered."""
 
     CONNECTION = auto()
@@ -72,22 +72,22 @@ _ABOUT_ANYTHING: Final = frozenset({0, 1})
 _ENCODING_CODES: Final = frozenset({500, 501, 504, 553, 555})
 
 
-def judged(stage: Stage, code: int, text: str, *, international: bool = False) -> Outcome:
+def judged(stage: SessionStage, code: int, text: str, *, international: bool = False) -> Outcome:
     """Say what an answer other than the hoped-for one means for the mail."""
     said = one_line(f"{code} {text}" if code > 0 else text, _REASON_LIMIT)
     if not _TEMPORARY <= code <= 599:  # noqa: PLR2004 - no refusal at all, and no answer of the protocol
-        return Unanswered(said) if stage is Stage.TEXT else Deferred(said)
+        return Unanswered(said) if stage is SessionStage.TEXT else Deferred(said)
     if code < _FINAL:
         return Deferred(said)
-    if stage is Stage.CONNECTION:
+    if stage is SessionStage.CONNECTION:
         return Stopped(said)
-    if international and stage is Stage.MAIL and code in _ENCODING_CODES:
+    if international and stage is SessionStage.MAIL and code in _ENCODING_CODES:
         return Refused(said)  # the server can't carry this recipient's address
     return _of_final(stage, said)
 
 
-def _of_final(stage: Stage, said: str) -> Outcome:
-    before_recipient = stage is Stage.MAIL
+def _of_final(stage: SessionStage, said: str) -> Outcome:
+    before_recipient = stage is SessionStage.MAIL
     if _RECIPIENT_IN_WORDS.search(said) and not before_recipient:
         return Refused(said)
     if _US_IN_WORDS.search(said):
@@ -95,7 +95,7 @@ def _of_final(stage: Stage, said: str) -> Outcome:
     code = _CODE.search(said)
     subject, detail = (int(code[1]), int(code[2])) if code else (0, 0)
     if _about_text(subject, detail) or _TEXT_IN_WORDS.search(said):
-        return Refused(said, doubtful=stage is Stage.TEXT and subject in {0, 7})
+        return Refused(said, doubtful=stage is SessionStage.TEXT and subject in {0, 7})
     of_quota = subject != _MAILBOX and _QUOTA.match(said)
     if before_recipient or of_quota or (subject, detail) in _ABOUT_US:
         return Stopped(said)
@@ -108,9 +108,9 @@ def _about_text(subject: int, detail: int) -> bool:
     return subject == _FORM or (subject, detail) in _TOO_LARGE
 
 
-def _of_policy(stage: Stage, detail: int, said: str) -> Outcome:
+def _of_policy(stage: SessionStage, detail: int, said: str) -> Outcome:
     if detail in _ABOUT_RECIPIENT_POLICY:
         return Refused(said)
-    if stage is not Stage.RCPT and detail in _ABOUT_ANYTHING:
+    if stage is not SessionStage.RCPT and detail in _ABOUT_ANYTHING:
         return Refused(said, doubtful=True)
     return Stopped(said)

@@ -35,7 +35,7 @@ def respell(connection: Connection) -> None:
 
 
 def _key(stored: str) -> str:
-    # A domain's own row is nobody's; it is made when it is needed.
+    # A domain's own row is no one's; it is made when it is needed.
     return stored if stored.startswith("@") else Recipient.of_stored(stored).key
 
 

@@ -10,7 +10,7 @@ from aiosmtplib import SMTP
 
 from send_email.handover import Deferred, Delivered, Outcome, Refused, Stopped, Unanswered
 from send_email.headers import one_line
-from send_email.replies import Stage, judged
+from send_email.replies import SessionStage, judged
 from signalbox.protocol.errors import causes
 
 _GO_ON: Final = 354
@@ -27,7 +27,7 @@ class Session:
         self._text = text
         self._timeout_s = timeout_s
         self._international = not text.isascii()  # only addresses are written as they are
-        self._stage = Stage.CONNECTION
+        self._stage = SessionStage.CONNECTION
 
     async def hand_over(self) -> Outcome:
         """Go through the session: at most one time-out up to the answer to DATA, and one for the text."""
@@ -48,11 +48,11 @@ class Session:
         await client.ehlo()
         if self._international and not client.supports_extension("smtputf8"):
             return Refused("the server can't carry an address outside ASCII (no SMTPUTF8)")
-        self._stage = Stage.MAIL
+        self._stage = SessionStage.MAIL
         await client.mail(self._sender, options=options, encoding=encoding)
-        self._stage = Stage.RCPT
+        self._stage = SessionStage.RCPT
         await client.rcpt(self._recipient, encoding=encoding)
-        self._stage = Stage.DATA
+        self._stage = SessionStage.DATA
         answer = await client.execute_command(b"DATA")
         return None if answer.code == _GO_ON else self._judged(*answer)
 
@@ -61,7 +61,7 @@ class Session:
         protocol = self._client.protocol
         if protocol is None or not protocol.is_connected:
             return Deferred("the connection was lost before the text")
-        self._stage = Stage.TEXT
+        self._stage = SessionStage.TEXT
         # A line that is one dot ends the text, so each leading dot is doubled (RFC 5321 section 4.5.2).
         protocol.write(re.sub(rb"(?m)^\.", b"..", self._text) + b".\r\n")
         answer = await protocol.read_response(timeout=self._timeout_s)
@@ -74,7 +74,7 @@ class Session:
 
     def _broken_off(self, error: Exception) -> Outcome:
         why = one_line(f"{type(error).__name__}: {error}", 300)
-        if self._stage is Stage.TEXT:
+        if self._stage is SessionStage.TEXT:
             return Unanswered(f"{why}, after the text")
         if _needs_an_operator(error):
             return Stopped(why)

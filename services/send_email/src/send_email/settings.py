@@ -24,7 +24,7 @@ class MailSettings(Settings):
     Without ``SMTP_URL`` mails become files in the outbox and nothing leaves the machine. ``SMTP_STARTTLS``
     says whether an ``smtp://`` connection must be encrypted. ``MAIL_SCHEDULE_URL`` puts the schedule into
     another database (SQLAlchemy URL) that replicas can share. ``MAIL_DOMAIN`` ends the Message-IDs.
-    ``FIRST_MAIL`` says what the fixed text asks for that goes to an address which nobody has confirmed: an
+    ``FIRST_MAIL`` says what the fixed text asks for that goes to an address which no one has confirmed: an
     answer (``plain``), or a click on the page at ``MAIL_CONFIRM_URL`` (``confirm``).
     ``MAIL_LINK_ALLOW`` are the hosts (and phone numbers) that mails may link to, separated by commas; set
     empty, they may link to nothing.

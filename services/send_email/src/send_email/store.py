@@ -160,7 +160,7 @@ class ScheduleStore:
         self._update(claim, status=Status.SCHEDULED, due_at=seconds_of(due_at), reason=reason)
 
     def resolve_abandoned(self, now: datetime) -> int:
-        """Settle the mails whose handover nobody reported before its lease ended; return how many.
+        """Settle the mails whose handover no one reported before its lease ended; return how many.
 
         A repeatable handover is simply done again. Any other may have succeeded, so it is ``unknown``.
         """

@@ -26,7 +26,7 @@ from signalbox.protocol.names import (
 from signalbox.protocol.records import Draft, Record
 from signalbox_agent.kit import Agent, Bound
 from signalbox_agent.testing.catalogs import catalog_of
-from signalbox_agent.testing.deciding import Deciding
+from signalbox_agent.testing.deciding import RecordDecider
 from signalbox_agent.testing.dispatching import Dispatching
 from signalbox_agent.testing.log import MemoryLog
 from signalbox_agent.testing.messages import LoggedMessage, Messages
@@ -72,7 +72,7 @@ class InMemorySignalbox:
         self._model = model or _offline()
         self._services: dict[AgentId, AgentService] = {}
         patience = self._patience = Patience(patience_s)
-        self._deciding = Deciding(
+        self._deciding = RecordDecider(
             self.log,
             self.registry,
             self.catalog,

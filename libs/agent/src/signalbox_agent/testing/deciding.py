@@ -28,7 +28,7 @@ from signalbox_decide.workflow_usage import WorkflowUsages
 _ANY_ENDPOINT: Final = ".*"
 
 
-class Deciding:
+class RecordDecider:
     """Decides on what lies in ``log``. Its clock is the guards'; no agent is waited for once there is one."""
 
     def __init__(

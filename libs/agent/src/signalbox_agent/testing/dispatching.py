@@ -8,7 +8,7 @@ from signalbox.protocol.headers import ROUTE_AGENT
 from signalbox.protocol.names import AgentId
 from signalbox.protocol.reasons import Reason, Stage
 from signalbox.protocol.records import Draft, Record
-from signalbox_agent.testing.deciding import Deciding
+from signalbox_agent.testing.deciding import RecordDecider
 from signalbox_agent.testing.patience import Patience
 from signalbox_agent.testing.service import AgentService, Answer
 from signalbox_decide.decisions import Refused, Routed, RoutedMessage
@@ -18,7 +18,11 @@ class Dispatching:
     """Hands routes to the agents, without waiting between two attempts."""
 
     def __init__(
-        self, deciding: Deciding, agents: Mapping[AgentId, AgentService], patience: Patience, attempts: int
+        self,
+        deciding: RecordDecider,
+        agents: Mapping[AgentId, AgentService],
+        patience: Patience,
+        attempts: int,
     ) -> None:
         self._deciding = deciding
         self._agents = agents

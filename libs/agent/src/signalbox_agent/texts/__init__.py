@@ -10,12 +10,14 @@ from signalbox_agent.texts.hidden import without_hidden
 from signalbox_agent.texts.mails import MailText, body_text, hosts_of, problem_with, subject_line
 from signalbox_agent.texts.offers import invented_offers, quotable
 from signalbox_agent.texts.prompting import as_data, instructions
+from signalbox_agent.texts.sender import SenderSettings
 from signalbox_agent.texts.templates import filled
 from signalbox_agent.texts.wording import name_of, one_line, plain
 
 __all__ = [
     "MOST_MAILS",
     "MailText",
+    "SenderSettings",
     "Unfit",
     "as_data",
     "body_text",

@@ -1,4 +1,4 @@
-"""Names looked up in threads of their own: a name server that does not answer holds up nobody else.
+"""Names looked up in threads of their own: a name server that does not answer holds up no one else.
 
 ``getaddrinfo`` can't be given up; it may hang for half a minute. So the caller is freed by a deadline, the
 thread ends when it ends, and no more than so many may hang at once: the next is told so at once. The

@@ -16,7 +16,7 @@ from signalbox_agent.tools.name_lookups import NAMES, NameLookups
 
 _PORTS: Final = {"http": 80, "https": 443}
 _RESERVED: Final = ("example", "test", "invalid", "localhost", "example.com", "example.net", "example.org")
-"""RFC 2606: nobody is there, so nothing is looked up."""
+"""RFC 2606: no one is there, so nothing is looked up."""
 _INSIDE: Final = ("local", "internal", "lan", "home.arpa", "onion")
 
 

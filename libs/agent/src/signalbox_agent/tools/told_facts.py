@@ -1,4 +1,4 @@
-"""Which facts about a company may be told: a list of what may, since nobody can list what may not.
+"""Which facts about a company may be told: a list of what may, since no one can list what may not.
 
 Drafting agents write mails to people outside, and reports travel to drafting agents. So what a CRM or a
 service holds beside these facts (status, last contact, notes, revenue, owner …) ends here, for every kind of

@@ -20,7 +20,7 @@ Form = dict[str, Any]
 
 @lru_cache(maxsize=4096)
 def writer_form(schema: ParsedSchema) -> Form:
-    """Make the form that bytes of this schema are decoded by; a writer's defaults are nobody's business."""
+    """Make the form that bytes of this schema are decoded by; a writer's defaults are no one's business."""
     return _marked(_Former(defaults=False).of(schema.root))
 
 

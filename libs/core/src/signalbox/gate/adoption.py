@@ -63,7 +63,7 @@ class Judged:
 
 
 class Stopped(Exception):
-    """Nobody waits for the verdict any more."""
+    """No one waits for the verdict any more."""
 
 
 class Adoption:

@@ -139,6 +139,6 @@ def _only(subjects: frozenset[Subject] | None, wanted: Callable[[Subject], bool]
 
 
 def _retrieved(task: asyncio.Task[WriterSchema | None]) -> None:
-    # Its waiters may all have been cancelled; an outcome that nobody takes is not worth a warning.
+    # Its waiters may all have been cancelled; an outcome that no one takes is not worth a warning.
     if not task.cancelled():
         task.exception()

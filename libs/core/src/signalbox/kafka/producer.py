@@ -128,5 +128,5 @@ class Producer:
             try:
                 self._client.poll(_POLL_S)
             except KafkaException as error:
-                # A fatal error is told here, once and to nobody else; records that wait may get no report.
+                # A fatal error is told here, once and to no one else; records that wait may get no report.
                 self._fault = converted(error.args[0])

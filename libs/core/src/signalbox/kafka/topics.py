@@ -109,7 +109,7 @@ def _fitted(spec: TopicSpec, partitions: dict[str, int], sizes: dict[str, int]) 
 
 
 def _create(admin: AdminClient, specs: list[TopicSpec], settings: KafkaSettings) -> set[str]:
-    """Create topics; return the names of those that nobody else created meanwhile."""
+    """Create topics; return the names of those that no one else created meanwhile."""
     if not specs:
         return set()
     _await_brokers(admin, settings.replication_factor)

@@ -1,4 +1,4 @@
-"""Files that only their owner reads, and that nobody ever sees half written."""
+"""Files that only their owner reads, and that no one ever sees half written."""
 
 import os
 import tempfile
@@ -15,5 +15,5 @@ def private_draft(path: Path, text: str) -> Path:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace ``path`` by ``text`` in one step; nobody else could read it at any moment."""
+    """Replace ``path`` by ``text`` in one step; no one else could read it at any moment."""
     private_draft(path, text).replace(path)

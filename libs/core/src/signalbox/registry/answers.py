@@ -139,7 +139,7 @@ def _schema_text(fields: dict[str, Any]) -> str:
     kind, text = fields.get("schemaType") or _AVRO, _text(fields, "schema")
     _list(fields.get("references") or [])
     if kind in _OTHER_KINDS:
-        # A JSON Schema may look like Avro; with its kind before it, nobody takes it for that.
+        # A JSON Schema may look like Avro; with its kind before it, no one takes it for that.
         return f"{kind}: {text}"
     if kind != _AVRO:
         _wrong(f"schemaType is {kind!r:.40}")

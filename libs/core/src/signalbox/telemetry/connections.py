@@ -17,7 +17,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from signalbox.telemetry.http_limits import HttpLimits
 
 _LINGER_S: Final = 5.0
-"""How long the rest of an answer, or of a body that nobody wants, may take after all was said."""
+"""How long the rest of an answer, or of a body that no one wants, may take after all was said."""
 _PIECE: Final = 16 * 1024
 _LEAST_READ: Final = 16 * 1024
 """What a client must take of an answer within ``http_unread_s``, in bytes."""

@@ -19,7 +19,7 @@ SKEW_MS: Final = 5 * 60 * 1000
 """How far an agent's clock may be ahead of the one that judges."""
 
 _UNREADABLE: Final = Grant(revoked=True)
-"""What counts for an id whose grant can't be read: nobody speaks for it."""
+"""What counts for an id whose grant can't be read: no one speaks for it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ Holders: TypeAlias = Mapping[str, tuple[PublicKey, ...]]
 class TrustedKeys:
     """The keys as they are now: one that was exchanged counts from the next request on.
 
-    When a file can't be read, what it held before is trusted on: a key that is half written shuts nobody out.
+    When a file can't be read, what it held before is trusted on: a key that is half written shuts no one out.
     """
 
     def __init__(self, settings: TrustSettings) -> None:

@@ -16,7 +16,7 @@ from signalbox_operations.contracts import (
     lint_style,
     lint_unions,
 )
-from signalbox_operations.contracts.lint_subject import Problem, Subject
+from signalbox_operations.contracts.lint_subject import LintedSubject, Problem
 from signalbox_operations.contracts.located_json import Position
 from signalbox_operations.contracts.sources import Sources, Unreadable, read
 
@@ -29,7 +29,7 @@ class LintRule:
 
     id: str
     title: str
-    check: Callable[[Subject], Iterator[Problem]]
+    check: Callable[[LintedSubject], Iterator[Problem]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def lint(catalog: Catalog) -> list[Finding]:
     """
     sources, unreadable = read(catalog.directory / "avro")
     found = [_not_json(file) for file in unreadable]
-    found += [finding for name in sources for finding in _of_source(Subject(sources[name], sources))]
+    found += [finding for name in sources for finding in _of_source(LintedSubject(sources[name], sources))]
     places = lint_catalog.CatalogPlaces(catalog.path)
     for rule in CATALOG_RULES:
         for problem in rule.check(catalog, sources):
@@ -124,7 +124,7 @@ def lint(catalog: Catalog) -> list[Finding]:
     return sorted(found, key=lambda finding: (finding.path, finding.line, finding.column, finding.rule))
 
 
-def _of_source(subject: Subject) -> Iterator[Finding]:
+def _of_source(subject: LintedSubject) -> Iterator[Finding]:
     for rule in SOURCE_RULES:
         for problem in rule.check(subject):
             position = subject.source.document.position(problem.path)

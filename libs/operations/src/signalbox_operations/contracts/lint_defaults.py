@@ -7,7 +7,7 @@ first branch, and bytes are written as text of the code points 0 to 255.
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from signalbox_operations.contracts.lint_subject import Problem, Subject
+from signalbox_operations.contracts.lint_subject import LintedSubject, Problem
 from signalbox_operations.contracts.schema_walk import kind_of
 
 _LATIN: Final = 256
@@ -15,14 +15,14 @@ _INT: Final = range(-(2**31), 2**31)
 _LONG: Final = range(-(2**63), 2**63)
 
 
-def defaults_fit(subject: Subject) -> Iterator[Problem]:
+def defaults_fit(subject: LintedSubject) -> Iterator[Problem]:
     for field in subject.fields:
         if "default" in field.field and not _fits(field.field["default"], field.field.get("type"), subject):
             hint = "Write a value of the type: of a union's first branch; of bytes as text up to U+00FF."
             yield Problem((*field.path, "default"), f"the default of {field.name} is not of its type", hint)
 
 
-def _fits(value: Any, schema: Any, subject: Subject) -> bool:
+def _fits(value: Any, schema: Any, subject: LintedSubject) -> bool:
     if isinstance(schema, list):
         return bool(schema) and _fits(value, schema[0], subject)
     if isinstance(schema, str) and schema in subject.definitions:
@@ -33,7 +33,7 @@ def _fits(value: Any, schema: Any, subject: Subject) -> bool:
     return _fits_complex(value, kind, schema, subject) if isinstance(schema, Mapping) else True
 
 
-def _fits_complex(value: Any, kind: str, schema: Mapping[str, Any], subject: Subject) -> bool:
+def _fits_complex(value: Any, kind: str, schema: Mapping[str, Any], subject: LintedSubject) -> bool:
     match kind, value:
         case "array", list():
             return all(_fits(item, schema.get("items"), subject) for item in value)
@@ -48,7 +48,7 @@ def _fits_complex(value: Any, kind: str, schema: Mapping[str, Any], subject: Sub
     return False
 
 
-def _fits_field(value: Mapping[str, Any], field: Mapping[str, Any], subject: Subject) -> bool:
+def _fits_field(value: Mapping[str, Any], field: Mapping[str, Any], subject: LintedSubject) -> bool:
     name = str(field.get("name"))
     return _fits(value[name], field.get("type"), subject) if name in value else "default" in field
 

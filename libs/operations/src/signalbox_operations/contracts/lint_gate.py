@@ -8,7 +8,7 @@ from signalbox.avro import parse
 from signalbox.avro.form import reader_form
 from signalbox.protocol.errors import Refusal
 from signalbox_operations.contracts import lint_defaults, lint_shape
-from signalbox_operations.contracts.lint_subject import Problem, Subject
+from signalbox_operations.contracts.lint_subject import LintedSubject, Problem
 
 _HINT: Final = "Registered like this, it would have no effect: the gate goes on with the version before it."
 _TELL_MORE: Final = (
@@ -22,7 +22,7 @@ _TELL_MORE: Final = (
 """These say the same with the place and what would be right."""
 
 
-def gate_takes_it(subject: Subject) -> Iterator[Problem]:
+def gate_takes_it(subject: LintedSubject) -> Iterator[Problem]:
     if any(chain.from_iterable(check(subject) for check in _TELL_MORE)):
         return
     if not any(here.kind == "record" and not here.path for here in subject.types):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from signalbox_operations.contracts.cel_check import holds, problem_of
-from signalbox_operations.contracts.lint_subject import Problem, Subject
+from signalbox_operations.contracts.lint_subject import LintedSubject, Problem
 from signalbox_operations.contracts.located_json import Path
 from signalbox_operations.contracts.schema_walk import branches, kind_of
 
@@ -21,7 +21,7 @@ _PERSONS: Final = frozenset({"Lead", "Person", "Contact", "Customer", "User"})
 """Records whose plain ``name`` is a person's."""
 
 
-def personal_data_is_tagged(subject: Subject) -> Iterator[Problem]:
+def personal_data_is_tagged(subject: LintedSubject) -> Iterator[Problem]:
     for field in subject.fields:
         personal = _holds_text(field.field.get("type")) and _looks_personal(field.name, field.record)
         if personal and "PII" not in field.field.get(TAGS, ()):
@@ -29,7 +29,7 @@ def personal_data_is_tagged(subject: Subject) -> Iterator[Problem]:
             yield Problem(field.path, f"the field {field.name} looks like personal data", hint)
 
 
-def rules_are_complete(subject: Subject) -> Iterator[Problem]:
+def rules_are_complete(subject: LintedSubject) -> Iterator[Problem]:
     for path, rules, _ in _places(subject):
         if not isinstance(rules, list):
             yield Problem(path, f"{RULES} is no list", 'Write [{"name": …, "doc": …, "expr": …}].')
@@ -41,7 +41,7 @@ def rules_are_complete(subject: Subject) -> Iterator[Problem]:
                 yield Problem((*path, index), problem, hint)
 
 
-def rules_run(subject: Subject) -> Iterator[Problem]:
+def rules_run(subject: LintedSubject) -> Iterator[Problem]:
     for path, rules, schema in _places(subject):
         for index, rule in enumerate(rules if isinstance(rules, list) else ()):
             expression = rule.get("expr") if isinstance(rule, Mapping) else None
@@ -52,7 +52,7 @@ def rules_run(subject: Subject) -> Iterator[Problem]:
                 yield Problem((*path, index, "expr"), f"{rule.get('name', 'the rule')}: {problem}", hint)
 
 
-def defaults_keep_rules(subject: Subject) -> Iterator[Problem]:
+def defaults_keep_rules(subject: LintedSubject) -> Iterator[Problem]:
     for field in subject.fields:
         default, schema = field.field.get("default"), field.field.get("type")
         for index, rule in enumerate(field.field.get(RULES, ()) if default is not None else ()):
@@ -64,7 +64,7 @@ def defaults_keep_rules(subject: Subject) -> Iterator[Problem]:
                 )
 
 
-def rules_are_read(subject: Subject) -> Iterator[Problem]:
+def rules_are_read(subject: LintedSubject) -> Iterator[Problem]:
     for here in subject.types:
         if isinstance(here.schema, Mapping) and RULES in here.schema and here.kind != "record":
             hint = "Move it to the field that holds this type, or to the record."
@@ -73,7 +73,7 @@ def rules_are_read(subject: Subject) -> Iterator[Problem]:
             )
 
 
-def _places(subject: Subject) -> Iterator[tuple[Path, Any, Any]]:
+def _places(subject: LintedSubject) -> Iterator[tuple[Path, Any, Any]]:
     """Give each list of rules with its place and the schema that ``this`` has there."""
     for here in subject.types:
         if here.kind == "record" and RULES in here.schema:

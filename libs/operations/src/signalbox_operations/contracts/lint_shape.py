@@ -8,7 +8,7 @@ from typing import Any, Final
 from avro.errors import AvroException
 from avro.schema import parse as parse_avro
 
-from signalbox_operations.contracts.lint_subject import Problem, Subject
+from signalbox_operations.contracts.lint_subject import LintedSubject, Problem
 from signalbox_operations.contracts.schema_walk import branches, kind_of
 from signalbox_operations.contracts.sources import NAMED, PRIMITIVES
 
@@ -18,14 +18,14 @@ _TIME: Final = re.compile(r"(?:.*_)?(?:at|time|timestamp|date|deadline|until|sin
 _COMPLEX: Final = frozenset({"array", "map", "union", *NAMED})
 
 
-def enum_has_default(subject: Subject) -> Iterator[Problem]:
+def enum_has_default(subject: LintedSubject) -> Iterator[Problem]:
     for name, here in subject.defining():
         if here.kind == "enum" and here.schema.get("default") not in here.schema.get("symbols", ()):
             hint = 'Add a symbol UNKNOWN and "default": "UNKNOWN", so that older readers survive new symbols.'
             yield Problem(here.path, f"{name} has no default among its symbols", hint)
 
 
-def time_has_logical_type(subject: Subject) -> Iterator[Problem]:
+def time_has_logical_type(subject: LintedSubject) -> Iterator[Problem]:
     for field in subject.fields:
         if not _TIME.fullmatch(field.name):
             continue
@@ -35,7 +35,7 @@ def time_has_logical_type(subject: Subject) -> Iterator[Problem]:
                 yield Problem((*field.path, "type"), f"{field.name} is a time without a logical type", hint)
 
 
-def optional_defaults_to_null(subject: Subject) -> Iterator[Problem]:
+def optional_defaults_to_null(subject: LintedSubject) -> Iterator[Problem]:
     for field in subject.fields:
         union = field.field.get("type")
         if not isinstance(union, list) or "null" not in union:
@@ -49,26 +49,26 @@ def optional_defaults_to_null(subject: Subject) -> Iterator[Problem]:
             yield Problem(field.path, f"{field.name} is optional without a default of null", hint)
 
 
-def not_recursive(subject: Subject) -> Iterator[Problem]:
+def not_recursive(subject: LintedSubject) -> Iterator[Problem]:
     for name, here in subject.defining():
         if name in _reaches(name, subject.definitions):
             hint = "Flatten it, or refer by id: a small message of a recursive schema can crash a decoder."
             yield Problem((*here.path, "name"), f"{name} contains itself", hint)
 
 
-def items_have_width(subject: Subject) -> Iterator[Problem]:
+def items_have_width(subject: LintedSubject) -> Iterator[Problem]:
     for here in subject.types:
         if here.kind == "array" and not _has_width(here.schema.get("items"), subject.definitions, ()):
             hint = "Give the items at least one field: five bytes could stand for millions of items."
             yield Problem((*here.path, "items"), "array items take no bytes", hint)
 
 
-def not_too_deep(subject: Subject) -> Iterator[Problem]:
+def not_too_deep(subject: LintedSubject) -> Iterator[Problem]:
     if not list(not_recursive(subject)) and _depth(subject.written_out, subject.definitions, ()) > _DEEPEST:
         yield Problem((), f"nested deeper than {_DEEPEST}", "Flatten it: the gate refuses such schemas.")
 
 
-def names_resolve(subject: Subject) -> Iterator[Problem]:
+def names_resolve(subject: LintedSubject) -> Iterator[Problem]:
     own = {name for name, _ in subject.defining()}
     for here in subject.types:
         if isinstance(here.schema, str) and here.schema not in PRIMITIVES | own | set(subject.sources):
@@ -76,7 +76,7 @@ def names_resolve(subject: Subject) -> Iterator[Problem]:
             yield Problem(here.path, f"nothing is called {here.schema or '(no type)'}", hint)
 
 
-def is_valid_avro(subject: Subject) -> Iterator[Problem]:
+def is_valid_avro(subject: LintedSubject) -> Iterator[Problem]:
     if list(names_resolve(subject)):
         return
     try:

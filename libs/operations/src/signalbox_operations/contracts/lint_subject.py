@@ -20,7 +20,7 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Subject:
+class LintedSubject:
     """One source among all of them."""
 
     source: Source

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from itertools import combinations
 from typing import Any, Final
 
-from signalbox_operations.contracts.lint_subject import Problem, Subject
+from signalbox_operations.contracts.lint_subject import LintedSubject, Problem
 from signalbox_operations.contracts.schema_walk import kind_of
 from signalbox_operations.contracts.sources import NAMED
 
@@ -18,7 +18,7 @@ _ALIKE: Final = frozenset(
 )
 
 
-def branches_are_apart(subject: Subject) -> Iterator[Problem]:
+def branches_are_apart(subject: LintedSubject) -> Iterator[Problem]:
     for here in subject.types:
         if not isinstance(here.schema, list):
             continue
@@ -28,7 +28,7 @@ def branches_are_apart(subject: Subject) -> Iterator[Problem]:
                 yield Problem(here.path, what, _HINT)
 
 
-def _definition(branch: Any, subject: Subject) -> Any:
+def _definition(branch: Any, subject: LintedSubject) -> Any:
     return subject.definitions.get(branch, branch) if isinstance(branch, str) else branch
 
 

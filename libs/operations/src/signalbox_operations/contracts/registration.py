@@ -16,7 +16,7 @@ from signalbox_operations.contracts.verdict import CompatibilityFinding, Severit
 _BY_REGISTRY: Final = "by the registry, which demands more than the catalog's level"
 
 
-class Outcome(StrEnum):
+class RegistrationOutcome(StrEnum):
     """What registration did, or would do, with a contract."""
 
     CREATED = "created"
@@ -33,7 +33,7 @@ class Registration:
     """
 
     record_type: RecordType
-    outcome: Outcome
+    outcome: RegistrationOutcome
     detail: str
     version: int | None = None
     schema_id: int | None = None
@@ -77,13 +77,15 @@ class Step:
     def preview(self) -> Registration:
         """Say what registering would do, without doing it."""
         if self.registered is not None:
-            return self.outcome(Outcome.UNCHANGED, self._unchanged(), self.registered)
+            return self.outcome(RegistrationOutcome.UNCHANGED, self._unchanged(), self.registered)
         if not self.verdict.compatible:
-            return self.outcome(Outcome.REFUSED, _reasons(self.verdict))
+            return self.outcome(RegistrationOutcome.REFUSED, _reasons(self.verdict))
         what = f"version {self.newest + 1}" if self.newest else "new subject"
-        return self.outcome(Outcome.CREATED, what)
+        return self.outcome(RegistrationOutcome.CREATED, what)
 
-    def outcome(self, outcome: Outcome, detail: str, registered: Registered | None = None) -> Registration:
+    def outcome(
+        self, outcome: RegistrationOutcome, detail: str, registered: Registered | None = None
+    ) -> Registration:
         """Describe how this step ended."""
         return Registration(
             self.record_type,
@@ -97,11 +99,11 @@ class Step:
             findings=self.verdict.findings,
         )
 
-    def _change(self, outcome: Outcome) -> str:
+    def _change(self, outcome: RegistrationOutcome) -> str:
         match outcome:
-            case Outcome.REFUSED:
+            case RegistrationOutcome.REFUSED:
                 return "refused"
-            case Outcome.CREATED:
+            case RegistrationOutcome.CREATED:
                 return "new version" if self.newest else "new subject"
         return "level only" if self.sets_level else "nothing"
 
@@ -139,20 +141,20 @@ def apply(step: Step, registry: RegistryApi) -> Registration:
         Unavailable, ConfigurationError: as `RegistryApi`.
     """
     foreseen = step.preview()
-    if foreseen.outcome is Outcome.REFUSED:
+    if foreseen.outcome is RegistrationOutcome.REFUSED:
         return foreseen
     subject = Subject(step.record_type)
     if step.sets_level:  # before the text, so that the registry judges it at the right level
         registry.set_compatibility(subject, step.verdict.level)
-    if foreseen.outcome is Outcome.UNCHANGED:
+    if foreseen.outcome is RegistrationOutcome.UNCHANGED:
         return foreseen
     answer = registry.register(subject, step.text)
     if isinstance(answer, RefusedByRegistry):
-        return step.outcome(Outcome.REFUSED, f"{_BY_REGISTRY}: {answer.detail}")
+        return step.outcome(RegistrationOutcome.REFUSED, f"{_BY_REGISTRY}: {answer.detail}")
     registered = registry.lookup(subject, step.text)
     # Not what was foreseen: the registry gives no number of a deregistered version a second time.
     detail = f"version {registered.version}" if registered and step.newest else foreseen.detail
-    return step.outcome(Outcome.CREATED, detail, registered)
+    return step.outcome(RegistrationOutcome.CREATED, detail, registered)
 
 
 def _reasons(verdict: Verdict) -> str:

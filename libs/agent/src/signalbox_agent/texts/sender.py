@@ -11,3 +11,8 @@ class SenderSettings(BaseSettings):
     name: str = "Maya Lindqvist"
     company: str = "Larkspan"
     site: str = "https://larkspan.example/"
+
+    @property
+    def words(self) -> dict[str, str]:
+        """What a prompt says of the sender, by the names of its places."""
+        return {"sender": self.name, "company": self.company, "site": self.site}
