@@ -29,7 +29,7 @@ integration := tests/integration $(long) $(call but,$(harness))
 e2e         := tests/e2e $(call but,$(journey) $(harness))
 
 WORKERS ?= 2
-PYTEST  := $(BIN)/pytest --numprocesses $(WORKERS)
+PYTEST  := $(BIN)/pytest --numprocesses $(WORKERS) --durations=12 --durations-min=8
 
 .DEFAULT_GOAL := help
 .PHONY: help up down status logs redeploy release demo test test-integration test-e2e test-harness test-all check lint bench faults fuzz asyncapi generate format

@@ -25,8 +25,8 @@ DISQUALIFIED: Final = {
 """No one writes to it."""
 
 _KINDS: Final = ((ENGAGED, "scheduled"), (NURTURED, "scheduled"), (DISQUALIFIED, "ended"))
-_EVERY_S: Final = 0.4
-_IN_FLIGHT: Final = 12
+_EVERY_S: Final = 1.0
+_IN_FLIGHT: Final = 4
 _FIRST: Final = 50_000
 
 
@@ -74,7 +74,7 @@ class LeadFlow:
 
     async def _final(self, lead_id: str) -> None:
         while not self._stopping.is_set() and (await self.operator.journey(lead_id))["status"] not in FINAL:
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.5)
 
 
 @asynccontextmanager

@@ -92,7 +92,7 @@ class Operator:
                 while unsettled := [lead_id for lead_id in lead_ids if states.get(lead_id) not in FINAL]:
                     for lead_id in unsettled:
                         states[lead_id] = (await self.journey(lead_id))["status"]
-                    await asyncio.sleep(0.1)
+                    await asyncio.sleep(0.3)
         except TimeoutError:
             stuck = {lead_id: state for lead_id, state in states.items() if state not in FINAL}
             pytest.fail(f"not final after {deadline_s:.0f} s: {stuck}")
