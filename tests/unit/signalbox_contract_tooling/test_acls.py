@@ -30,9 +30,14 @@ def shop(tmp_path: Path) -> Catalog:
     return Catalog.load(tmp_path / "catalog.yaml")
 
 
+def word(name: str) -> str:
+    return name.lower().replace("_", "-")
+
+
 def told(catalog: Catalog, principals: Principals | None = None) -> list[str]:
     return [
-        f"{acl.principal} {acl.operation} {acl.resource} {acl.name}{'*' if acl.prefixed else ''}"
+        f"{acl.principal} {word(acl.operation)} {word(acl.resource)} {acl.name}"
+        + ("*" if acl.pattern == "PREFIXED" else "")
         for acl in acls(catalog, principals or Principals())
     ]
 

@@ -12,8 +12,7 @@ import typer
 from signalbox_cli.output import AsJson, print_json, print_rows, say
 
 if TYPE_CHECKING:
-    from signalbox.kafka.acls import AclChanges, Grant
-    from signalbox_operations.contracts.acls import Acl
+    from signalbox.kafka.acls import Acl, AclChanges
 
 _COLUMNS = ("principal", "operation", "resource", "name", "pattern")
 
@@ -65,9 +64,9 @@ def acls(
     if apply:
         _applied(wanted, prune=prune, json=json)
     elif json:
-        print_json([asdict(grant) for grant in _grants(wanted)])
+        print_json([asdict(acl) for acl in wanted])
     elif format is Format.TABLE:
-        print_rows([asdict(grant) for grant in _grants(wanted)], _COLUMNS, "no ACLs")
+        print_rows([asdict(acl) for acl in wanted], _COLUMNS, "no ACLs")
     else:
         commands = confluent_commands if format is Format.CONFLUENT else kafka_acls_commands
         say("\n".join(commands(wanted)))
@@ -77,7 +76,7 @@ def _applied(wanted: "Sequence[Acl]", *, prune: bool, json: bool) -> None:
     from signalbox.kafka import KafkaSettings
     from signalbox.kafka.acls import apply_acls
 
-    changes = asyncio.run(apply_acls(KafkaSettings(), _grants(wanted), prune=prune))
+    changes = asyncio.run(apply_acls(KafkaSettings(), wanted, prune=prune))
     if json:
         print_json(asdict(changes))
         return
@@ -90,22 +89,7 @@ def _applied(wanted: "Sequence[Acl]", *, prune: bool, json: bool) -> None:
 
 def _told(changes: "AclChanges") -> list[dict[str, Any]]:
     parts = {"added": changes.added, "removed": changes.removed, "beyond": changes.surplus}
-    return [{"change": change, **asdict(grant)} for change, grants in parts.items() for grant in grants]
-
-
-def _grants(wanted: "Sequence[Acl]") -> "list[Grant]":
-    from signalbox.kafka.acls import Grant
-
-    return [
-        Grant(
-            principal=acl.principal,
-            resource=acl.resource.name,
-            name=acl.name,
-            pattern="PREFIXED" if acl.prefixed else "LITERAL",
-            operation=acl.operation.name,
-        )
-        for acl in wanted
-    ]
+    return [{"change": change, **asdict(acl)} for change, acls in parts.items() for acl in acls]
 
 
 def _named(pairs: Sequence[str]) -> dict[str, str]:

@@ -23,13 +23,14 @@ _TIMEOUT_S: Final = 15.0
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Grant:
+class Acl:
     """An ACL in Kafka's words: ``resource`` TOPIC, GROUP, TRANSACTIONAL_ID or BROKER (the cluster)."""
 
     principal: str
     resource: str
     name: str
     pattern: str
+    """``LITERAL``, or ``PREFIXED``: all whose names begin so."""
     operation: str
     host: str = "*"
     permission: str = "ALLOW"
@@ -39,14 +40,14 @@ class Grant:
 class AclChanges:
     """What :func:`apply_acls` did; ``surplus`` is there without being wanted, and was left there."""
 
-    added: list[Grant]
-    removed: list[Grant]
-    surplus: list[Grant]
-    unchanged: list[Grant]
+    added: list[Acl]
+    removed: list[Acl]
+    surplus: list[Acl]
+    unchanged: list[Acl]
 
 
 async def apply_acls(
-    settings: KafkaSettings, wanted: Collection[Grant], *, prune: bool, dry_run: bool = False
+    settings: KafkaSettings, wanted: Collection[Acl], *, prune: bool, dry_run: bool = False
 ) -> AclChanges:
     """Make the principals of ``wanted`` have just these; ACLs of other principals are never touched.
 
@@ -57,22 +58,22 @@ async def apply_acls(
     return await asyncio.to_thread(_apply, settings, set(wanted), prune=prune, dry_run=dry_run)
 
 
-def _apply(settings: KafkaSettings, wanted: set[Grant], *, prune: bool, dry_run: bool) -> AclChanges:
+def _apply(settings: KafkaSettings, wanted: set[Acl], *, prune: bool, dry_run: bool) -> AclChanges:
     credentials = CredentialWatch()
     admin = AdminClient(credentials.added_to(settings.client("signalbox-acls")))
     with connection_errors(admin, credentials):
-        ours = {grant.principal for grant in wanted}
-        there = {grant for grant in _listed(admin) if grant.principal in ours}
+        ours = {acl.principal for acl in wanted}
+        there = {acl for acl in _listed(admin) if acl.principal in ours}
         missing, extra = sorted(wanted - there), sorted(there - wanted)
         if not dry_run:
-            _finish(admin.create_acls([_binding(grant) for grant in missing]) if missing else {})
+            _finish(admin.create_acls([_binding(acl) for acl in missing]) if missing else {})
             if prune and extra:
-                _finish(admin.delete_acls([_filter(grant) for grant in extra]))
+                _finish(admin.delete_acls([_filter(acl) for acl in extra]))
     removed, surplus = (extra, []) if prune else ([], extra)
     return AclChanges(missing, removed, surplus, sorted(wanted & there))
 
 
-def _listed(admin: AdminClient) -> list[Grant]:
+def _listed(admin: AdminClient) -> list[Acl]:
     anything: Any = None
     everything = AclBindingFilter(
         ResourceType.ANY,
@@ -84,7 +85,7 @@ def _listed(admin: AdminClient) -> list[Grant]:
         AclPermissionType.ANY,
     )
     found = admin.describe_acls(everything, request_timeout=_TIMEOUT_S).result(_TIMEOUT_S)
-    return [_grant(binding) for binding in found]
+    return [_acl(binding) for binding in found]
 
 
 def _finish(futures: dict[Any, "Future[Any]"]) -> None:
@@ -92,8 +93,8 @@ def _finish(futures: dict[Any, "Future[Any]"]) -> None:
         future.result(_TIMEOUT_S)
 
 
-def _grant(binding: Any) -> Grant:  # its fields are enumerations, its types say otherwise
-    return Grant(
+def _acl(binding: Any) -> Acl:  # its fields are enumerations, its types say otherwise
+    return Acl(
         principal=binding.principal,
         resource=binding.restype.name,
         name=binding.name,
@@ -104,21 +105,21 @@ def _grant(binding: Any) -> Grant:  # its fields are enumerations, its types say
     )
 
 
-def _binding(grant: Grant) -> AclBinding:
-    return AclBinding(*_parts(grant))
+def _binding(acl: Acl) -> AclBinding:
+    return AclBinding(*_parts(acl))
 
 
-def _filter(grant: Grant) -> AclBindingFilter:
-    return AclBindingFilter(*_parts(grant))
+def _filter(acl: Acl) -> AclBindingFilter:
+    return AclBindingFilter(*_parts(acl))
 
 
-def _parts(grant: Grant) -> tuple[Any, ...]:
+def _parts(acl: Acl) -> tuple[Any, ...]:
     return (
-        ResourceType[grant.resource],
-        grant.name,
-        ResourcePatternType[grant.pattern],
-        grant.principal,
-        grant.host,
-        AclOperation[grant.operation],
-        AclPermissionType[grant.permission],
+        ResourceType[acl.resource],
+        acl.name,
+        ResourcePatternType[acl.pattern],
+        acl.principal,
+        acl.host,
+        AclOperation[acl.operation],
+        AclPermissionType[acl.permission],
     )

@@ -6,47 +6,18 @@ Source: Apache Kafka, *Authorization and ACLs*. ``READ`` and ``WRITE`` include `
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from itertools import groupby
 from typing import Final
 
 from signalbox.catalog import Catalog, CatalogClient
+from signalbox.kafka.acls import Acl
 from signalbox.protocol.errors import ConfigurationError
 from signalbox.protocol.names import READER_GROUPS
 
 SERVICE: Final = "{service}"
 """What a principal's template has in the place of the client's name."""
-
-
-class Resource(StrEnum):
-    """What an ACL is about."""
-
-    TOPIC = "topic"
-    GROUP = "group"
-    TRANSACTIONAL_ID = "transactional-id"
-
-
-class Operation(StrEnum):
-    """What is allowed."""
-
-    READ = "read"
-    WRITE = "write"
-    CREATE = "create"
-    DESCRIBE = "describe"
-    ALTER = "alter"
-    DESCRIBE_CONFIGS = "describe-configs"
-    ALTER_CONFIGS = "alter-configs"
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Acl:
-    """Allows ``principal`` an operation, from any host, on one resource or on all with a prefix."""
-
-    principal: str
-    resource: Resource
-    name: str
-    prefixed: bool
-    operation: Operation
+_MAKES_AND_WIDENS: Final = ("CREATE", "DESCRIBE", "DESCRIBE_CONFIGS", "ALTER_CONFIGS", "ALTER")
+"""Topics that are there are widened, where they could refuse what must be written to them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,33 +57,29 @@ def acls(catalog: Catalog, principals: Principals) -> list[Acl]:
         raise ConfigurationError(f"{catalog.path} has no client {', '.join(unknown)}")
     return sorted(
         {
-            Acl(principals.of(name), resource, named, prefixed, operation)
+            Acl(principals.of(name), resource, named, pattern, operation)
             for name, client in catalog.clients.items()
-            for resource, named, prefixed, operation in _needs(client, catalog)
+            for resource, named, pattern, operation in _needs(client, catalog)
         }
     )
 
 
-def _needs(client: CatalogClient, catalog: Catalog) -> Iterator[tuple[Resource, str, bool, Operation]]:
+def _needs(client: CatalogClient, catalog: Catalog) -> Iterator[tuple[str, str, str, str]]:
     for topic in client.reads:
-        yield Resource.TOPIC, topic, False, Operation.READ
+        yield "TOPIC", topic, "LITERAL", "READ"
     for topic in client.writes:
-        yield Resource.TOPIC, topic, False, Operation.WRITE
+        yield "TOPIC", topic, "LITERAL", "WRITE"
         if client.transactional_ids:  # it looks whether its outcomes fit, before it begins
-            yield Resource.TOPIC, topic, False, Operation.DESCRIBE_CONFIGS
+            yield "TOPIC", topic, "LITERAL", "DESCRIBE_CONFIGS"
     for topic in catalog.topics if client.creates_topics else ():
-        yield Resource.TOPIC, topic, False, Operation.CREATE
-        yield Resource.TOPIC, topic, False, Operation.DESCRIBE
-        # Topics that are there are widened, where they could refuse what must be written to them.
-        yield Resource.TOPIC, topic, False, Operation.DESCRIBE_CONFIGS
-        yield Resource.TOPIC, topic, False, Operation.ALTER_CONFIGS
-        yield Resource.TOPIC, topic, False, Operation.ALTER
+        for operation in _MAKES_AND_WIDENS:
+            yield "TOPIC", topic, "LITERAL", operation
     for prefix in client.groups:
-        yield Resource.GROUP, prefix, True, Operation.READ
+        yield "GROUP", prefix, "PREFIXED", "READ"
     if client.reads:
-        yield Resource.GROUP, READER_GROUPS, True, Operation.DESCRIBE
+        yield "GROUP", READER_GROUPS, "PREFIXED", "DESCRIBE"
     for prefix in client.transactional_ids:
-        yield Resource.TRANSACTIONAL_ID, prefix, True, Operation.WRITE
+        yield "TRANSACTIONAL_ID", prefix, "PREFIXED", "WRITE"
 
 
 def kafka_acls_commands(wanted: Sequence[Acl]) -> list[str]:
@@ -120,31 +87,31 @@ def kafka_acls_commands(wanted: Sequence[Acl]) -> list[str]:
     return [
         f'kafka-acls.sh --bootstrap-server "$BOOTSTRAP" --command-config "$ADMIN_CONFIG" --add --force'
         f" --allow-principal {shlex.quote(first.principal)}"
-        + "".join(f" --operation {_titled(operation)}" for operation in operations)
-        + f" --{first.resource} {shlex.quote(first.name)}"
-        + (" --resource-pattern-type prefixed" if first.prefixed else "")
+        + "".join(f" --operation {operation.title().replace('_', '')}" for operation in operations)
+        + f" --{_flag(first.resource)} {shlex.quote(first.name)}"
+        + (" --resource-pattern-type prefixed" if first.pattern == "PREFIXED" else "")
         for first, operations in _by_resource(wanted)
     ]
 
 
 def confluent_commands(wanted: Sequence[Acl]) -> list[str]:
     """Write the commands of Confluent's ``confluent`` CLI, one for each principal and resource."""
-    flags = {Resource.GROUP: "consumer-group"}
+    flags = {"GROUP": "consumer-group"}
     return [
         f"confluent kafka acl create --allow --principal {shlex.quote(first.principal)}"
-        f" --operations {','.join(operations)}"
-        f" --{flags.get(first.resource, first.resource)} {shlex.quote(first.name)}"
-        + (" --prefix" if first.prefixed else "")
+        f" --operations {','.join(map(_flag, operations))}"
+        f" --{flags.get(first.resource) or _flag(first.resource)} {shlex.quote(first.name)}"
+        + (" --prefix" if first.pattern == "PREFIXED" else "")
         for first, operations in _by_resource(wanted)
     ]
 
 
-def _by_resource(wanted: Sequence[Acl]) -> Iterator[tuple[Acl, list[Operation]]]:
-    places = groupby(sorted(wanted), key=lambda acl: (acl.principal, acl.resource, acl.name, acl.prefixed))
+def _by_resource(wanted: Sequence[Acl]) -> Iterator[tuple[Acl, list[str]]]:
+    places = groupby(sorted(wanted), key=lambda acl: (acl.principal, acl.resource, acl.name, acl.pattern))
     for _, same in places:
         found = list(same)
         yield found[0], [acl.operation for acl in found]
 
 
-def _titled(operation: Operation) -> str:
-    return operation.value.title().replace("-", "")
+def _flag(word: str) -> str:
+    return word.lower().replace("_", "-")
