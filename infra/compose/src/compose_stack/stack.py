@@ -18,9 +18,10 @@ from local_stack.grants import AGENTS
 from local_stack.lock import exclusive
 from local_stack.ports import ensure_free
 from local_stack.progress import Progress
+from local_stack.recorded import RecordedStack
 from local_stack.running import StackError
 from local_stack.services import APPLICATIONS, BROKER, REGISTRY, Address
-from local_stack.state import STACK_FILE, StackProcess, read_stack, write_stack
+from local_stack.state import STACK_FILE, StackProcess, write_stack
 from local_stack.stores import ENVIRONMENT_FILE, write_environment_file
 
 _AGENTS: Final = {
@@ -35,47 +36,22 @@ _LOCK_PATIENCE_S: Final = 300.0
 _BUILDS_AT_ONCE: Final = 2
 
 
-class ComposeStack:
+class ComposeStack(RecordedStack):
     """The containers of one stack, known by its folder ``run_dir``; another process may have started them."""
 
+    nothing_up = "no stack is up: `make up STACK=compose` starts it"
+
     def __init__(self, root: Path, run_dir: Path, *, progress: Progress | None = None) -> None:
+        super().__init__(run_dir)
         self.root = root.resolve()
-        self.run_dir = run_dir.resolve()
         self._progress = progress or Progress(quiet=True)
         self._folder = self.run_dir / KIND
         self._chosen = ChosenImages(self._folder / "images.json")
 
     @property
-    def processes(self) -> list[StackProcess]:
-        """What was started, in that order: a container each.
-
-        Raises:
-            ConfigurationError: ``stack.json`` can't be read.
-        """
-        return read_stack(self.run_dir)
-
-    @property
-    def addresses(self) -> dict[str, str]:
-        """Where each service is reached from this machine."""
-        return {process.service: process.address for process in self.processes}
-
-    @property
     def env(self) -> dict[str, str]:
         """The environment in which commands of this machine work with this stack."""
         return {**os.environ, **self._settings()}
-
-    def process(self, name: str) -> StackProcess:
-        """Return what is known of one service.
-
-        Raises:
-            StackError: no stack is up, or there is no such service in it.
-        """
-        known = {process.service: process for process in self.processes}
-        if not known:
-            raise StackError("no stack is up: `make up STACK=compose` starts it")
-        if name not in known:
-            raise StackError(f"there is no service {name!r}; there are {', '.join(known)}")
-        return known[name]
 
     def up(self) -> bool:
         """Build the images, start everything, and wait until it is ready; False when it was running already.

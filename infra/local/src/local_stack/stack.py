@@ -20,19 +20,18 @@ from local_stack.instances import all_services, counts_of, kind_of, service_name
 from local_stack.lock import exclusive
 from local_stack.ports import chosen_addresses, free_ports, is_taken
 from local_stack.progress import Progress
+from local_stack.recorded import RecordedStack
 from local_stack.running import Running, StackError
 from local_stack.services import BROKER, ORCHESTRATOR, REGISTRY, Address, Service
 from local_stack.starting import DEPLOYER, OPERATOR, Starting
-from local_stack.state import StackProcess, read_stack
 from local_stack.stores import ENVIRONMENT_FILE
 from signalbox.protocol.errors import ConfigurationError, SignalboxError
 
 _LOCK_PATIENCE_S: Final = 120.0
 _FREE_PORT_ATTEMPTS: Final = 3
-_NOTHING_UP: Final = "no stack is up: `make up` starts it"
 
 
-class Stack:
+class Stack(RecordedStack):
     """The processes of one stack, known by its folder ``run_dir``; another process may have started them.
 
     As a context manager it is up inside the block, and down after it.
@@ -55,8 +54,8 @@ class Stack:
         instances: Mapping[str, int] | None = None,
         progress: Progress | None = None,
     ) -> None:
+        super().__init__(run_dir)
         self.root = root.resolve()
-        self.run_dir = run_dir.resolve()
         self._kind = kind or os.environ.get(STACK_VARIABLE) or DEFAULT_STACK
         self._ports = ports or {}
         self._extra_env = dict(extra_env or {})
@@ -73,20 +72,6 @@ class Stack:
 
     def __exit__(self, *_: object) -> None:
         self.down()
-
-    @property
-    def processes(self) -> list[StackProcess]:
-        """What was started, in that order.
-
-        Raises:
-            ConfigurationError: ``stack.json`` can't be read.
-        """
-        return read_stack(self.run_dir)
-
-    @property
-    def addresses(self) -> dict[str, str]:
-        """Where each service is reached: a URL, and for a broker ``host:port``."""
-        return {process.service: process.address for process in self.processes}
 
     @property
     def env(self) -> dict[str, str]:
@@ -183,7 +168,7 @@ class Stack:
             service = self._orchestrator(name)
             known = self.addresses
             if not known:
-                raise StackError(_NOTHING_UP)
+                raise StackError(self.nothing_up)
             if name in known:
                 raise StackError(f"{name} is there already: `make redeploy service={name}` starts it again")
             shared, settings = self._environment_in_use(), self._settings_in_use()
@@ -211,19 +196,6 @@ class Stack:
         process.send_signal(sig)
         if sig == signal.SIGKILL:
             self._running.end([process])
-
-    def process(self, name: str) -> StackProcess:
-        """Return what is known of one service.
-
-        Raises:
-            StackError: no stack is up, or there is no such service in it.
-        """
-        known = {process.service: process for process in self.processes}
-        if not known:
-            raise StackError(_NOTHING_UP)
-        if name not in known:
-            raise StackError(f"there is no service {name!r}; there are {', '.join(known)}")
-        return known[name]
 
     def _wants(self, service: Service) -> bool:
         return self._subset is None or service.kind in self._subset or service.name in self._subset
