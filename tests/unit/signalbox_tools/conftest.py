@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 @dataclass
 class Site:
-    """A real web server on loopback, with pages by path."""
+    """A real web server on loopback, with pages by path; ``seen`` leaves out who asks for robots.txt."""
 
     pages: dict[str, Response] = field(default_factory=dict)
     seen: list[tuple[str, str]] = field(default_factory=list)
@@ -31,6 +31,8 @@ class Site:
         return self.url(path)
 
     async def answer(self, request: Request) -> Response:
+        if request.url.path == "/robots.txt":
+            return self.pages.get("/robots.txt", Response("none", 404))
         self.authorizations.append(request.headers.get("authorization"))
         self.seen.append((str(request.url.path), str(request.url.query)))
         return self.pages.get(request.url.path, Response("none", 404))

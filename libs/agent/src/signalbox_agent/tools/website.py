@@ -7,6 +7,7 @@ from typing import Final
 
 import httpx2
 
+from signalbox_agent.tools import robots
 from signalbox_agent.tools.findings import Finding, NotAvailable, found_or_not
 from signalbox_agent.tools.pages import page_text
 from signalbox_agent.tools.places import Place, PlaceRefused, checked_place
@@ -21,7 +22,7 @@ _WHY_LIMIT: Final = 300
 _CHARSET: Final = re.compile(r"""(?i);\s*charset\s*=\s*["']?([a-z0-9_.:-]{1,40})""")
 _READABLE: Final = frozenset({"text/html", "text/plain", "application/xhtml+xml"})
 _HEADERS: Final = {
-    "user-agent": "signalbox (+https://signalbox.example)",
+    "user-agent": f"{robots.AGENT} (+https://signalbox.example)",
     "accept": "text/html, text/plain;q=0.9",
     # A small compressed page can unfold to gigabytes; pages come as they are, or not at all.
     "accept-encoding": "identity",
@@ -31,7 +32,8 @@ _HEADERS: Final = {
 class Website:
     """Fetches one page of a company as plain text, of at most 256 KiB, in at most 5 s.
 
-    Only http and https, only public addresses: see :mod:`signalbox_agent.tools.places`.
+    Only http and https, only public addresses (:mod:`signalbox_agent.tools.places`), and only what the site's
+    robots.txt allows (:mod:`signalbox_agent.tools.robots`).
     """
 
     def __init__(self, settings: ToolSettings) -> None:
@@ -68,11 +70,28 @@ class Website:
             url = address
             for _ in range(_MOST_REDIRECTS + 1):
                 place = await checked_place(url, self._allowed)
+                if not await self._may_fetch(client, url):
+                    return NotAvailable(KIND, url, f"robots.txt of {place.host} does not allow it")
                 async with client.stream("GET", place.url, **place.request()) as response:
                     if not response.has_redirect_location:
                         return await _finding(url, place, response)
-                    url = str(httpx2.URL(url).join(response.headers["location"][:_ADDRESS_LIMIT]))
+                    url = _redirected(url, response)
         return NotAvailable(KIND, address, f"more than {_MOST_REDIRECTS} redirects")
+
+    async def _may_fetch(self, client: httpx2.AsyncClient, page: str) -> bool:
+        url = str(httpx2.URL(page).join("/robots.txt"))
+        for _ in range(robots.MOST_REDIRECTS + 1):
+            place = await checked_place(url, self._allowed)
+            async with client.stream("GET", place.url, **place.request()) as response:
+                if not response.has_redirect_location:
+                    body = await _first_bytes(response, robots.BYTE_LIMIT)
+                    return await asyncio.to_thread(robots.may_fetch, response.status_code, body, page)
+                url = _redirected(url, response)
+        return True  # RFC 9309 section 2.3.1.2: as if there were none
+
+
+def _redirected(url: str, response: httpx2.Response) -> str:
+    return str(httpx2.URL(url).join(response.headers["location"][:_ADDRESS_LIMIT]))
 
 
 async def _finding(url: str, place: Place, response: httpx2.Response) -> Finding | NotAvailable:
@@ -84,7 +103,7 @@ async def _finding(url: str, place: Place, response: httpx2.Response) -> Finding
         return NotAvailable(KIND, url, f"the page is {media_type[:80] or 'of no type'}, not text")
     if response.headers.get("content-encoding", "identity").lower() != "identity":
         return NotAvailable(KIND, url, "the page is compressed, which was not asked for")
-    body = await _first_bytes(response)
+    body = await _first_bytes(response, BYTE_LIMIT)
     charset = _CHARSET.search(content_type[:_WHY_LIMIT])
     page = await asyncio.to_thread(page_text, body, charset and charset[1], html=media_type != "text/plain")
     if not page.text:
@@ -92,10 +111,10 @@ async def _finding(url: str, place: Place, response: httpx2.Response) -> Finding
     return Finding(KIND, url, page.text, title=page.title, facts={"host": place.host})
 
 
-async def _first_bytes(response: httpx2.Response) -> bytes:
+async def _first_bytes(response: httpx2.Response, limit: int) -> bytes:
     body = bytearray()
     async for chunk in response.aiter_raw():
         body += chunk
-        if len(body) >= BYTE_LIMIT:
+        if len(body) >= limit:
             break
-    return bytes(body[:BYTE_LIMIT])
+    return bytes(body[:limit])
