@@ -10,15 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-from active_outreach.settings import SenderSettings as OutreachSender
-from nurture_campaign.settings import SenderSettings as NurtureSender
-
 from active_outreach.offline import draft_stand_in as outreach_draft
 from lead_ingestion.offline import research_stand_in
 from lead_scoring.offline import judgement_stand_in
 from nurture_campaign.library import Article
 from nurture_campaign.offline import draft_stand_in as nurture_draft
 from signalbox.protocol.agent_definition import AgentDefinition
+from signalbox_agent.texts import SenderSettings
 from signalbox_agent.tools import Finding, Findings
 from signalbox_contracts.sdr import Lead, LeadScored, Report
 from signalbox_decide.offline import best_match
@@ -62,9 +60,9 @@ def _judged(data: Mapping[str, Any]) -> Answer:
 def _drafted(data: Mapping[str, Any]) -> Answer:
     scored = LeadScored.model_validate({"lead": _lead(data), **data["judgement"]})
     if "articles" not in data:
-        return outreach_draft(scored, OutreachSender()).model_dump(mode="json")
+        return outreach_draft(scored, SenderSettings()).model_dump(mode="json")
     articles = [Article(**article) for article in data["articles"]]
-    return nurture_draft(scored, articles, NurtureSender()).model_dump(mode="json")
+    return nurture_draft(scored, articles, SenderSettings()).model_dump(mode="json")
 
 
 def _lead(data: Mapping[str, Any]) -> Lead:

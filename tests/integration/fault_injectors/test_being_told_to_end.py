@@ -23,8 +23,8 @@ async def test_a_run_that_is_told_to_end_leaves_no_process(root: Path, tmp_path:
     )
     assert run.stderr is not None
     async with asyncio.timeout(400):
-        while b"starting the stack" not in await run.stderr.readline():
-            pass
+        while b"starting the stack" not in (line := await run.stderr.readline()):
+            assert line, "it ended by itself"
         (folder,) = tmp_path.glob("signalbox-faults-*")
         while not list(marked(folder / "stack")):
             await asyncio.sleep(0.1)

@@ -8,8 +8,6 @@ from typing import Any
 
 import httpx2
 import pytest
-from active_outreach.settings import SenderSettings as OutreachSender
-from nurture_campaign.settings import SenderSettings as NurtureSender
 
 from active_outreach.draft import Draft as OutreachDraft
 from fault import World
@@ -24,7 +22,7 @@ from nurture_campaign.draft import Draft as NurtureDraft
 from signalbox.models import Model, ModelSettings
 from signalbox.protocol.agent_definition import AgentDefinition
 from signalbox.protocol.errors import Unavailable
-from signalbox_agent.texts import as_data, problem_with
+from signalbox_agent.texts import SenderSettings, as_data, problem_with
 from signalbox_agent.tools import Finding, Findings
 from signalbox_contracts.sdr import Lead, LeadScored, Report
 from signalbox_decide.offline import best_match
@@ -209,9 +207,9 @@ async def test_the_agents_other_tasks_are_answered_as_their_stand_ins_do() -> No
         "judgement": scored.model_dump(mode="json", exclude={"lead"}),
     }
     mails = OutreachDraft.model_validate(answered(frozenset({"mails"}), as_data(**parts)))
-    assert problem_with(mails.mails, OutreachSender().site) is None
-    article = {"title": "T", "address": NurtureSender().site, "kind": "guide", "text": "One."}
+    assert problem_with(mails.mails, SenderSettings().site) is None
+    article = {"title": "T", "address": SenderSettings().site, "kind": "guide", "text": "One."}
     texts = answered(frozenset({"mails"}), as_data(**parts, articles=[article]))
-    assert problem_with(NurtureDraft.model_validate(texts).mails, NurtureSender().site) is None
+    assert problem_with(NurtureDraft.model_validate(texts).mails, SenderSettings().site) is None
     with pytest.raises(LookupError):
         answered(frozenset({"poem"}), "")
