@@ -16,7 +16,7 @@ NAMES = list(SERVICES)
 RESTARTABLE = [
     pytest.param(name, marks=pytest.mark.real_kafka) if name == "broker" else name for name in NAMES
 ]
-LEADS = int(os.environ.get("RESILIENCE_LEADS", "40"))
+LEADS = int(os.environ.get("RESILIENCE_LEADS", "24"))
 """Leads per case; RESILIENCE_LEADS=200 makes it the long form."""
 
 
