@@ -14,9 +14,10 @@ LOCAL := $(BIN)/python -m local_stack
 # by how much they try, go with the integration tests.
 but     = $(addprefix --ignore=,$(1))
 journey := tests/e2e/test_journey.py tests/e2e/test_malformed.py
-long    := $(addprefix tests/unit/,orchestrator/test_bad_leads.py orchestrator/test_poisoned_calls.py \
+long    := $(addprefix tests/,contracts/test_registering_contracts.py) \
+           $(addprefix tests/unit/,orchestrator/test_bad_leads.py orchestrator/test_poisoned_calls.py \
            orchestrator/test_stage_fuzz.py send_email/test_halting.py send_email/test_mail_fuzz.py \
-           send_email/test_operating.py send_email/test_smtp.py signalbox_avro/test_avro_properties.py \
+           send_email/test_operating.py send_email/test_policy.py send_email/test_smtp.py signalbox_avro/test_avro_properties.py \
            signalbox_contract_tooling/test_generated_models.py signalbox_governance/test_gate_fuzz.py \
            signalbox_kafka/test_protocol_fuzz.py signalbox_kafka/test_registry_answers.py \
            signalbox_models/test_bad_moments.py signalbox_telemetry/test_connections.py signalbox_tools/test_page_fuzz.py)
