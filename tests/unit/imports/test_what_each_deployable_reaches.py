@@ -5,6 +5,8 @@ from pathlib import Path
 import grimp
 import pytest
 
+from stack_release.sources import Sources
+
 AGENTS = ("lead_ingestion", "lead_scoring", "active_outreach", "nurture_campaign", "send_email")
 SERVICES = (*AGENTS, "lead_capture", "console", "orchestrator")
 OURS = ("signalbox", "signalbox_agent", "signalbox_decide", "signalbox_operations", "signalbox_contracts")
@@ -38,6 +40,14 @@ def test_an_agent_reaches_its_kit_and_no_decision(graph: grimp.ImportGraph, serv
     found = reached(graph, service)
     assert {"signalbox", "signalbox_agent", "signalbox_contracts"} <= found
     assert not found & {"signalbox_decide", "orchestrator"}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_each_readme_installs_what_its_service_needs(service: str) -> None:
+    folder = ROOT if service == "orchestrator" else ROOT / "services"
+    lines = (folder / service / "README.md").read_text(encoding="utf-8").splitlines()
+    (installed,) = [line.partition("constraints.txt ")[2].split() for line in lines if "pip install" in line]
+    assert sorted(installed) == sorted(f"./{one}" for one in Sources(ROOT).distributions(service))
 
 
 def test_core_and_the_orchestrator_reach_no_domain(graph: grimp.ImportGraph) -> None:
