@@ -289,20 +289,16 @@ async def test_many_dead_letters_are_replayed_by_filter_after_a_dry_run(
 ) -> None:
     lead_ids = [await operator.post(**lead(number, email="e@gmail.com", **POOR)) for number in range(6, 9)]
     await operator.settled(lead_ids)
-    dead_letters = [await sender.scored(lead_id, hop=12, source="test_many") for lead_id in lead_ids]
+    refused = [await sender.scored(lead_id, hop=12, source="test_many") for lead_id in lead_ids]
     for lead_id in lead_ids:
         await became(operator, lead_id, "dead_lettered")
     chosen = ("replay", "--agent", "test_many", "--reason", "HOP_LIMIT", "--contract", SCORED)
 
     planned = await dead_letters(*chosen, "--dry-run")
     assert {one["outcome"] for one in planned} == {"would_replay"}
-    assert [one["position"] for one in planned] == [position(dead_letter) for dead_letter in dead_letters]
+    assert [one["position"] for one in planned] == [position(one) for one in refused]
     assert "add --yes" in await dead_letters(*chosen, status=1)
-    assert [await copies_of(operator, dead_letter, "agent_messages") for dead_letter in dead_letters] == [
-        [],
-        [],
-        [],
-    ]
+    assert [await copies_of(operator, one, "agent_messages") for one in refused] == [[], [], []]
     done = await dead_letters(*chosen, "--yes")
     assert {one["outcome"] for one in done} == {"replayed"}
     for lead_id in lead_ids:
