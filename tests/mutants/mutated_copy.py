@@ -27,6 +27,11 @@ class Mutant:
     line: int
     change: str
 
+    @property
+    def folder(self) -> str:
+        """The folder that its file is in."""
+        return self.path.rpartition("/")[0]
+
 
 def copy_checkout(work: Path) -> dict[str, str]:
     """Copy the checkout to where mutmut works; return the folder of the checkout that each package is in.

@@ -9,8 +9,8 @@ checkout. The exit status is 0 when enough mutants are noticed, 1 when too few a
 
 import argparse
 import contextlib
-import datetime
 import json
+import os
 import random
 import sys
 import tempfile
@@ -33,6 +33,8 @@ ENOUGH: Final = 0.85
 """The share of the mutants that the tests have to notice."""
 LONGEST_TEST_S: Final = 1.0
 """What takes longer waits for something, and is asked only where no other test reaches a function."""
+NOT_RUN: Final = 255
+"""The exit status that mutmut gives a mutant whose tests pytest did not find."""
 EXAMPLES: Final = """
   make mutants                          all of them
   make mutants only=libs/decide         those below a path
@@ -51,7 +53,7 @@ class Verdict:
     @property
     def noticed(self) -> bool:
         """Say whether a test failed or hung; what no test reaches, no test notices."""
-        return self.outcome not in {"survived", "no tests"}
+        return self.outcome not in {"survived", "no tests", "not run"}
 
     def __str__(self) -> str:
         """Return the place, the name and the change, for a person who judges it."""
@@ -72,10 +74,12 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print every verdict, as JSON")
     given = parser.parse_args()
     config().pytest_add_cli_args_test_selection = given.tests
-    seed = int(f"{datetime.date.today():%Y%m%d}") if given.seed is None else given.seed
+    seed = int(time.strftime("%Y%m%d")) if given.seed is None else given.seed
     with contextlib.ExitStack() as stack:
         work = stack.enter_context(tempfile.TemporaryDirectory(prefix="mutants-"))
         stack.enter_context(contextlib.chdir(work))
+        # Where test runs share a folder, each removes all but the newest.
+        os.environ["PYTEST_DEBUG_TEMPROOT"] = work
         stack.enter_context(contextlib.redirect_stdout(sys.stderr))
         mutants = [one for one in made(copy_checkout(Path(work))) if one.path.startswith(given.only)]
         print(f"{len(mutants)} mutants")
@@ -129,21 +133,17 @@ def report(verdicts: Sequence[Verdict], *, as_json: bool) -> int:
     noticed = len(verdicts) - len(survivors)
     share = noticed / len(verdicts) if verdicts else 1.0
     if as_json:
-        figures = {"mutants": len(verdicts), "noticed": noticed, "share": share}
-        print(json.dumps({**figures, "verdicts": [asdict(one) for one in verdicts]}, indent=1))
+        tried_ones = [asdict(one) for one in verdicts]
+        print(
+            json.dumps({"mutants": len(verdicts), "noticed": noticed, "share": share, "verdicts": tried_ones})
+        )
     else:
         print(*survivors, sep="\n")
-        for folder, outcomes in sorted(_by_folder(verdicts).items()):
-            print(f"{folder}: {len(outcomes)} mutants, {sum(outcomes)} noticed")
+        for folder in sorted({one.mutant.folder for one in verdicts}):
+            inside = [one.noticed for one in verdicts if one.mutant.folder == folder]
+            print(f"{folder}: {len(inside)} mutants, {sum(inside)} noticed")
         print(f"{len(verdicts)} mutants, {noticed} noticed: {share:.1%}, where {ENOUGH:.0%} are asked for")
     return 0 if share >= ENOUGH else 1
-
-
-def _by_folder(verdicts: Sequence[Verdict]) -> dict[str, list[bool]]:
-    folders: dict[str, list[bool]] = {}
-    for one in verdicts:
-        folders.setdefault(one.mutant.path.rpartition("/")[0], []).append(one.noticed)
-    return folders
 
 
 if __name__ == "__main__":
