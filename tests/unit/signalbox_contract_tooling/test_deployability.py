@@ -145,7 +145,10 @@ def test_it_may_not_be_known_who_runs(registry, first):
     assert judge_deployment(till(first), registry, None).answer is Answer.YES  # type: ignore[arg-type]
 
 
-def test_a_record_type_that_is_not_installed_is_the_one_objection_and_says_what_to_do(registry, judged):
+def test_a_record_type_that_is_not_installed_is_the_one_objection_and_says_what_to_do(
+    registry, judged, first
+):
+    registry.register(PLACED, first)
     for built in (till(None), kitchen(None)):
         assert judged(built, agent("odd", 1, takes=True, gives=True)).objections == (
             Objection(
