@@ -48,7 +48,6 @@ class Verdict:
 
     mutant: Mutant
     outcome: str
-    seconds: float
 
     @property
     def noticed(self) -> bool:
