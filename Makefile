@@ -28,12 +28,17 @@ harness := $(addprefix tests/unit/,compose_stack dev_registry fault_injectors fa
 quick       := $(journey) tests/unit tests/contracts $(call but,$(long) $(harness))
 integration := tests/integration $(long) $(call but,$(harness))
 e2e         := tests/e2e $(call but,$(journey) $(harness))
+# The quick tests of what `mutants` changes (pyproject.toml says what that is), without those that start a registry: it
+# would outlive a mutant that is given up.
+noticing    := $(addprefix tests/unit/,console orchestrator signalbox_agent_testing signalbox_contract_tooling \
+               signalbox_governance signalbox_kafka signalbox_replay) \
+               $(call but,$(long) tests/unit/signalbox_governance/test_malformed_examples.py)
 
 WORKERS ?= 2
 PYTEST  := $(BIN)/pytest --numprocesses $(WORKERS) --durations=12 --durations-min=8
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs redeploy release demo test test-integration test-e2e test-harness test-all check lint bench faults fuzz asyncapi generate format
+.PHONY: help up down status logs redeploy release demo test test-integration test-e2e test-harness test-all check lint bench faults fuzz mutants asyncapi generate format
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -99,6 +104,10 @@ fuzz: $(VENV) ## Throw mutated messages, pages, mails and answers at what reads 
 	$(BIN)/python tests/fuzz/page_fuzz.py --count 100000
 	$(BIN)/python tests/fuzz/stage_fuzz.py --count 20000
 	$(BIN)/python tests/fuzz/protocol_fuzz.py --count 5000
+
+mutants: $(VENV) ## Change what decides in many places, and see whether a quick test notices: sample=N seed=N only=PATH json=1
+	@$(BIN)/python tests/mutants/run.py $(if $(sample),--sample $(sample)) $(if $(seed),--seed $(seed)) \
+		$(if $(only),--only $(only)) $(if $(json),--json) --processes $(WORKERS) -- $(noticing)
 
 asyncapi: $(VENV) ## Hold the AsyncAPI document against AsyncAPI's own parser (needs node and npm)
 	@npm install --silent --prefix tests/contracts/asyncapi_parser

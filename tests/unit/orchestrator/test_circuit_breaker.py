@@ -1,6 +1,7 @@
 """The circuit counts messages, not calls; while it is open, few calls find out whether the agent is well."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -22,7 +23,9 @@ def opened(*, is_there: bool = True) -> CircuitBreaker:
 
 
 async def test_it_opens_when_different_messages_failed_and_none_succeeded() -> None:
-    assert opened().open_since is not None
+    since = opened().open_since
+    assert since is not None
+    assert timedelta() <= datetime.now(UTC) - since < timedelta(minutes=1)
 
 
 async def test_one_messages_failures_count_once() -> None:
@@ -115,3 +118,51 @@ async def test_one_success_closes_it() -> None:
     assert breaker.state is Circuit.CLOSED
     assert breaker.open_since is None
     assert breaker.wait_s(Standing.FAILED) == 0
+
+
+async def test_what_failed_already_pauses_longer_before_each_further_probe() -> None:
+    breaker = CircuitBreaker(1, lambda probe: 100.0 * probe)
+    breaker.failed("one", Standing.NEW)
+    assert 90 < (breaker.wait_s(Standing.FAILED) or 0) <= 100
+    for probe in (1, 2, 3):
+        assert breaker.leaves(Standing.FAILED)
+        breaker.probed()
+        assert 100 * probe - 10 < (breaker.wait_s(Standing.FAILED) or 0) <= 100 * probe
+    assert breaker.wait_s(Standing.NEW) == 0
+
+
+async def test_while_it_is_closed_no_call_is_a_probe_nor_is_one_that_fails_by_itself() -> None:
+    breaker = CircuitBreaker(2, lambda _: PAUSE_S)
+    assert not breaker.leaves(Standing.NEW)
+    breaker.failed("one", Standing.NEW)
+    breaker.failed("two", Standing.NEW)
+    assert not breaker.leaves(Standing.AT_FAULT)
+    assert breaker.state is Circuit.OPEN
+
+
+async def test_it_is_half_open_until_the_last_probe_is_over() -> None:
+    breaker = opened()
+    assert breaker.leaves(Standing.NEW)
+    assert breaker.leaves(Standing.FAILED)
+    breaker.probed()
+    assert breaker.state is Circuit.HALF_OPEN
+    breaker.probed()
+    assert breaker.state is Circuit.OPEN
+
+
+async def test_what_failed_before_a_success_does_not_count_after_it() -> None:
+    breaker = CircuitBreaker(3, lambda _: PAUSE_S)
+    breaker.failed("one", Standing.NEW)
+    breaker.failed("two", Standing.NEW)
+    breaker.succeeded()
+    breaker.failed("three", Standing.NEW)
+    breaker.not_reached()
+    assert breaker.state is Circuit.CLOSED
+
+
+async def test_that_it_goes_on_failing_does_not_change_since_when_it_is_open() -> None:
+    breaker = opened()
+    since = breaker.open_since
+    breaker.failed("another", Standing.NEW)
+    breaker.not_reached()
+    assert breaker.open_since is since

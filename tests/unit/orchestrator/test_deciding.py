@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import pytest
 
 from orchestrator.consume.deciding import Deciding
+from signalbox.protocol.errors import Fatal
 from signalbox.protocol.records import Draft, Record
 from signalbox.telemetry import Readiness
 
@@ -80,3 +81,29 @@ async def test_a_decision_that_is_over_is_not_kept() -> None:
     await asyncio.sleep(0)  # what was to be told of its end has been told
     gc.collect()
     assert kept() is None
+
+
+async def test_a_decision_that_fails_is_told_by_its_place_and_is_forgotten_once_it_succeeds() -> None:
+    readiness = Readiness()
+    told: list[list[str]] = []
+
+    async def decide(_: Record) -> Sequence[Draft]:
+        told.append(readiness.impaired)
+        if len(told) < 3:
+            raise KeyError("a fault")
+        return []
+
+    deciding = Deciding("test", decide, readiness, one_at_a_time_per_key=False, fault_pause_s=0.0)
+    assert await deciding.begin(Record("agent_messages", 3, 17, b"lead", b"value")) == []
+    place = "test agent_messages/3/17: its decision fails; see the log"
+    assert told == [[], [place], [place]]
+    assert readiness.impaired == []
+
+
+async def test_a_fatal_error_ends_a_decision_at_once() -> None:
+    async def decide(_: Record) -> Sequence[Draft]:
+        raise Fatal("the end")
+
+    deciding = Deciding("test", decide, Readiness(), one_at_a_time_per_key=False, fault_pause_s=0.0)
+    with pytest.raises(Fatal, match="the end"):
+        await deciding.begin(Record("agent_messages", 3, 17, b"lead", b"value"))

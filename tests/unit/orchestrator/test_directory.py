@@ -204,3 +204,25 @@ async def test_a_change_between_the_call_and_the_wait_is_noticed() -> None:
     await directory.apply(Record("agent_registry", 0, 1, b"echo", None))
     async with asyncio.timeout(1):
         await change
+
+
+async def test_that_an_agent_is_reached_where_it_was_reached_is_no_change() -> None:
+    directory = await directory_after(registration())
+    directory.reached(ECHO, "http://127.0.0.1:8199")
+    change = directory.change(5)
+    directory.reached(ECHO, "http://127.0.0.1:8199")
+    waiting = asyncio.create_task(change)
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    directory.reached(ECHO, "http://127.0.0.1:8200")
+    async with asyncio.timeout(1):
+        await waiting
+
+
+async def test_the_directory_changed_when_an_agent_came_and_when_it_left() -> None:
+    directory = await directory_after(registration())
+    came = directory.changed_at
+    assert directory.known_since(ECHO) <= came
+    await directory.apply(TOMBSTONE)
+    assert directory.changed_at >= came
+    assert ECHO not in directory.agents

@@ -17,7 +17,7 @@ from routing_in_memory import TOKENS, RoutingInMemory, agent_of
 from signalbox.gate import Accepted
 from signalbox.protocol.envelope import Envelope
 from signalbox.protocol.errors import Refusal
-from signalbox.protocol.names import AGENT_ROUTES, AgentId
+from signalbox.protocol.names import AGENT_ROUTES, AgentId, MessageId
 from signalbox.protocol.reasons import Reason, Stage
 from signalbox.protocol.records import Record
 from signalbox.telemetry import Readiness
@@ -278,3 +278,29 @@ async def test_a_second_route_that_the_model_refuses_says_how_often_it_was_asked
         Reason.UNROUTABLE,
         3,
     )
+
+
+async def test_a_refused_message_that_the_gate_lets_pass_no_more_ends_at_dispatch(
+    routing: RoutingInMemory,
+) -> None:
+    for agent in ("alpha", "beta"):
+        await routing.announce(agent)
+    message = replace(routing.message(), value=b"no record")
+    decision = await routing.decider.decide_again(
+        RoutedMessage(message, MessageId("m-1"), ()), AgentId("alpha"), "no"
+    )
+    assert isinstance(decision, Refused)
+    assert (decision.record, decision.stage, decision.refusal.reason, decision.model_calls) == (
+        message,
+        Stage.DISPATCH,
+        Reason.NOT_FRAMED,
+        0,
+    )
+
+
+async def test_a_message_is_for_another_when_one_that_was_reached_takes_it(routing: RoutingInMemory) -> None:
+    await routing.announce("alpha")
+    message = routing.message()
+    assert not await routing.decider.is_for_another(message, AgentId("alpha"))
+    assert await routing.decider.is_for_another(message, AgentId("beta"))
+    assert not await routing.decider.is_for_another(replace(message, value=b"no record"), AgentId("beta"))

@@ -45,6 +45,7 @@ async def test_a_choice_says_which_model_made_it_and_what_it_cost(
         accepted(datum={"next_step": "NURTURE"}), [ENGAGE, NURTURE]
     )
     assert (choice.agent, choice.model, choice.calls) == ("beta", "offline", 1)
+    assert 0 <= choice.latency_ms < 60_000
 
 
 async def test_each_call_is_written_down_at_the_model_port(

@@ -133,3 +133,47 @@ async def test_a_type_that_is_terminal_by_the_catalog_ends_its_workflow_also_whe
     await routing.announce("beta", takes=SCHEDULED)
     [route] = await routing.decides(routing.message(SCHEDULED, CAMPAIGN))
     assert (agent_of(route), routing.decision(route).terminal) == (None, True)
+
+
+async def test_the_audit_event_of_a_refusal_says_which_message_it_was_and_where(
+    routing: RoutingInMemory,
+) -> None:
+    message = not_decodable(routing)
+    drafts = await routing.decides(message)
+    dead_letter, audit = routing.dead_letter(drafts)
+    assert (audit.message_id, audit.lead_id, audit.correlation_id) == ("m-1", "lead-1", "c-1")
+    assert (audit.topic, audit.partition, audit.offset) == (message.topic, message.partition, message.offset)
+    assert (audit.dead_letter_topic, audit.detail) == (dead_letter.record.topic, dead_letter.detail)
+    envelope = Envelope.parse(drafts[1].headers)
+    assert (envelope.causation_id, envelope.correlation_id) == ("m-1", "c-1")
+    assert drafts[1].key == b"lead-1"
+
+
+async def test_a_refusal_of_what_has_no_headers_has_an_audit_event_that_is_its_own_workflow(
+    routing: RoutingInMemory,
+) -> None:
+    drafts = await routing.decides(replace(routing.message(), headers=(), key=None))
+    _, audit = routing.dead_letter(drafts)
+    assert (audit.message_id, audit.lead_id, audit.correlation_id) == (None, None, None)
+    envelope = Envelope.parse(drafts[1].headers)
+    assert (envelope.causation_id, envelope.correlation_id) == (None, envelope.id)
+
+
+async def test_an_audit_event_has_the_same_id_again_for_the_same_place_and_another_for_any_other(
+    routing: RoutingInMemory,
+) -> None:
+    message = not_decodable(routing)
+    elsewhere = [
+        message,
+        replace(message, topic="incoming_leads"),
+        replace(message, partition=message.partition + 1),
+        replace(message, offset=message.offset + 1),
+    ]
+
+    async def event_id(record: Record) -> str:
+        [_, audit] = await routing.decide(record)
+        return Envelope.parse(audit.headers).id
+
+    ids = [await event_id(record) for record in elsewhere]
+    assert len(set(ids)) == len(elsewhere)
+    assert await event_id(message) == ids[0]

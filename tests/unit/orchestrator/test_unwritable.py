@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -324,3 +325,30 @@ def test_every_topic_of_dead_letters_of_the_catalog_takes_64_kib_more_than_its_s
     for name in ("incoming_leads", "agent_messages", "agent_routes"):
         assert limits[f"{name}_dlt"].record_bytes == limits[name].record_bytes + 64 * 1024
         assert limits[f"{name}_dlt"].partitions >= limits[name].partitions
+
+
+def test_the_alarm_counts_the_dead_letters_without_bytes_and_names_the_first_that_go() -> None:
+    ready = Readiness()
+    kept = {"leads": 1_000, "forever": None, "answers": 500}
+    references = References(ready, kept.__getitem__)
+    assert references.gone_at("forever", 1_767_323_045_000) is None
+    references.note("test", "forever", None)
+    [told] = ready.impaired
+    assert "1 were written without their bytes, which forever has until never" in told
+    later = references.gone_at("leads", 1_767_323_045_000)
+    assert later == datetime(2026, 1, 2, 3, 4, 6, tzinfo=UTC)
+    references.note("test", "leads", later)
+    sooner = references.gone_at("answers", 1_767_323_045_000)
+    assert sooner is not None
+    references.note("test", "answers", sooner)
+    references.note("test", "leads", later)
+    assert references.first == (sooner, "answers")
+    [told] = ready.impaired
+    assert "4 were written without their bytes, which answers has until 2026-01-02T03:04:05" in told
+
+
+def test_bytes_of_a_record_without_a_time_are_kept_from_now() -> None:
+    before = datetime.now(UTC)
+    gone_at = References(Readiness(), lambda _: 60_000).gone_at("leads", 0)
+    assert gone_at is not None
+    assert before <= gone_at - timedelta(minutes=1) <= datetime.now(UTC)

@@ -13,6 +13,7 @@ from confluent_kafka.schema_registry.rules.cel.cel_validator import CelValidator
 from signalbox.avro import parse
 from signalbox.gate import Condition, Rules, redacted
 from signalbox.gate.cel import counted_states
+from signalbox.gate.pii import personal_values, pii_paths
 from signalbox.protocol.errors import ConfigurationError, Refusal
 from signalbox.protocol.reasons import Reason
 
@@ -365,3 +366,55 @@ def test_personal_data_is_redacted_wherever_it_is_tagged() -> None:
     shown = redacted(parse(json.dumps(schema)), datum)
     assert shown == {"person": hidden, "others": [None, hidden], "by_role": {"cto": hidden}, "names": "•••"}
     assert datum["person"] == ada
+
+
+def test_each_tagged_place_has_its_path_and_what_is_inside_a_tagged_place_has_none_of_its_own() -> None:
+    tags = {"confluent:tags": ["PII"]}
+    person = record(field("name", "string", **tags), field("age", "int"), name="P")
+    schema = record(
+        field("person", ["null", person]),
+        field("others", {"type": "array", "items": "P"}),
+        field("by_role", {"type": "map", "values": "P"}),
+        field("hidden", "P", **tags),
+        field("note", "string", **{"confluent:tags": ["INTERNAL"]}),
+    )
+    assert pii_paths(parse(json.dumps(schema))) == {
+        "person.name",
+        "others[].name",
+        "by_role{}.name",
+        "hidden",
+    }
+
+
+def test_a_whole_record_can_be_personal() -> None:
+    secret = {**record(field("code", "string"), name="S"), "confluent:tags": ["PII"]}
+    schema = parse(json.dumps(record(field("inner", secret), field("more", {"type": "array", "items": "S"}))))
+    assert pii_paths(schema) == {"inner", "more[]"}
+    datum = {"inner": {"code": "a"}, "more": [{"code": "b"}]}
+    assert redacted(schema, datum) == {"inner": "•••", "more": ["•••"]}
+    assert personal_values(schema, datum) == ["a", "b"]
+
+
+def test_the_texts_of_personal_values_are_found_however_deep_they_lie() -> None:
+    tags = {"confluent:tags": ["PII"]}
+    schema = record(
+        field("names", {"type": "array", "items": "string"}, **tags),
+        field("by_role", {"type": "map", "values": {"type": "array", "items": "string"}}, **tags),
+        field("age", "int", **tags),
+        field("note", "string"),
+    )
+    datum = {"names": ["Ada", "Bob"], "by_role": {"cto": ["Cy"]}, "age": 36, "note": "open"}
+    assert personal_values(parse(json.dumps(schema)), datum) == ["Ada", "Bob", "Cy"]
+
+
+def test_of_two_records_with_the_same_fields_the_rules_of_the_one_that_fits_hold() -> None:
+    small = record(field("size", "int", "this < 10"), name="Small")
+    named = record(field("size", "string", "this != 'none'"), name="Named")
+    schema = parse(json.dumps(record(field("either", [small, named]))))
+    rules = Rules(schema)
+    rules.check({"either": {"size": 9}})
+    rules.check({"either": {"size": "large"}})
+    for value in (10, "none"):
+        with pytest.raises(Refusal) as told:
+            rules.check({"either": {"size": value}})
+        assert told.value.field == "either.size"

@@ -245,3 +245,53 @@ def test_an_edit_of_one_field_leaves_every_other_as_it_was(given_datum):
 def test_a_changed_value_of_a_union_stays_of_its_branch(before, text, after):
     found = from_json(UNIONS.root.fields[0].type, json.loads(text), before=before)
     assert (found, type(found)) == (after, type(after))
+
+
+NESTED = parse(
+    json.dumps(
+        {
+            "type": "record",
+            "name": "t.Nested",
+            "fields": [
+                {"name": "rows", "type": {"type": "array", "items": {"type": "array", "items": "int"}}},
+                {"name": "maps", "type": {"type": "map", "values": {"type": "map", "values": "int"}}},
+                {
+                    "name": "kinds",
+                    "type": {"type": "array", "items": {"type": "enum", "name": "t.K", "symbols": ["A"]}},
+                },
+            ],
+        }
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("changed", "field", "told"),
+    [
+        ({"rows": [[1], 2]}, "rows[1]", "expected a list, found 2"),
+        ({"rows": [[1], [2, "x"]]}, "rows[1][1]", 'expected a whole number of 32 bits, found "x"'),
+        ({"maps": {"a": 1}}, "maps[a]", "expected an object, found 1"),
+        ({"maps": {"a": {"b": None}}}, "maps[a][b]", "expected a whole number of 32 bits, found null"),
+        ({"kinds": ["A", "B"]}, "kinds[1]", 'expected one of A, found "B"'),
+    ],
+)
+def test_what_does_not_fit_inside_a_list_or_map_is_refused_with_its_whole_path(changed, field, told):
+    with pytest.raises(Refusal) as refused:
+        from_json(NESTED.root, {"rows": [], "maps": {}, "kinds": [], **changed})
+    assert (refused.value.field, refused.value.detail) == (field, told)
+
+
+def test_a_text_that_says_the_same_gives_the_very_bytes_and_one_that_does_not_gives_others():
+    value = encode(SchemaId(7), NESTED, {"rows": [[1]], "maps": {}, "kinds": ["A"]})
+    shown = editable({"rows": [[1]], "maps": {}, "kinds": ["A"]}, "", (3, SchemaId(7), NESTED), value)
+    assert shown.encoded(f" {shown.text} ") is value
+    changed = shown.encoded(shown.text.replace("1", "2"))
+    assert decode(unframe(changed)[1], NESTED)["rows"] == [[2]]
+    assert (shown.record_type, shown.version, shown.schema_id) == ("t.Nested", 3, 7)
+
+
+def test_the_bytes_of_another_version_are_not_taken_as_they_are():
+    datum = {"rows": [], "maps": {}, "kinds": []}
+    value = encode(SchemaId(6), NESTED, datum)
+    shown = editable(datum, "", (3, SchemaId(7), NESTED), value)
+    assert unframe(shown.encoded(shown.text))[0] == 7

@@ -126,3 +126,16 @@ def test_a_route_that_comes_back_still_belongs_to_its_message(dead_letter, envel
 def test_an_edited_records_type_is_said_where_a_type_was_said():
     assert retyped((("ce_type", b"a.B"), ("x", None)), SCORED) == (("x", None), ("ce_type", SCORED.encode()))
     assert retyped((("x", None),), SCORED) == (("x", None),)
+
+
+def test_a_key_that_is_no_text_leaves_the_correlation_to_the_gate(dead_letter):
+    bare = dead_letter(Reason.HEADER_INVALID, headers=())
+    message = renewed(bare, ReplayOptions(key=b"\xff", headers={"mark": "x"}), SCORED, b"")
+    assert message.draft.key == b"\xff"
+    assert "ce_correlationid" not in dict(message.draft.headers)
+    assert "ce_type" in message.completed
+
+
+def test_half_a_surrogate_pair_in_a_given_header_is_sent_for_the_gate_to_judge(dead_letter):
+    message = renewed(dead_letter(), ReplayOptions(headers={"mark": "\ud800"}), SCORED, b"")
+    assert dict(message.draft.headers)["mark"] == b"\xed\xa0\x80"
