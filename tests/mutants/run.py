@@ -107,7 +107,7 @@ def tried(mutants: Sequence[Mutant], processes: int) -> Iterator[Verdict]:
             limit = (seconds[name] + config().timeout_constant) * config().timeout_multiplier
             runner.submit(name, tests[name], int(2 * limit) + 1, seconds[name])
         result = runner.wait_for_result()
-        verdict = Verdict(by_name[result.mutant_name], status_by_exit_code[result.exit_code], result.duration)
+        verdict = Verdict(by_name[result.mutant_name], status_by_exit_code[result.exit_code])
         survived += not verdict.noticed
         if not verdict.noticed:
             print(verdict, flush=True)
