@@ -11,6 +11,8 @@ AGENT: Final = "signalbox"
 BYTE_LIMIT: Final = 512 * 1024
 """Bytes that are read; RFC 9309 section 2.5 wants 500 KiB at least."""
 MOST_REDIRECTS: Final = 5
+NONE: Final = (HTTPStatus.NOT_FOUND.value, b"")
+"""As a site without rules answers, and as more redirects than that count (RFC 9309 section 2.3.1.2)."""
 
 _PATH_LIMIT: Final = 2_000
 

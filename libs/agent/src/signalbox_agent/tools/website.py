@@ -2,8 +2,10 @@
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable
+from functools import partial
 from http import HTTPStatus
-from typing import Final
+from typing import Final, TypeVar
 
 import httpx2
 
@@ -12,6 +14,8 @@ from signalbox_agent.tools.findings import Finding, NotAvailable, found_or_not
 from signalbox_agent.tools.pages import page_text
 from signalbox_agent.tools.places import Place, PlaceRefused, checked_place
 from signalbox_agent.tools.settings import ToolSettings
+
+T = TypeVar("T")
 
 KIND: Final = "website"
 BYTE_LIMIT: Final = 256 * 1024
@@ -67,31 +71,49 @@ class Website:
     async def _fetch(self, address: str) -> Finding | NotAvailable:
         # The environment's proxies are ignored: they would connect to another address than the one checked.
         async with httpx2.AsyncClient(trust_env=False, timeout=_TIMEOUT_S, headers=_HEADERS) as client:
-            url = address
-            for _ in range(_MOST_REDIRECTS + 1):
-                place = await checked_place(url, self._allowed)
-                if not await self._may_fetch(client, url):
-                    return NotAvailable(KIND, url, f"robots.txt of {place.host} does not allow it")
-                async with client.stream("GET", place.url, **place.request()) as response:
-                    if not response.has_redirect_location:
-                        return await _finding(url, place, response)
-                    url = _redirected(url, response)
-        return NotAvailable(KIND, address, f"more than {_MOST_REDIRECTS} redirects")
+            page = partial(self._page, client, {})
+            found = await _followed(client, address, _MOST_REDIRECTS, page, _finding)
+        return found or NotAvailable(KIND, address, f"more than {_MOST_REDIRECTS} redirects")
 
-    async def _may_fetch(self, client: httpx2.AsyncClient, page: str) -> bool:
-        url = str(httpx2.URL(page).join("/robots.txt"))
-        for _ in range(robots.MOST_REDIRECTS + 1):
-            place = await checked_place(url, self._allowed)
-            async with client.stream("GET", place.url, **place.request()) as response:
-                if not response.has_redirect_location:
-                    body = await _first_bytes(response, robots.BYTE_LIMIT)
-                    return await asyncio.to_thread(robots.may_fetch, response.status_code, body, page)
-                url = _redirected(url, response)
-        return True  # RFC 9309 section 2.3.1.2: as if there were none
+    async def _page(self, client: httpx2.AsyncClient, rules: dict[str, tuple[int, bytes]], url: str) -> Place:
+        """Return where a page is; ``rules`` keeps each site's robots.txt.
+
+        Raises:
+            PlaceRefused: it must not be connected to, or its site does not allow it.
+        """
+        place = await self._place(url)
+        site = str(httpx2.URL(url).join("/robots.txt"))
+        if site not in rules:
+            said = await _followed(client, site, robots.MOST_REDIRECTS, self._place, _rules)
+            rules[site] = said or robots.NONE
+        if not await asyncio.to_thread(robots.may_fetch, *rules[site], url):
+            raise PlaceRefused(f"robots.txt of {place.host} does not allow it")
+        return place
+
+    async def _place(self, url: str) -> Place:
+        return await checked_place(url, self._allowed)
 
 
-def _redirected(url: str, response: httpx2.Response) -> str:
-    return str(httpx2.URL(url).join(response.headers["location"][:_ADDRESS_LIMIT]))
+async def _followed(
+    client: httpx2.AsyncClient,
+    address: str,
+    most: int,
+    checked: Callable[[str], Awaitable[Place]],
+    read: Callable[[str, Place, httpx2.Response], Awaitable[T]],
+) -> T | None:
+    """Return what ``read`` makes of the answer after ``most`` redirects at most; None when there are more."""
+    url = address
+    for _ in range(most + 1):
+        place = await checked(url)
+        async with client.stream("GET", place.url, **place.request()) as response:
+            if not response.has_redirect_location:
+                return await read(url, place, response)
+            url = str(httpx2.URL(url).join(response.headers["location"][:_ADDRESS_LIMIT]))
+    return None
+
+
+async def _rules(_: str, __: Place, response: httpx2.Response) -> tuple[int, bytes]:
+    return response.status_code, await _first_bytes(response, robots.BYTE_LIMIT)
 
 
 async def _finding(url: str, place: Place, response: httpx2.Response) -> Finding | NotAvailable:
