@@ -12,13 +12,13 @@ from typing import Any, TypeVar
 
 import pytest
 
+from lead_flow import ENGAGED, flowing
 from local_stack import Stack
 from local_stack.foundation import PYTHON_VARIABLE
 from operating import Operator, lead
 
 _T = TypeVar("_T")
 _SERVICE = "lead_scoring"
-_UNDER_WAY = 5
 _PARTS = (
     *("Makefile", "constraints.txt", "pyproject.toml", "examples", "contracts", "libs"),
     *(f"services/{_SERVICE}", "tests/conftest.py", "tests/support", f"tests/unit/{_SERVICE}"),
@@ -71,22 +71,11 @@ def copy(root: Path, stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 async def while_leads_flow(operator: Operator, first: int, doing: Awaitable[_T]) -> tuple[_T, list[str]]:
-    """Post a lead every now and then until it is done; return its result and the leads.
-
-    No more are under way than the machine handles: a release beside a backlog takes long.
-    """
-    task = asyncio.ensure_future(doing)
-    lead_ids: list[str] = []
-    while not task.done():
-        lead_ids.append(await operator.post(**lead(first + len(lead_ids))))
-        handled = asyncio.ensure_future(
-            operator.settled(lead_ids[-_UNDER_WAY : -_UNDER_WAY + 1], deadline_s=600)
-        )
-        await asyncio.wait([task, handled], return_when=asyncio.FIRST_COMPLETED)
-        handled.cancel()
-        await asyncio.wait([task], timeout=1)
-    lead_ids.append(await operator.post(**lead(first + len(lead_ids))))
-    return task.result(), lead_ids
+    """Let leads flow until it is done; return its result and the leads, one of them posted after it."""
+    async with flowing(operator, first=first, kinds=[(ENGAGED, "scheduled")]) as flow:
+        result = await doing
+    lead_ids = list(flow.expected)
+    return result, [*lead_ids, await operator.post(**lead(first + len(lead_ids)))]
 
 
 async def assert_each_is_scheduled_once(operator: Operator, lead_ids: list[str]) -> None:

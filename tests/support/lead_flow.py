@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -24,10 +24,10 @@ DISQUALIFIED: Final = {
 }
 """No one writes to it."""
 
-_KINDS: Final = ((ENGAGED, "scheduled"), (NURTURED, "scheduled"), (DISQUALIFIED, "ended"))
+Kinds = Sequence[tuple[Mapping[str, Any], str]]
+EACH_KIND: Final[Kinds] = ((ENGAGED, "scheduled"), (NURTURED, "scheduled"), (DISQUALIFIED, "ended"))
 _EVERY_S: Final = 1.0
 _IN_FLIGHT: Final = 4
-_FIRST: Final = 50_000
 
 
 @dataclass
@@ -35,6 +35,8 @@ class LeadFlow:
     """``expected`` has each lead that was posted so far, and the state that it has to end in."""
 
     operator: Operator
+    first: int
+    kinds: Kinds
     expected: dict[str, str] = field(default_factory=dict)
     _seen_settled: set[str] = field(default_factory=set)
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
@@ -63,8 +65,8 @@ class LeadFlow:
     async def _post(self) -> None:
         posted: deque[str] = deque()
         while not self._stopping.is_set():
-            kind, state = _KINDS[len(self.expected) % len(_KINDS)]
-            lead_id = await self.operator.post(**lead(_FIRST + len(self.expected), **kind))
+            kind, state = self.kinds[len(self.expected) % len(self.kinds)]
+            lead_id = await self.operator.post(**lead(self.first + len(self.expected), **kind))
             self.expected[lead_id] = state
             posted.append(lead_id)
             await asyncio.sleep(_EVERY_S)
@@ -78,9 +80,11 @@ class LeadFlow:
 
 
 @asynccontextmanager
-async def flowing(operator: Operator) -> AsyncIterator[LeadFlow]:
-    """Let leads of each kind in turn flow."""
-    flow = LeadFlow(operator)
+async def flowing(
+    operator: Operator, *, first: int = 50_000, kinds: Kinds = EACH_KIND
+) -> AsyncIterator[LeadFlow]:
+    """Let leads of each kind in turn flow, numbered from ``first``."""
+    flow = LeadFlow(operator, first, kinds)
     flow.start()
     try:
         yield flow
