@@ -147,9 +147,7 @@ class Verification:
         answer.raise_for_status()
         listed = answer.json()
         dead_letters = listed if isinstance(listed, list) else listed["dead_letters"]
-        return next(
-            (dead_letter for dead_letter in dead_letters if dead_letter.get("lead_id") == lead_id), {}
-        )
+        return next((one for one in dead_letters if one.get("lead_id") == lead_id), {})
 
     def versions(self) -> dict[str, list[int]]:
         """Return the registered versions of every subject."""

@@ -59,12 +59,8 @@ def grant(
         takes=[RecordType(name) for name in takes or []],
         gives=[RecordType(name) for name in gives or []],
     )
-    _tell(
-        asyncio.run(
-            with_grant_service(lambda service: _apply(service, {AgentId(agent_id): wanted}, why, True))
-        ),
-        json,
-    )
+    told = with_grant_service(lambda service: _apply(service, {AgentId(agent_id): wanted}, why, True))
+    _tell(asyncio.run(told), json)
 
 
 def apply(

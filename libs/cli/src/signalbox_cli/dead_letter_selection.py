@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import Annotated, Any, Final
 
 import typer
@@ -70,15 +71,8 @@ def listed(console: Service, filters: Filters, state: str | None, limit: int) ->
 def selected(console: Service, filters: Filters, *states: str) -> list[Position]:
     """Return the positions of those in one of ``states``, in the order in which they were written."""
     dead_letters = [dead_letter for state in states for dead_letter in listed(console, filters, state, _ALL)]
-    dead_letters.sort(
-        key=lambda dead_letter: (
-            dead_letter["at"],
-            dead_letter["topic"],
-            dead_letter["partition"],
-            dead_letter["offset"],
-        )
-    )
-    return list(dict.fromkeys(position_of(dead_letter) for dead_letter in dead_letters))
+    dead_letters.sort(key=itemgetter("at", "topic", "partition", "offset"))
+    return list(dict.fromkeys(map(position_of, dead_letters)))
 
 
 def position_of(dead_letter: dict[str, Any]) -> Position:

@@ -11,7 +11,7 @@ import typer
 from signalbox.gate import Accepted, Rejected
 from signalbox.protocol.dead_letters import DeadLetter, Position
 from signalbox.protocol.errors import Refusal
-from signalbox.protocol.headers import CE_TYPE
+from signalbox.protocol.headers import CE
 from signalbox.protocol.names import RecordType
 from signalbox.protocol.reasons import Reason
 from signalbox_cli.closing_outcomes import ClosingOutcome, confirm, report, succeeded
@@ -201,7 +201,7 @@ def _refused(
     dead_letter: DeadLetter, verdict: Rejected, request: Request, prepared: PreparedReplay | None = None
 ) -> ClosingOutcome:
     advice = "" if request.edit else _ADVICE.get(verdict.reason, _MEND)
-    if verdict.field == CE_TYPE and verdict.reason is Reason.NOT_ADMITTED:
+    if verdict.field == CE.TYPE and verdict.reason is Reason.NOT_ADMITTED:
         advice = "; --header ce_type=TYPE corrects it"
     more = _details(prepared) if prepared else {"verdict": rejected_as_dict(verdict)}
     return ClosingOutcome(dead_letter.position, "refused", dead_letter, _said(verdict) + advice, more)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from signalbox.protocol.agent_definition import AgentDefinition
 from signalbox.protocol.envelope import Envelope
 from signalbox.protocol.errors import Refusal
-from signalbox.protocol.headers import CE_HOP, CE_TOKENS, CE_VISITS, CE_WORKFLOWTIME
+from signalbox.protocol.headers import CE
 from signalbox.protocol.reasons import Reason
 from signalbox_decide.clock import SYSTEM, Clock
 
@@ -29,14 +29,14 @@ class Guards:
             Refusal: ``HOP_LIMIT``, ``BUDGET_EXCEEDED`` or ``DEADLINE_EXCEEDED``.
         """
         if envelope.hop >= self.hops:
-            raise Refusal(Reason.HOP_LIMIT, f"hop {envelope.hop} of at most {self.hops}", CE_HOP)
+            raise Refusal(Reason.HOP_LIMIT, f"hop {envelope.hop} of at most {self.hops}", CE.HOP)
         if envelope.tokens >= self.tokens:
             detail = f"{envelope.tokens} of {self.tokens} model tokens are used"
-            raise Refusal(Reason.BUDGET_EXCEEDED, detail, CE_TOKENS)
+            raise Refusal(Reason.BUDGET_EXCEEDED, detail, CE.TOKENS)
         started = envelope.workflow_time or envelope.time
         if self.clock.now() - started > self.age:
             detail = f"the workflow began at {started.isoformat()} and may take {self.age}"
-            raise Refusal(Reason.DEADLINE_EXCEEDED, detail, CE_WORKFLOWTIME)
+            raise Refusal(Reason.DEADLINE_EXCEEDED, detail, CE.WORKFLOWTIME)
 
     def unspent(self, envelope: Envelope, agents: Iterable[AgentDefinition]) -> list[AgentDefinition]:
         """Return those of ``agents`` that this workflow may visit again.
@@ -49,5 +49,5 @@ class Guards:
         if asked and not left:
             names = ", ".join(agent.id for agent in asked)
             detail = f"each of {names} was visited {self.visits} times in this workflow"
-            raise Refusal(Reason.VISIT_LIMIT, detail, CE_VISITS)
+            raise Refusal(Reason.VISIT_LIMIT, detail, CE.VISITS)
         return left

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from enum import Enum
 from typing import Final
 
-from signalbox.protocol.headers import CE_CAUSATIONID, CE_CORRELATIONID, CE_ID, DL_STAGE
+from signalbox.protocol.headers import CE, DL
 from signalbox.protocol.names import AGENT_MESSAGES, AGENT_ROUTES, CorrelationId, MessageId, dead_letter_topic
 from signalbox.protocol.reasons import Stage
 from signalbox.protocol.records import Record
@@ -143,9 +143,9 @@ def _position(record: Record) -> int:
 
 def _decided_identity(record: Record) -> Identity | None:
     if record.topic == AGENT_ROUTES:
-        return _identity(record, CE_CAUSATIONID)
-    if record.header(DL_STAGE) in _AFTER_THE_GATE:
-        return _identity(record, CE_ID)
+        return _identity(record, CE.CAUSATIONID)
+    if record.header(DL.STAGE) in _AFTER_THE_GATE:
+        return _identity(record, CE.ID)
     return None
 
 
@@ -153,7 +153,7 @@ def captured_identities(record: Record) -> list[Identity]:
     """Return what a record of ``agent_messages`` says was taken in: the lead, and its content."""
     # Intake's own mark, and not what a record says of itself: a foreign one at hop 0 under the lead's
     # correlation id must not make the lead count as taken in.
-    correlation = record.header(CE_CORRELATIONID)
+    correlation = record.header(CE.CORRELATIONID)
     if record.header(TAKEN_IN_FROM) is None or correlation is None:
         return []
     lead = CorrelationId(correlation.decode(errors="replace"))
@@ -162,7 +162,7 @@ def captured_identities(record: Record) -> list[Identity]:
 
 
 def _identity(record: Record, header: str) -> Identity | None:
-    correlation, message = record.header(CE_CORRELATIONID), record.header(header)
+    correlation, message = record.header(CE.CORRELATIONID), record.header(header)
     if correlation is None or message is None:
         return None
     # These passed the gate once, so they are UTF-8.

@@ -7,7 +7,7 @@ from signalbox.gate.control_records import ControlRecords, record_type_of
 from signalbox.protocol.dead_letters import dead_letter_of
 from signalbox.protocol.envelope import TEXT_LIMIT, Envelope, derived_id
 from signalbox.protocol.errors import Refusal, Unwritable
-from signalbox.protocol.headers import CE_CORRELATIONID, CE_ID, ROUTE_AFRESH, ROUTE_AGENT, ROUTE_OUTCOME
+from signalbox.protocol.headers import CE, ROUTE_AFRESH, ROUTE_AGENT, ROUTE_OUTCOME
 from signalbox.protocol.names import (
     AGENT_MESSAGES,
     AGENT_ROUTES,
@@ -117,8 +117,8 @@ class DecisionRecords:
 
     def _refused(self, record: Record, stage: Stage, refusal: Refusal, model_calls: int = 0) -> list[Draft]:
         dead_letter = dead_letter_of(record, stage, refusal, model_calls=model_calls)
-        message_id = _told(record.header(CE_ID))
-        correlation_id = _told(record.header(CE_CORRELATIONID))
+        message_id = _told(record.header(CE.ID))
+        correlation_id = _told(record.header(CE.CORRELATIONID))
         event = MessageRejected(
             message_id=message_id,
             lead_id=_told(record.key),

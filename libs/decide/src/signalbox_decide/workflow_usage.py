@@ -11,7 +11,7 @@ from signalbox.gate import Accepted
 from signalbox.protocol.dead_letters import Position
 from signalbox.protocol.envelope import Envelope, replay_id
 from signalbox.protocol.errors import ConfigurationError, Refusal
-from signalbox.protocol.headers import CE_CORRELATIONID, ROUTE_AFRESH, ROUTE_AGENT
+from signalbox.protocol.headers import CE, ROUTE_AFRESH, ROUTE_AGENT
 from signalbox.protocol.names import AGENT_MESSAGES, CorrelationId, dead_letter_topic
 from signalbox.protocol.records import Record
 from signalbox.protocol.replay_marks import REPLAY_OF
@@ -149,5 +149,5 @@ def names_its_dead_letter(message: Accepted, read: ReadDeadLetter) -> bool:
     dead_letter = read(*at)
     return (
         dead_letter is not None
-        and dead_letter.header(CE_CORRELATIONID) == message.envelope.correlation_id.encode()
+        and dead_letter.header(CE.CORRELATIONID) == message.envelope.correlation_id.encode()
     )

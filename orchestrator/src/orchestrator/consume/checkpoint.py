@@ -20,7 +20,6 @@ LadderOf = Callable[[Record, Sequence[Draft]], Ladder]
 _log = logger(__name__)
 _COMMITS = Counter("signalbox_commits", "Commits of a finished prefix", ["stage"])
 
-
 _QUIET_COMMIT_S: Final = 1.0
 _PAUSE_S: Final = 0.2
 _LOST_AT_MOST: Final = 5

@@ -10,7 +10,7 @@ from prometheus_client import Counter, Gauge
 from signalbox.protocol.dead_letters import is_dead_letter, source_of
 from signalbox.protocol.envelope import time_text
 from signalbox.protocol.errors import Unwritable
-from signalbox.protocol.headers import DL_BY_REFERENCE
+from signalbox.protocol.headers import DL
 from signalbox.protocol.lesser_dead_letters import lesser_dead_letters
 from signalbox.protocol.records import Draft, Record
 from signalbox.telemetry import Readiness, logger
@@ -104,7 +104,7 @@ class Ladder:
     def written(self) -> None:
         """Say that ``drafts`` are written."""
         for draft in self.drafts:
-            if any(name == DL_BY_REFERENCE for name, _ in draft.headers):
+            if any(name == DL.BY_REFERENCE for name, _ in draft.headers):
                 topic = source_of(draft)
                 self.references.note(self.stage, topic, self._gone_at(topic))
 

@@ -133,10 +133,8 @@ class Journey:
         """When a record of it was last written, whatever times records tell: silence is measured by it."""
         messages = (message.recorded for message in self.messages)
         decisions = (decision.recorded for decision in self.decisions)
-        return max(
-            (*messages, *decisions, *(dead_letter.heard_at for dead_letter in self.own_dead_letters)),
-            default=0,
-        )
+        dead_letters = (one.heard_at for one in self.own_dead_letters)
+        return max((*messages, *decisions, *dead_letters), default=0)
 
     @property
     def unsettled(self) -> list[tuple[Message, Decision | None]]:
@@ -165,9 +163,7 @@ class Journey:
 
     @cached_property
     def _after_intake(self) -> tuple[TrackedDeadLetter, ...]:
-        return tuple(
-            dead_letter for dead_letter in self.dead_letters if dead_letter.fact.topic != INTAKE_DEAD_LETTERS
-        )
+        return tuple(one for one in self.dead_letters if one.fact.topic != INTAKE_DEAD_LETTERS)
 
     @cached_property
     def own_dead_letters(self) -> tuple[TrackedDeadLetter, ...]:
@@ -292,11 +288,8 @@ def _dead_letter_entries(dead_letter: TrackedDeadLetter, agent: str | None) -> I
     why = {"reason": fact.reason, "detail": fact.detail, "field": fact.field, "stage": fact.stage}
     yield entry(Step.DEAD_LETTERED, fact.at, **why, **lies_at)
     if dead_letter.replayed_at is not None:
-        said = (
-            {"who": dead_letter.replayed_by, "reason": dead_letter.replayed_why}
-            if dead_letter.replayed_by
-            else {}
-        )
+        who = dead_letter.replayed_by
+        said = {"who": who, "reason": dead_letter.replayed_why} if who else {}
         yield entry(Step.REPLAYED, dead_letter.replayed_at, replay_id=fact.replay_id, **said, **lies_at)
     if dead_letter.discarded_at is not None:
         reason = {"who": dead_letter.discarded_by, "reason": dead_letter.discarded_why}

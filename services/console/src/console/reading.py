@@ -28,26 +28,7 @@ from console.facts import (
 )
 from signalbox.protocol.envelope import correlation_id_of, intake_id, replay_id, text
 from signalbox.protocol.errors import Refusal
-from signalbox.protocol.headers import (
-    CE_CAUSATIONID,
-    CE_CORRELATIONID,
-    CE_HOP,
-    CE_ID,
-    CE_SOURCE,
-    CE_TIME,
-    CE_TYPE,
-    DL_DETAIL,
-    DL_FIELD,
-    DL_MODEL_CALLS,
-    DL_OFFSET,
-    DL_PARTITION,
-    DL_REASON,
-    DL_STAGE,
-    DL_TIME,
-    DL_TOPIC,
-    ROUTE_AGENT,
-    ROUTE_OUTCOME,
-)
+from signalbox.protocol.headers import CE, DL, ROUTE_AGENT, ROUTE_OUTCOME
 from signalbox.protocol.names import (
     AGENT_GRANTS,
     AGENT_MESSAGES,
@@ -64,10 +45,10 @@ from signalbox.protocol.records import Record
 def wanted(record: Record) -> RecordType | None:
     """Return the record type that ``record`` has to be decoded as; None when its headers say enough."""
     if record.topic == AGENT_MESSAGES:
-        starts = header(record, CE_TYPE) == CAPTURED and header(record, CE_HOP) == "0"
+        starts = header(record, CE.TYPE) == CAPTURED and header(record, CE.HOP) == "0"
         return CAPTURED if starts else None
     if record.topic == GOVERNANCE_AUDIT:
-        said = RecordType(header(record, CE_TYPE) or "")
+        said = RecordType(header(record, CE.TYPE) or "")
         return said if said in _CLOSINGS else None
     return _VALUES.get(record.topic)
 
@@ -84,7 +65,7 @@ def header(record: Record, name: str) -> str | None:
 
 
 def _incoming(record: Record, _: Decoded | None) -> Incoming:
-    given = header(record, CE_ID)
+    given = header(record, CE.ID)
     return Incoming(
         partition=record.partition,
         offset=record.offset,
@@ -98,14 +79,14 @@ def _message(record: Record, decoded: Decoded | None) -> Message:
     return Message(
         partition=record.partition,
         offset=record.offset,
-        id=header(record, CE_ID) or position(record.topic, record.partition, record.offset),
-        workflow=header(record, CE_CORRELATIONID),
-        causation=header(record, CE_CAUSATIONID),
-        source=header(record, CE_SOURCE),
-        record_type=header(record, CE_TYPE),
-        hop=_number(header(record, CE_HOP)),
+        id=header(record, CE.ID) or position(record.topic, record.partition, record.offset),
+        workflow=header(record, CE.CORRELATIONID),
+        causation=header(record, CE.CAUSATIONID),
+        source=header(record, CE.SOURCE),
+        record_type=header(record, CE.TYPE),
+        hop=_number(header(record, CE.HOP)),
         lead_id=_usable(record.key, "key"),
-        at=_time(header(record, CE_TIME), record),
+        at=_time(header(record, CE.TIME), record),
         recorded=_recorded(record),
         content=decoded,
     )
@@ -113,19 +94,19 @@ def _message(record: Record, decoded: Decoded | None) -> Message:
 
 def _decision(record: Record, decoded: Decoded | None) -> Decision | None:
     value = decoded.datum if decoded else {}
-    message_id = header(record, CE_CAUSATIONID) or _text(value, "message_id")
-    if header(record, CE_TYPE) != DECIDED or not message_id:
+    message_id = header(record, CE.CAUSATIONID) or _text(value, "message_id")
+    if header(record, CE.TYPE) != DECIDED or not message_id:
         return None
     agent = header(record, ROUTE_AGENT) or _text(value, "agent") or None
     return Decision(
         partition=record.partition,
         offset=record.offset,
-        id=header(record, CE_ID) or position(record.topic, record.partition, record.offset),
+        id=header(record, CE.ID) or position(record.topic, record.partition, record.offset),
         message_id=message_id,
-        workflow=header(record, CE_CORRELATIONID),
+        workflow=header(record, CE.CORRELATIONID),
         agent=agent,
         outcome=header(record, ROUTE_OUTCOME) or _outcome(agent, value),
-        at=_time(header(record, CE_TIME), record),
+        at=_time(header(record, CE.TIME), record),
         recorded=_recorded(record),
         record_type=_text(value, "record_type") or None,
         candidates=_texts(value, "candidates"),
@@ -152,19 +133,19 @@ def _dead_letter(record: Record, _: Decoded | None) -> DeadLetter:
         topic=record.topic,
         partition=record.partition,
         offset=record.offset,
-        message_id=header(record, CE_ID) or position(*source),
-        workflow=by_key if at_intake else header(record, CE_CORRELATIONID),
+        message_id=header(record, CE.ID) or position(*source),
+        workflow=by_key if at_intake else header(record, CE.CORRELATIONID),
         lead_id=key,
-        record_type=header(record, CE_TYPE),
-        hop=_number(header(record, CE_HOP)),
-        reason=_plain(record, DL_REASON) or "UNKNOWN",
-        detail=_plain(record, DL_DETAIL),
-        field=_plain(record, DL_FIELD),
-        stage=_plain(record, DL_STAGE),
-        at=_time(header(record, DL_TIME), record),
+        record_type=header(record, CE.TYPE),
+        hop=_number(header(record, CE.HOP)),
+        reason=_plain(record, DL.REASON) or "UNKNOWN",
+        detail=_plain(record, DL.DETAIL),
+        field=_plain(record, DL.FIELD),
+        stage=_plain(record, DL.STAGE),
+        at=_time(header(record, DL.TIME), record),
         recorded=_recorded(record),
-        model_calls=_count(_number(header(record, DL_MODEL_CALLS))),
-        source=header(record, CE_SOURCE),
+        model_calls=_count(_number(header(record, DL.MODEL_CALLS))),
+        source=header(record, CE.SOURCE),
         source_topic=source[0],
         source_partition=source[1],
         source_offset=source[2],
@@ -176,8 +157,8 @@ def _dead_letter(record: Record, _: Decoded | None) -> DeadLetter:
 
 
 def _source(record: Record) -> tuple[str, int, int]:
-    topic = header(record, DL_TOPIC)
-    partition, offset = _number(header(record, DL_PARTITION)), _number(header(record, DL_OFFSET))
+    topic = header(record, DL.TOPIC)
+    partition, offset = _number(header(record, DL.PARTITION)), _number(header(record, DL.OFFSET))
     if topic is None or partition is None or offset is None:
         return record.topic, record.partition, record.offset
     return topic, partition, offset
@@ -198,7 +179,7 @@ def _closing(record: Record, decoded: Decoded | None) -> Resolution | None:
         topic=topic,
         partition=partition,
         offset=offset,
-        at=_time(header(record, CE_TIME), record),
+        at=_time(header(record, CE.TIME), record),
         recorded=_recorded(record),
         who=_text(value, "who"),
         reason=_text(value, "reason"),
@@ -215,7 +196,7 @@ def _registration(record: Record, decoded: Decoded | None) -> Registration | Non
         agent_id=agent_id,
         definition=decoded.datum if decoded else None,
         tombstone=record.value is None,
-        at=_time(header(record, CE_TIME), record),
+        at=_time(header(record, CE.TIME), record),
     )
 
 

@@ -18,7 +18,7 @@ from signalbox.gate.contracts import Contract, Contracts
 from signalbox.gate.schemas import WriterSchema, WriterSchemas
 from signalbox.protocol.envelope import Envelope, completed, text
 from signalbox.protocol.errors import Refusal
-from signalbox.protocol.headers import CE_TYPE
+from signalbox.protocol.headers import CE
 from signalbox.protocol.names import INCOMING_LEADS, LeadId, RecordType, SchemaId, Subject
 from signalbox.protocol.reasons import Reason
 from signalbox.protocol.records import Record
@@ -186,7 +186,7 @@ async def _admitted(gate: Gate, inspection: _Inspection) -> None:
         raise Refusal(Reason.NOT_ADMITTED, detail)
     said = inspection.envelope.type
     if said != _NO_TYPE and Subject(said) not in subjects:
-        raise Refusal(Reason.NOT_ADMITTED, f"ce_type says {said}, the schema says {min(subjects)}", CE_TYPE)
+        raise Refusal(Reason.NOT_ADMITTED, f"ce_type says {said}, the schema says {min(subjects)}", CE.TYPE)
     inspection.record_type = RecordType(min(subjects))
     inspection.envelope = replace(inspection.envelope, type=inspection.record_type)
 

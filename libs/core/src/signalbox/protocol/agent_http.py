@@ -12,16 +12,16 @@ from urllib.parse import unquote_to_bytes
 from signalbox.protocol.attributes import KNOWN
 from signalbox.protocol.envelope import CONTENT_TYPE, Envelope, text
 from signalbox.protocol.errors import Refusal
-from signalbox.protocol.headers import CE_CAUSATIONID, CE_CORRELATIONID, CE_ID, CE_SOURCE, CE_TYPE, http_name
+from signalbox.protocol.headers import CE, http_name
 from signalbox.protocol.names import LeadId
 from signalbox.protocol.reasons import Reason
 
 PARTITION_KEY: Final = "ce-partitionkey"
 _ESCAPED: Final = re.compile(r"""[^!#$&-~]""")
 """Space, the double quote, the percent sign, and all that is not printable ASCII."""
-_INFORMATIVE: Final = frozenset({http_name(CE_CAUSATIONID)})
+_INFORMATIVE: Final = frozenset({http_name(CE.CAUSATIONID)})
 _READ: Final = frozenset(http_name(name) for name in KNOWN if name.startswith("ce_")) | {PARTITION_KEY}
-_REQUIRED: Final = (*map(http_name, (CE_ID, CE_SOURCE, CE_TYPE, CE_CORRELATIONID)), PARTITION_KEY)
+_REQUIRED: Final = (*map(http_name, (CE.ID, CE.SOURCE, CE.TYPE, CE.CORRELATIONID)), PARTITION_KEY)
 
 
 def messages_url(endpoint: str) -> str:

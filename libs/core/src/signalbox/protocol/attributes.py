@@ -10,19 +10,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from signalbox.protocol.errors import Refusal
-from signalbox.protocol.headers import (
-    CE_CAUSATIONID,
-    CE_CORRELATIONID,
-    CE_HOP,
-    CE_ID,
-    CE_SOURCE,
-    CE_SPECVERSION,
-    CE_TIME,
-    CE_TOKENS,
-    CE_TYPE,
-    CE_VISITS,
-    CE_WORKFLOWTIME,
-)
+from signalbox.protocol.headers import CE
 from signalbox.protocol.names import AgentId, Headers
 from signalbox.protocol.reasons import Reason
 
@@ -31,26 +19,26 @@ SPEC_VERSION: Final = "1.0"
 TEXT_LIMIT: Final = 512
 """Characters of a key or a header that is read."""
 KNOWN: Final = (
-    CE_SPECVERSION,
-    CE_ID,
-    CE_SOURCE,
-    CE_TYPE,
-    CE_TIME,
+    CE.SPECVERSION,
+    CE.ID,
+    CE.SOURCE,
+    CE.TYPE,
+    CE.TIME,
     "content-type",
-    CE_CORRELATIONID,
-    CE_CAUSATIONID,
-    CE_HOP,
+    CE.CORRELATIONID,
+    CE.CAUSATIONID,
+    CE.HOP,
     "traceparent",
-    CE_WORKFLOWTIME,
-    CE_TOKENS,
-    CE_VISITS,
+    CE.WORKFLOWTIME,
+    CE.TOKENS,
+    CE.VISITS,
 )
 """The headers that are read; all others are none of our business, whatever they are."""
 
 _TRACE: Final = "traceparent"
-_INFORMATIVE: Final = frozenset({CE_CAUSATIONID, _TRACE})
-_EMPTY_IS_ABSENT: Final = frozenset({"content-type", CE_CAUSATIONID, CE_WORKFLOWTIME, CE_TOKENS, CE_VISITS})
-_OF_A_LEAD: Final = (CE_SPECVERSION, CE_ID, CE_SOURCE, CE_TYPE, CE_TIME, "content-type", _TRACE)
+_INFORMATIVE: Final = frozenset({CE.CAUSATIONID, _TRACE})
+_EMPTY_IS_ABSENT: Final = frozenset({"content-type", CE.CAUSATIONID, CE.WORKFLOWTIME, CE.TOKENS, CE.VISITS})
+_OF_A_LEAD: Final = (CE.SPECVERSION, CE.ID, CE.SOURCE, CE.TYPE, CE.TIME, "content-type", _TRACE)
 _VISITS_LIMIT: Final = 8192
 """Room for each of a hundred agents by name."""
 _TRACEPARENT: Final = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
@@ -100,7 +88,7 @@ def text(value: bytes | None, name: str) -> str:
     """
     if not value:
         raise Refusal(Reason.HEADER_INVALID, f"{name} is missing or empty", name)
-    limit = _VISITS_LIMIT if name == CE_VISITS else TEXT_LIMIT
+    limit = _VISITS_LIMIT if name == CE.VISITS else TEXT_LIMIT
     try:
         decoded = value.decode()
     except UnicodeDecodeError as error:

@@ -7,18 +7,7 @@ from typing import Final, NamedTuple
 
 from signalbox.protocol.envelope import time_text
 from signalbox.protocol.errors import ConfigurationError, Refusal
-from signalbox.protocol.headers import (
-    DEAD_LETTER,
-    DL_DETAIL,
-    DL_FIELD,
-    DL_MODEL_CALLS,
-    DL_OFFSET,
-    DL_PARTITION,
-    DL_REASON,
-    DL_STAGE,
-    DL_TIME,
-    DL_TOPIC,
-)
+from signalbox.protocol.headers import DL
 from signalbox.protocol.names import Headers, dead_letter_topic
 from signalbox.protocol.reasons import Reason, Stage
 from signalbox.protocol.records import Draft, Record
@@ -99,21 +88,21 @@ class DeadLetter:
         """
         return cls(
             record=record,
-            reason=Reason(_text(record, DL_REASON)),
-            detail=_text(record, DL_DETAIL),
-            field=_text(record, DL_FIELD),
-            stage=Stage(_text(record, DL_STAGE)),
-            topic=_text(record, DL_TOPIC),
-            partition=int(_text(record, DL_PARTITION)),
-            offset=int(_text(record, DL_OFFSET)),
-            time=datetime.fromisoformat(_text(record, DL_TIME)),
-            model_calls=int(_text(record, DL_MODEL_CALLS)),
+            reason=Reason(_text(record, DL.REASON)),
+            detail=_text(record, DL.DETAIL),
+            field=_text(record, DL.FIELD),
+            stage=Stage(_text(record, DL.STAGE)),
+            topic=_text(record, DL.TOPIC),
+            partition=int(_text(record, DL.PARTITION)),
+            offset=int(_text(record, DL.OFFSET)),
+            time=datetime.fromisoformat(_text(record, DL.TIME)),
+            model_calls=int(_text(record, DL.MODEL_CALLS)),
         )
 
 
 def foreign(headers: Headers) -> Headers:
     """Return the headers of a dead letter, or of any record, that are not ours: the original's."""
-    return tuple(pair for pair in headers if not pair[0].startswith(DEAD_LETTER))
+    return tuple(pair for pair in headers if not pair[0].startswith(DL.PREFIX))
 
 
 def dead_letter_of(original: Record, stage: Stage, refusal: Refusal, *, model_calls: int = 0) -> Draft:
@@ -123,15 +112,15 @@ def dead_letter_of(original: Record, stage: Stage, refusal: Refusal, *, model_ca
     not speak for us.
     """
     said = {
-        DL_REASON: refusal.reason.value,
-        DL_DETAIL: refusal.detail,
-        DL_FIELD: refusal.field,
-        DL_TOPIC: original.topic,
-        DL_PARTITION: str(original.partition),
-        DL_OFFSET: str(original.offset),
-        DL_TIME: time_text(datetime.now(UTC)),
-        DL_STAGE: stage.value,
-        DL_MODEL_CALLS: str(model_calls),
+        DL.REASON: refusal.reason.value,
+        DL.DETAIL: refusal.detail,
+        DL.FIELD: refusal.field,
+        DL.TOPIC: original.topic,
+        DL.PARTITION: str(original.partition),
+        DL.OFFSET: str(original.offset),
+        DL.TIME: time_text(datetime.now(UTC)),
+        DL.STAGE: stage.value,
+        DL.MODEL_CALLS: str(model_calls),
     }
     headers = tuple((name, _bytes(value)) for name, value in said.items())
     return Draft(
@@ -145,12 +134,12 @@ def dead_letter_of(original: Record, stage: Stage, refusal: Refusal, *, model_ca
 
 def is_dead_letter(draft: Draft) -> bool:
     """Say whether ``draft`` is what :func:`dead_letter_of` makes."""
-    return any(name == DL_REASON for name, _ in draft.headers)
+    return any(name == DL.REASON for name, _ in draft.headers)
 
 
 def source_of(dead_letter: Draft) -> str:
     """Return the topic of the record that ``dead_letter`` is of."""
-    return dict(dead_letter.headers)[DL_TOPIC].decode()  # type: ignore[union-attr]
+    return dict(dead_letter.headers)[DL.TOPIC].decode()  # type: ignore[union-attr]
 
 
 def _bytes(text: str) -> bytes:

@@ -29,20 +29,7 @@ from signalbox.protocol.attributes import (
     visits,
 )
 from signalbox.protocol.errors import Refusal
-from signalbox.protocol.headers import (
-    CE_CAUSATIONID,
-    CE_CORRELATIONID,
-    CE_HOP,
-    CE_ID,
-    CE_SOURCE,
-    CE_SPECVERSION,
-    CE_TIME,
-    CE_TOKENS,
-    CE_TYPE,
-    CE_VISITS,
-    CE_WORKFLOWTIME,
-    http_name,
-)
+from signalbox.protocol.headers import CE, http_name
 from signalbox.protocol.names import AgentId, CorrelationId, Headers, LeadId, MessageId, RecordType
 from signalbox.protocol.reasons import Reason
 from signalbox.protocol.records import Record
@@ -158,22 +145,22 @@ class Envelope:
         )
 
     def _texts(self) -> Iterable[tuple[str, str]]:
-        yield CE_SPECVERSION, SPEC_VERSION
-        yield CE_ID, self.id
-        yield CE_SOURCE, self.source
-        yield CE_TYPE, self.type
-        yield CE_TIME, time_text(self.time)
+        yield CE.SPECVERSION, SPEC_VERSION
+        yield CE.ID, self.id
+        yield CE.SOURCE, self.source
+        yield CE.TYPE, self.type
+        yield CE.TIME, time_text(self.time)
         yield "content-type", CONTENT_TYPE
-        yield CE_CORRELATIONID, self.correlation_id
+        yield CE.CORRELATIONID, self.correlation_id
         if self.causation_id is not None:
-            yield CE_CAUSATIONID, self.causation_id
-        yield CE_HOP, str(self.hop)
+            yield CE.CAUSATIONID, self.causation_id
+        yield CE.HOP, str(self.hop)
         if self.traceparent is not None:
             yield "traceparent", self.traceparent
         if self.workflow_time is not None:
-            yield CE_WORKFLOWTIME, time_text(self.workflow_time)
-        yield CE_TOKENS, str(self.tokens)
-        yield CE_VISITS, ",".join(f"{agent}={count}" for agent, count in self.visits.items())
+            yield CE.WORKFLOWTIME, time_text(self.workflow_time)
+        yield CE.TOKENS, str(self.tokens)
+        yield CE.VISITS, ",".join(f"{agent}={count}" for agent, count in self.visits.items())
 
 
 def completed(record: Record, record_type: RecordType, lead_id: LeadId, *, source: str) -> Envelope:
@@ -188,19 +175,19 @@ def completed(record: Record, record_type: RecordType, lead_id: LeadId, *, sourc
     """
     now = time_text(datetime.now(UTC))
     given = {
-        CE_SPECVERSION: SPEC_VERSION,
-        CE_ID: intake_id(record.topic, record.partition, record.offset),
-        CE_SOURCE: source,
-        CE_TYPE: record_type,
-        CE_TIME: now,
+        CE.SPECVERSION: SPEC_VERSION,
+        CE.ID: intake_id(record.topic, record.partition, record.offset),
+        CE.SOURCE: source,
+        CE.TYPE: record_type,
+        CE.TIME: now,
         **attributes_of_a_lead(record.headers),
     }
     started = {
-        CE_CORRELATIONID: correlation_id_of(lead_id),
-        CE_HOP: "0",
-        CE_WORKFLOWTIME: now,
-        CE_TOKENS: "0",
-        CE_VISITS: "",
+        CE.CORRELATIONID: correlation_id_of(lead_id),
+        CE.HOP: "0",
+        CE.WORKFLOWTIME: now,
+        CE.TOKENS: "0",
+        CE.VISITS: "",
     }
     return _read({**given, **started})
 
@@ -214,21 +201,21 @@ def _read(attributes: Mapping[str, str]) -> Envelope:
     def optional(name: str, parse: Callable[[str, str], _T], default: _T) -> _T:
         return parse(name, attributes[name]) if name in attributes else default
 
-    required(CE_SPECVERSION, spec_version)
+    required(CE.SPECVERSION, spec_version)
     optional("content-type", content_type, None)
-    message = MessageId(required(CE_ID, same))
+    message = MessageId(required(CE.ID, same))
     return Envelope(
         id=message,
-        source=required(CE_SOURCE, same),
-        type=RecordType(required(CE_TYPE, same)),
-        time=required(CE_TIME, time),
-        correlation_id=CorrelationId(required(CE_CORRELATIONID, same)),
-        hop=required(CE_HOP, number),
-        causation_id=_message_id(attributes.get(CE_CAUSATIONID)),
+        source=required(CE.SOURCE, same),
+        type=RecordType(required(CE.TYPE, same)),
+        time=required(CE.TIME, time),
+        correlation_id=CorrelationId(required(CE.CORRELATIONID, same)),
+        hop=required(CE.HOP, number),
+        causation_id=_message_id(attributes.get(CE.CAUSATIONID)),
         traceparent=_trace(attributes.get("traceparent"), message),
-        workflow_time=optional(CE_WORKFLOWTIME, time, None),
-        tokens=optional(CE_TOKENS, number, 0),
-        visits=optional(CE_VISITS, visits, {}),
+        workflow_time=optional(CE.WORKFLOWTIME, time, None),
+        tokens=optional(CE.TOKENS, number, 0),
+        visits=optional(CE.VISITS, visits, {}),
     )
 
 

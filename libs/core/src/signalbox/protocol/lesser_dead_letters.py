@@ -10,27 +10,13 @@ from dataclasses import replace
 from typing import Final
 
 from signalbox.protocol.dead_letters import DeadLetter, foreign
-from signalbox.protocol.headers import (
-    CE_CORRELATIONID,
-    CE_HOP,
-    CE_ID,
-    CE_SOURCE,
-    CE_SPECVERSION,
-    CE_TIME,
-    CE_TYPE,
-    DEAD_LETTER,
-    DL_BY_REFERENCE,
-    DL_DETAIL,
-    DL_DIGEST,
-    DL_EXPIRES_AT,
-    DL_SIZE,
-)
+from signalbox.protocol.headers import CE, DL
 from signalbox.protocol.names import Headers
 from signalbox.protocol.printable import bounded
 from signalbox.protocol.records import Draft, Record
 
-_ATTRIBUTES: Final = frozenset({CE_ID, CE_TYPE, CE_SOURCE, CE_TIME, CE_SPECVERSION, CE_HOP, CE_CORRELATIONID})
-_IDENTITY: Final = frozenset({CE_ID, CE_CORRELATIONID})
+_ATTRIBUTES: Final = frozenset({CE.ID, CE.TYPE, CE.SOURCE, CE.TIME, CE.SPECVERSION, CE.HOP, CE.CORRELATIONID})
+_IDENTITY: Final = frozenset({CE.ID, CE.CORRELATIONID})
 _TELLING_BYTES: Final = 512
 _KEY_BYTES: Final = 2048
 _TINY_BYTES: Final = 128
@@ -62,35 +48,29 @@ def lesser_dead_letters(dead_letter: Draft, expires_at: str) -> list[Draft]:
 
 def leaves_out(dead_letter: DeadLetter) -> frozenset[str]:
     """Return what ``dead_letter`` leaves out; nothing for a whole one, or one that was :func:`completed`."""
-    said = (dead_letter.record.header(DL_BY_REFERENCE) or b"").decode(errors="replace")
+    said = (dead_letter.record.header(DL.BY_REFERENCE) or b"").decode(errors="replace")
     return frozenset(said.split(",")) - {""}
 
 
 def completed(dead_letter: DeadLetter, source: Record | None) -> DeadLetter:
     """Return ``dead_letter`` with what it leaves out, if ``source`` is the record that was stopped."""
-    if (
-        source is None
-        or not leaves_out(dead_letter)
-        or dead_letter.record.header(DL_DIGEST) != _digest(source)
-    ):
+    record = dead_letter.record
+    if source is None or not leaves_out(dead_letter) or record.header(DL.DIGEST) != _digest(source):
         return dead_letter
-    own = tuple(pair for pair in _own(dead_letter.record.headers) if pair[0] != DL_BY_REFERENCE)
-    whole = replace(
-        dead_letter.record, key=source.key, value=source.value, headers=foreign(source.headers) + own
-    )
+    own = tuple(pair for pair in _own(record.headers) if pair[0] != DL.BY_REFERENCE)
+    whole = replace(record, key=source.key, value=source.value, headers=foreign(source.headers) + own)
     return replace(dead_letter, record=whole)
 
 
 def expiry(dead_letter: DeadLetter) -> str:
     """Say when what ``dead_letter`` leaves out is gone."""
-    return (dead_letter.record.header(DL_EXPIRES_AT) or b"").decode(
-        errors="replace"
-    ) or "(its topic keeps it)"
+    said = dead_letter.record.header(DL.EXPIRES_AT) or b""
+    return said.decode(errors="replace") or "(its topic keeps it)"
 
 
 def _reference(dead_letter: Draft, expires_at: str) -> Headers:
     size = str(len(dead_letter.value or b""))
-    return ((DL_DIGEST, _digest(dead_letter)), (DL_SIZE, size.encode()), (DL_EXPIRES_AT, expires_at.encode()))
+    return ((DL.DIGEST, _digest(dead_letter)), (DL.SIZE, size.encode()), (DL.EXPIRES_AT, expires_at.encode()))
 
 
 def _without_value(dead_letter: Draft, headers: Headers, key_bytes: int) -> Draft:
@@ -100,17 +80,17 @@ def _without_value(dead_letter: Draft, headers: Headers, key_bytes: int) -> Draf
 
 
 def _left_out(*parts: str) -> Headers:
-    return ((DL_BY_REFERENCE, ",".join(parts).encode()),)
+    return ((DL.BY_REFERENCE, ",".join(parts).encode()),)
 
 
 def _shortened(name: str, value: bytes | None) -> bytes | None:
-    if name != DL_DETAIL or value is None:
+    if name != DL.DETAIL or value is None:
         return value
     return bounded(value.decode(errors="replace"), _TINY_DETAIL).encode()
 
 
 def _own(headers: Headers) -> Headers:
-    return tuple(pair for pair in headers if pair[0].startswith(DEAD_LETTER))
+    return tuple(pair for pair in headers if pair[0].startswith(DL.PREFIX))
 
 
 def _digest(record: Draft | Record) -> bytes:

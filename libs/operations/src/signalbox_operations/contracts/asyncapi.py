@@ -8,77 +8,52 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from signalbox.catalog import Catalog, CatalogRecord, CatalogTopic
-from signalbox.protocol.headers import (
-    CE_CAUSATIONID,
-    CE_CORRELATIONID,
-    CE_HOP,
-    CE_ID,
-    CE_SOURCE,
-    CE_SPECVERSION,
-    CE_TIME,
-    CE_TOKENS,
-    CE_TYPE,
-    CE_VISITS,
-    CE_WORKFLOWTIME,
-    DL_BY_REFERENCE,
-    DL_DETAIL,
-    DL_DIGEST,
-    DL_EXPIRES_AT,
-    DL_FIELD,
-    DL_MODEL_CALLS,
-    DL_OFFSET,
-    DL_PARTITION,
-    DL_REASON,
-    DL_SIZE,
-    DL_STAGE,
-    DL_TIME,
-    DL_TOPIC,
-)
+from signalbox.protocol.headers import CE, DL
 from signalbox.protocol.names import RecordType
 from signalbox_operations.contracts.sources import Sources
 
 _AVRO: Final = "application/vnd.apache.avro;version=1.9.0"
 _BINDINGS: Final = "0.5.0"
 _REQUIRED: Final = (
-    CE_SPECVERSION,
-    CE_ID,
-    CE_SOURCE,
-    CE_TYPE,
-    CE_TIME,
-    CE_CORRELATIONID,
-    CE_HOP,
+    CE.SPECVERSION,
+    CE.ID,
+    CE.SOURCE,
+    CE.TYPE,
+    CE.TIME,
+    CE.CORRELATIONID,
+    CE.HOP,
 )
 _HEADERS: Final = {
-    CE_SPECVERSION: "CloudEvents version, 1.0.",
-    CE_ID: "Id of the message; the same when it is delivered again.",
-    CE_SOURCE: "The service that wrote it.",
-    CE_TYPE: "The record type.",
-    CE_TIME: "When it was written, RFC 3339.",
+    CE.SPECVERSION: "CloudEvents version, 1.0.",
+    CE.ID: "Id of the message; the same when it is delivered again.",
+    CE.SOURCE: "The service that wrote it.",
+    CE.TYPE: "The record type.",
+    CE.TIME: "When it was written, RFC 3339.",
     "content-type": "application/avro.",
-    CE_CORRELATIONID: "Id of the lead's workflow.",
-    CE_CAUSATIONID: "ce_id of the message that this one answers.",
-    CE_HOP: "Hops of the workflow so far, decimal.",
+    CE.CORRELATIONID: "Id of the lead's workflow.",
+    CE.CAUSATIONID: "ce_id of the message that this one answers.",
+    CE.HOP: "Hops of the workflow so far, decimal.",
     "traceparent": "W3C trace context.",
-    CE_WORKFLOWTIME: "When the workflow began, RFC 3339.",
-    CE_TOKENS: "Model tokens that the workflow has used so far, decimal.",
-    CE_VISITS: "Visits by agent, as id=n,….",
+    CE.WORKFLOWTIME: "When the workflow began, RFC 3339.",
+    CE.TOKENS: "Model tokens that the workflow has used so far, decimal.",
+    CE.VISITS: "Visits by agent, as id=n,….",
 }
 _DEAD_LETTER_HEADERS: Final = {
-    DL_REASON: "Why it was stopped, one word.",
-    DL_DETAIL: "Why, in a sentence.",
-    DL_FIELD: "The path inside the record, or the header's name.",
-    DL_TOPIC: "Topic of the original.",
-    DL_PARTITION: "Partition of the original.",
-    DL_OFFSET: "Offset of the original.",
-    DL_TIME: "When it was stopped, RFC 3339.",
-    DL_STAGE: "Where it was stopped.",
-    DL_MODEL_CALLS: "Calls to a model that it took.",
+    DL.REASON: "Why it was stopped, one word.",
+    DL.DETAIL: "Why, in a sentence.",
+    DL.FIELD: "The path inside the record, or the header's name.",
+    DL.TOPIC: "Topic of the original.",
+    DL.PARTITION: "Partition of the original.",
+    DL.OFFSET: "Offset of the original.",
+    DL.TIME: "When it was stopped, RFC 3339.",
+    DL.STAGE: "Where it was stopped.",
+    DL.MODEL_CALLS: "Calls to a model that it took.",
 }
 _REFERENCE_HEADERS: Final = {
-    DL_BY_REFERENCE: "What the letter leaves out (headers, key, value); absent in a whole one.",
-    DL_DIGEST: "With dl_by_reference: SHA-256 of the original's key, value and headers.",
-    DL_SIZE: "With dl_by_reference: bytes of the original's value.",
-    DL_EXPIRES_AT: "With dl_by_reference: when the original is gone from its topic, RFC 3339.",
+    DL.BY_REFERENCE: "What the letter leaves out (headers, key, value); absent in a whole one.",
+    DL.DIGEST: "With dl_by_reference: SHA-256 of the original's key, value and headers.",
+    DL.SIZE: "With dl_by_reference: bytes of the original's value.",
+    DL.EXPIRES_AT: "With dl_by_reference: when the original is gone from its topic, RFC 3339.",
 }
 _DEAD_LETTER: Final = "DeadLetter"
 

@@ -7,7 +7,7 @@ from signalbox.control.models import MessageDiscarded, MessageReplayed
 from signalbox.gate.control_records import ControlRecords, record_type_of
 from signalbox.protocol.dead_letters import DeadLetter
 from signalbox.protocol.envelope import Envelope, derived_id
-from signalbox.protocol.headers import CE_CORRELATIONID, CE_ID
+from signalbox.protocol.headers import CE
 from signalbox.protocol.names import GOVERNANCE_AUDIT, CorrelationId, LeadId, MessageId
 from signalbox.protocol.records import Draft
 from signalbox_operations.replay.renewal import replay_id_of
@@ -26,9 +26,9 @@ class Audit:
         """Make the event that ``dead_letter`` came back as ``sent``."""
         at = dead_letter.position
         event = MessageReplayed(
-            message_id=_readable(dead_letter.original.header(CE_ID)),
+            message_id=_readable(dead_letter.original.header(CE.ID)),
             lead_id=_readable(sent.key),
-            correlation_id=_readable(dict(sent.headers).get(CE_CORRELATIONID)),
+            correlation_id=_readable(dict(sent.headers).get(CE.CORRELATIONID)),
             replay_id=replay_id_of(at),
             who=self._who,
             reason=why,
@@ -42,9 +42,9 @@ class Audit:
         """Make the event that ``dead_letter`` was given up for good."""
         at = dead_letter.position
         event = MessageDiscarded(
-            message_id=_readable(dead_letter.original.header(CE_ID)),
+            message_id=_readable(dead_letter.original.header(CE.ID)),
             lead_id=_readable(dead_letter.original.key),
-            correlation_id=_readable(dead_letter.original.header(CE_CORRELATIONID)),
+            correlation_id=_readable(dead_letter.original.header(CE.CORRELATIONID)),
             who=self._who,
             reason=why,
             dead_letter_topic=at.topic,

@@ -16,19 +16,7 @@ from signalbox.protocol.envelope import (
     text,
 )
 from signalbox.protocol.errors import Refusal
-from signalbox.protocol.headers import (
-    CE_CAUSATIONID,
-    CE_CORRELATIONID,
-    CE_HOP,
-    CE_ID,
-    CE_SOURCE,
-    CE_SPECVERSION,
-    CE_TIME,
-    CE_TOKENS,
-    CE_TYPE,
-    CE_VISITS,
-    CE_WORKFLOWTIME,
-)
+from signalbox.protocol.headers import CE
 from signalbox.protocol.names import (
     AGENT_MESSAGES,
     AGENT_ROUTES,
@@ -102,42 +90,42 @@ def renewed(
 
 def retyped(headers: Headers, record_type: RecordType) -> Headers:
     """Let ``ce_type``, where there is one, say what an edited record is."""
-    return _set(headers, {CE_TYPE: record_type}) if any(name == CE_TYPE for name, _ in headers) else headers
+    return _set(headers, {CE.TYPE: record_type}) if any(name == CE.TYPE for name, _ in headers) else headers
 
 
 def _identity(dead_letter: DeadLetter) -> dict[str, str]:
-    own = {CE_ID: str(replay_id_of(dead_letter.position))}
+    own = {CE.ID: str(replay_id_of(dead_letter.position))}
     if dead_letter.topic == AGENT_MESSAGES:
         own[REPLAY_OF] = str(dead_letter.position)
     # A route's cause is the message that it decided on, and stays so.
-    return own if dead_letter.topic == AGENT_ROUTES else own | {CE_CAUSATIONID: _cause(dead_letter)}
+    return own if dead_letter.topic == AGENT_ROUTES else own | {CE.CAUSATIONID: _cause(dead_letter)}
 
 
 def _cause(dead_letter: DeadLetter) -> str:
     try:
-        return text(dead_letter.original.header(CE_ID), CE_ID)
+        return text(dead_letter.original.header(CE.ID), CE.ID)
     except Refusal:
         return str(Position(dead_letter.topic, dead_letter.partition, dead_letter.offset))
 
 
 def _afresh() -> dict[str, str]:
-    return {CE_HOP: "0", CE_TOKENS: "0", CE_VISITS: "", CE_WORKFLOWTIME: _now()}
+    return {CE.HOP: "0", CE.TOKENS: "0", CE.VISITS: "", CE.WORKFLOWTIME: _now()}
 
 
 def _defaults(key: bytes | None, record_type: RecordType | None) -> dict[str, str]:
     given = {
-        CE_SPECVERSION: SPEC_VERSION,
-        CE_ID: "completed",  # the replay's own id comes in its place
-        CE_SOURCE: _SOURCE,
-        CE_TIME: _now(),
+        CE.SPECVERSION: SPEC_VERSION,
+        CE.ID: "completed",  # the replay's own id comes in its place
+        CE.SOURCE: _SOURCE,
+        CE.TIME: _now(),
         "content-type": CONTENT_TYPE,
-        CE_HOP: "0",
-        CE_WORKFLOWTIME: _now(),
+        CE.HOP: "0",
+        CE.WORKFLOWTIME: _now(),
     }
     if record_type:
-        given[CE_TYPE] = record_type
+        given[CE.TYPE] = record_type
     with suppress(Refusal):  # the gate will name the key
-        given[CE_CORRELATIONID] = correlation_id_of(LeadId(text(key, "key")))
+        given[CE.CORRELATIONID] = correlation_id_of(LeadId(text(key, "key")))
     return given
 
 
@@ -146,7 +134,7 @@ def _completed(headers: Headers, defaults: Mapping[str, str]) -> tuple[Headers, 
     kept = tuple(pair for pair in headers if _well_formed(pair))
     dropped = {name for name, _ in headers} - {name for name, _ in kept}
     missing = {name: value for name, value in defaults.items() if all(name != have for have, _ in kept)}
-    told = sorted((dropped | set(missing)) - {CE_ID})
+    told = sorted((dropped | set(missing)) - {CE.ID})
     return _set(kept, missing), tuple(told)
 
 

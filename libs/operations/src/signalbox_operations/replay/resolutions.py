@@ -9,7 +9,7 @@ from signalbox.control.models import MessageDiscarded, MessageReplayed
 from signalbox.gate.control_records import ControlRecords, record_type_of
 from signalbox.protocol.dead_letters import DeadLetter, Position
 from signalbox.protocol.errors import Refusal
-from signalbox.protocol.headers import CE_ID, CE_TYPE
+from signalbox.protocol.headers import CE
 from signalbox.protocol.names import GOVERNANCE_AUDIT
 from signalbox.protocol.records import Record
 from signalbox_operations.replay.renewal import replay_id_of
@@ -60,7 +60,7 @@ async def resolutions_of(
             event = await _event(record, control)
             if event is not None and _position(event) in wanted:
                 _note(found, _position(event), _audited(event, record))
-        elif (at := by_id.get((record.topic, record.header(CE_ID) or b""))) is not None:
+        elif (at := by_id.get((record.topic, record.header(CE.ID) or b""))) is not None:
             _note(found, at, Resolution("replayed", _time(record)))
     return found
 
@@ -75,7 +75,7 @@ def _note(found: dict[Position, Resolution], at: Position, resolution: Resolutio
 
 
 async def _event(record: Record, control: ControlRecords) -> Event | None:
-    model = _EVENTS.get(record.header(CE_TYPE) or b"")
+    model = _EVENTS.get(record.header(CE.TYPE) or b"")
     if model is None:
         return None
     try:

@@ -21,7 +21,7 @@ from signalbox.gate.control_records import ControlRecords
 from signalbox.kafka import KafkaSettings, Producer, read_at, read_to_end
 from signalbox.protocol.dead_letters import DeadLetter, Position
 from signalbox.protocol.errors import Refusal
-from signalbox.protocol.headers import CE_ID, CE_TYPE, CE_WORKFLOWTIME
+from signalbox.protocol.headers import CE
 from signalbox.protocol.lesser_dead_letters import completed, leaves_out
 from signalbox.protocol.names import AGENT_MESSAGES, GOVERNANCE_AUDIT, RecordType
 from signalbox.protocol.reasons import Reason
@@ -201,7 +201,7 @@ class DeadLetterService:
         detail = (
             f"the workflow began at {began.isoformat(timespec='seconds')}; --fresh starts its time afresh"
         )
-        return Rejected(Reason.DEADLINE_EXCEEDED, detail, CE_WORKFLOWTIME)
+        return Rejected(Reason.DEADLINE_EXCEEDED, detail, CE.WORKFLOWTIME)
 
     async def _publish(self, drafts: Sequence[Draft]) -> None:
         if self._producer is None:
@@ -217,10 +217,10 @@ def type_of(dead_letter: DeadLetter, written: Written | None) -> RecordType:
     """
     if written is not None and written.record_type:
         return written.record_type
-    said = dead_letter.original.header(CE_TYPE)
+    said = dead_letter.original.header(CE.TYPE)
     if not said:
         detail = "neither its schema nor ce_type says what record it is; name it with --contract"
-        raise Refusal(dead_letter.reason, detail, CE_TYPE)
+        raise Refusal(dead_letter.reason, detail, CE.TYPE)
     return RecordType(said.decode(errors="replace"))
 
 
@@ -279,7 +279,7 @@ def _records_about(kafka: KafkaSettings, dead_letters: Sequence[DeadLetter]) -> 
         for record in read_to_end(
             kafka, topics, patience_s=_READ_S, starting=lambda _: since if since > 0 else None
         )
-        if record.topic == GOVERNANCE_AUDIT or record.header(CE_ID) in ids
+        if record.topic == GOVERNANCE_AUDIT or record.header(CE.ID) in ids
     ]
 
 
