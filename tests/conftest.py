@@ -5,7 +5,7 @@
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path, PurePosixPath
 from typing import NoReturn
 
@@ -21,6 +21,7 @@ from local_stack import Stack
 from local_stack.foundation import DEFAULT_STACK, STACK_VARIABLE
 from local_stack.processes import environment_of, stop
 from local_stack.services import SERVICES
+from stack_logs import complaints_since, stacks_among
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -82,6 +83,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("real_kafka"):
             item.add_marker(skip)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.failed:
+        for stack in stacks_among(getattr(item, "funcargs", {}).values()):
+            report.sections.append((f"warnings in {stack.run_dir}", complaints_since(stack, call.start)))
+    return report
 
 
 def stack_kind() -> str:
