@@ -34,15 +34,26 @@ async def test_a_record_that_is_decided_after_all_is_acquitted(tmp_path: Path) -
     assert await topics(tmp_path, record(5)) == ["decided"]
 
 
-async def test_a_death_is_counted_once_however_often_the_process_is_started_after_it(tmp_path: Path) -> None:
+class Killed(Exception):
+    """Ends a decision where a process would have died."""
+
+
+async def left_by_a_death(folder: Path, asked: Record) -> bytes:
+    """Return what stays noted down when a process dies while it decides on the record."""
     left_behind = b""
 
-    async def noted(asked: Record) -> Sequence[Draft]:
+    async def killed(_: Record) -> Sequence[Draft]:
         nonlocal left_behind
-        left_behind = (tmp_path / "at_work").read_bytes()  # what stays there when the process dies in here
-        return await harmless(asked)
+        left_behind = (folder / "at_work").read_bytes()
+        raise Killed
 
-    await CrashJournal(tmp_path, LIMIT).watching("s", noted, refuse)(record(5))
+    with pytest.raises(Killed):
+        await CrashJournal(folder, LIMIT).watching("s", killed, refuse)(asked)
+    return left_behind
+
+
+async def test_a_death_is_counted_once_however_often_the_process_is_started_after_it(tmp_path: Path) -> None:
+    left_behind = await left_by_a_death(tmp_path, record(5))
     (tmp_path / "at_work").write_bytes(left_behind)
     for _ in range(LIMIT):
         CrashJournal(tmp_path, LIMIT)
@@ -51,6 +62,19 @@ async def test_a_death_is_counted_once_however_often_the_process_is_started_afte
         (tmp_path / "at_work").write_bytes(left_behind)
         CrashJournal(tmp_path, LIMIT)
     assert await topics(tmp_path, record(5)) == ["dead_letters"]
+
+
+async def test_an_acquittal_is_of_one_record_and_outlives_the_process(tmp_path: Path) -> None:
+    dead_of = [await left_by_a_death(tmp_path, record(offset)) for offset in (5, 6)]
+    for left_behind in dead_of * (LIMIT - 1):
+        (tmp_path / "at_work").write_bytes(left_behind)
+        CrashJournal(tmp_path, LIMIT)
+    assert await topics(tmp_path, record(5)) == ["decided"]
+    for left_behind in dead_of:
+        (tmp_path / "at_work").write_bytes(left_behind)
+        CrashJournal(tmp_path, LIMIT)
+    assert await topics(tmp_path, record(5)) == ["decided"]
+    assert await topics(tmp_path, record(6)) == ["dead_letters"]
 
 
 async def test_a_process_that_ends_between_two_steps_accuses_nothing(tmp_path: Path) -> None:

@@ -101,9 +101,11 @@ async def test_an_agent_that_is_reached_has_a_dispatcher_also_while_it_is_idle(
         assert parts.dispatchers.running == {"echo"}
 
 
-async def test_a_removed_agents_dispatcher_stops_when_its_routes_are_released_and_comes_again_with_it() -> (
-    None
-):
+async def test_a_removed_agents_dispatcher_stops_when_its_routes_are_released_and_comes_again_with_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # That a stage has nothing to do is no change of the directory: it is looked for now and then.
+    monkeypatch.setattr("orchestrator.dispatch.dispatchers._LOOK_S", 0.01)
     echo = AgentId("echo")
     async with running() as parts:
         for turn in (1, 2):
@@ -120,7 +122,10 @@ async def test_a_removed_agents_dispatcher_stops_when_its_routes_are_released_an
             parts.stages.idle[echo] = None
 
 
-async def test_a_route_that_is_written_to_an_agent_which_left_has_a_dispatcher_that_releases_it() -> None:
+async def test_a_route_that_is_written_to_an_agent_which_left_has_a_dispatcher_that_releases_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("orchestrator.dispatch.dispatchers._LOOK_S", 0.01)
     async with running() as parts:
         parts.directory.route_to(AgentId("left"))
         await parts.until(lambda: parts.dispatchers.running == {"left"})

@@ -191,6 +191,28 @@ async def test_records_without_drafts_make_room_for_the_next_ones_without_waitin
     await run_until(stage, lambda: consumer.committed == {HERE: 200})
 
 
+async def test_a_stage_asks_for_what_it_has_room_for_and_waits_less_while_it_decides() -> None:
+    asked: set[tuple[int, float]] = set()
+    decided = asyncio.Event()
+
+    class Watched(FakeConsumer):
+        async def poll(self, limit: int, timeout_s: float) -> Batch:
+            asked.add((limit, timeout_s))
+            return await super().poll(limit, timeout_s)
+
+    async def held(record: Record) -> Sequence[Draft]:
+        await decided.wait()
+        return await routed(record)
+
+    def idle_then_busy() -> bool:
+        if asked == {(10, 0.2), (7, 0.005)}:
+            decided.set()
+        return decided.is_set()
+
+    consumer = Watched(Batch([record(0), record(1), record(2)], frozenset({HERE})))
+    await run_until(stage_of(consumer, FakeProducer(), held, limit=10), idle_then_busy)
+
+
 async def test_a_decision_that_fails_unexpectedly_is_tried_again_and_stops_nobody_else() -> None:
     failures = iter([True, True])
     readiness_seen: list[bool] = []
@@ -474,6 +496,31 @@ async def test_after_a_lost_transaction_the_records_are_read_and_decided_again()
 
     assert producer.values == [b"0", b"1"]
     assert producer.starts == 2
+
+
+async def test_a_stage_that_begins_again_after_a_lost_transaction_says_so_until_it_has_its_partitions() -> (
+    None
+):
+    begun_again = asyncio.Event()
+
+    class Slow(LosingProducer):
+        async def start(self) -> None:
+            await super().start()
+            if self.starts > 1:
+                await begun_again.wait()
+
+    readiness, producer = Readiness(), Slow(losses=1)
+    consumer = FakeConsumer(Batch([record(0)], frozenset({HERE})))
+    consumer.after_rejoining = [Batch([record(0)], frozenset({HERE}))]
+
+    def said_while_it_began() -> bool:
+        if producer.starts == 2 and not begun_again.is_set():
+            assert readiness.waiting_for == ["test: a transaction was lost"]
+            begun_again.set()
+        return producer.values == [b"0"]
+
+    await run_until(stage_of(consumer, producer, routed, readiness), said_while_it_began)
+    assert readiness.waiting_for == []
 
 
 async def test_transactions_that_are_lost_again_and_again_stop_the_process() -> None:

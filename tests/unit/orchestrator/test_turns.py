@@ -77,6 +77,33 @@ async def test_who_gives_up_waiting_holds_nobody_back() -> None:
         await room.all_of(Standing.NEW, Standing.FAILED)
 
 
+async def test_after_a_suspect_the_others_have_as_much_time_as_they_were_held_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 100.0
+    monkeypatch.setattr("orchestrator.dispatch.turns._now", lambda: now)
+    room = Room()
+
+    async def begun(standing: Standing) -> "asyncio.Task[None]":
+        visit = asyncio.create_task(room.visit(standing))
+        await asyncio.sleep(0)
+        return visit
+
+    async with asyncio.timeout(10):
+        async with room.turns.turn(as_one(Standing.NEW)):
+            first = await begun(Standing.SUSPECT)  # from here on the others are held back
+            now = 107.0
+        await first
+        second = await begun(Standing.SUSPECT)
+        now = 113.9
+        await room.visit(Standing.NEW)
+        assert not second.done()
+        now = 114.0
+        await room.visit(Standing.NEW)
+        await second
+    assert room.order == [Standing.SUSPECT, Standing.NEW, Standing.SUSPECT, Standing.NEW]
+
+
 async def test_a_probe_that_is_given_up_leaves_its_place_to_the_next() -> None:
     breaker = CircuitBreaker(1, lambda _: 0.0)
     breaker.not_reached()

@@ -1,7 +1,7 @@
 """Dead letters are read, held against the gate, sent in and given up; broker and registry are in memory."""
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -106,6 +106,24 @@ async def test_a_replay_that_is_told_of_is_on_its_topic_and_audited(
         }
         told += 1
     assert told == 3
+
+
+async def test_what_became_of_dead_letters_is_looked_for_from_an_hour_before_the_first_of_them(
+    service: DeadLetterService, broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began: set[float | None] = set()
+
+    def watched(*given: Any, starting: Callable[[str], float | None], **options: Any) -> Iterator[Record]:
+        began.add(starting(GOVERNANCE_AUDIT))
+        return broker.read_to_end(*given, starting=starting, **options)
+
+    monkeypatch.setattr("signalbox_operations.replay.service.read_to_end", watched)
+    dead_letters = [broker.refused() for _ in range(2)]
+    broker.now_ms -= 3_500_000  # the clock of the one who discards is behind
+    await service.discard(dead_letters, "a test")
+    found = await service.resolutions(dead_letters[::-1])
+    assert [found[one.position].how for one in dead_letters] == ["discarded", "discarded"]
+    assert began == {dead_letters[0].record.timestamp_ms / 1000 - 3600}
 
 
 async def test_of_hundreds_each_comes_back_once_and_is_audited_once(
