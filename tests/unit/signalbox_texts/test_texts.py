@@ -5,6 +5,7 @@ import pytest
 import signalbox_agent.texts
 from signalbox_agent.texts import (
     MailText,
+    addressed,
     as_data,
     body_text,
     foreign_links,
@@ -119,12 +120,26 @@ def test_a_subject_is_one_line_whatever_the_model_wrote() -> None:
     assert len(subject_line(mail(subject="y" * 300))) == 150
 
 
+def test_mails_are_addressed_to_whom_they_are_for_and_to_no_one_else() -> None:
+    first, second = mail(subject="He\u202ello"), mail(hours=72)
+    assert addressed([first, second], "ada@analytical.example", dict) == [
+        {
+            "to": "ada@analytical.example",
+            "subject": subject_line(text),
+            "body": body_text(text),
+            "send_after_hours": hours,
+        }
+        for text, hours in ((first, 0), (second, 72))
+    ]
+
+
 def test_the_package_exports_these_names_and_no_others() -> None:
     assert signalbox_agent.texts.__all__ == [
         "MOST_MAILS",
         "MailText",
         "SenderSettings",
         "Unfit",
+        "addressed",
         "as_data",
         "body_text",
         "filled",

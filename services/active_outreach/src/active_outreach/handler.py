@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from functools import partial
 
-from active_outreach.draft import Draft, DraftedMail
+from active_outreach.draft import Draft
 from active_outreach.offline import draft_stand_in
 from signalbox_agent import Message, Work
-from signalbox_agent.texts import SenderSettings, as_data, body_text, instructions, problem_with, subject_line
+from signalbox_agent.texts import SenderSettings, addressed, as_data, instructions, problem_with
 from signalbox_agent.tools import CompanyResearch, Findings
 from signalbox_contracts.sdr import CampaignDrafted, CampaignType, Email, Lead, LeadScored
 
@@ -42,17 +42,7 @@ def _campaign(lead: Lead, draft: Draft) -> CampaignDrafted:
     return CampaignDrafted(
         lead=lead,
         campaign_type=CampaignType.ACTIVE_OUTREACH,
-        emails=[_addressed(lead, mail) for mail in draft.mails],
-    )
-
-
-def _addressed(lead: Lead, mail: DraftedMail) -> Email:
-    # The address is copied from the lead: no text that a model has read can change it.
-    return Email(
-        to=lead.email,
-        subject=subject_line(mail),
-        body=body_text(mail),
-        send_after_hours=mail.send_after_hours,
+        emails=addressed(draft.mails, lead.email, Email),
     )
 
 

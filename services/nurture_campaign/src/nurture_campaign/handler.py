@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
-from nurture_campaign.draft import Draft, DraftedMail
+from nurture_campaign.draft import Draft
 from nurture_campaign.library import Article, Library
 from nurture_campaign.offline import draft_stand_in
 from signalbox_agent import Message, Work
-from signalbox_agent.texts import SenderSettings, as_data, body_text, instructions, problem_with, subject_line
+from signalbox_agent.texts import SenderSettings, addressed, as_data, instructions, problem_with
 from signalbox_agent.tools import CompanyResearch, Findings
 from signalbox_contracts.sdr import CampaignDrafted, CampaignType, Email, Lead, LeadScored
 
@@ -59,17 +59,7 @@ def _campaign(lead: Lead, draft: Draft) -> CampaignDrafted:
     return CampaignDrafted(
         lead=lead,
         campaign_type=CampaignType.NURTURE,
-        emails=[_addressed(lead, mail) for mail in draft.mails],
-    )
-
-
-def _addressed(lead: Lead, mail: DraftedMail) -> Email:
-    # The address is copied from the lead: no text that a model has read can change it.
-    return Email(
-        to=lead.email,
-        subject=subject_line(mail),
-        body=body_text(mail),
-        send_after_hours=mail.send_after_hours,
+        emails=addressed(draft.mails, lead.email, Email),
     )
 
 

@@ -7,7 +7,7 @@ folders ``prompts`` and ``templates`` hold its words.
 from signalbox_agent.texts.clickable import foreign_links
 from signalbox_agent.texts.fitness import MOST_MAILS, Unfit, twins, unfit
 from signalbox_agent.texts.hidden import without_hidden
-from signalbox_agent.texts.mails import MailText, body_text, hosts_of, problem_with, subject_line
+from signalbox_agent.texts.mails import MailText, addressed, body_text, hosts_of, problem_with, subject_line
 from signalbox_agent.texts.offers import invented_offers, quotable
 from signalbox_agent.texts.prompting import as_data, instructions
 from signalbox_agent.texts.sender import SenderSettings
@@ -19,6 +19,7 @@ __all__ = [
     "MailText",
     "SenderSettings",
     "Unfit",
+    "addressed",
     "as_data",
     "body_text",
     "filled",

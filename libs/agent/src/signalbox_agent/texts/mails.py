@@ -1,7 +1,7 @@
 """A series of mails as a model drafts it, and what speaks against sending it."""
 
-from collections.abc import Collection, Sequence
-from typing import Annotated, Final
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Annotated, Final, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, StringConstraints
@@ -10,6 +10,8 @@ from signalbox_agent.texts.fitness import twins, unfit
 from signalbox_agent.texts.hidden import without_hidden
 from signalbox_agent.texts.offers import invented_offers
 from signalbox_agent.texts.wording import one_line
+
+Mail = TypeVar("Mail")
 
 _SUBJECT_LIMIT: Final = 150
 
@@ -30,6 +32,14 @@ def subject_line(mail: MailText) -> str:
 def body_text(mail: MailText) -> str:
     """Return the body without hidden characters."""
     return without_hidden(mail.body)
+
+
+def addressed(mails: Iterable[MailText], to: str, make: Callable[..., Mail]) -> list[Mail]:
+    """Make each text a mail of a contract to one address, which no text that a model has read can change."""
+    return [
+        make(to=to, subject=subject_line(mail), body=body_text(mail), send_after_hours=mail.send_after_hours)
+        for mail in mails
+    ]
 
 
 def problem_with(

@@ -2,10 +2,11 @@
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from signalbox_agent.tools.findings import Finding, NotAvailable
 from signalbox_agent.tools.lookup import Directory
+from signalbox_agent.tools.settings import ToolSettings
 from signalbox_agent.tools.website import Website
 
 
@@ -30,6 +31,12 @@ class CompanyResearch:
     def __init__(self, website: Website, *directories: Directory) -> None:
         self._website = website
         self._directories = directories
+
+    @classmethod
+    def by_all(cls, settings: ToolSettings) -> Self:
+        """Ask the website and every directory that there is."""
+        directories = (Directory.crm, Directory.enrichment, Directory.social)
+        return cls(Website(settings), *(directory(settings) for directory in directories))
 
     async def about(self, *, email: str, website: str | None) -> Findings:
         """Ask every tool; what is not available is part of the answer.
