@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,21 @@ async def test_words_that_are_nowhere_find_nothing_and_say_so(pages: Path) -> No
     found = await library(pages).search("zeppelin")
     assert isinstance(found, NotAvailable)
     assert "none of its 3 pages" in found.why
+
+
+@pytest.mark.parametrize("words", ["", "of", "\x00", '"; DROP TABLE pages', "NEAR(x y)", "* ^ : -", "\ud800"])
+async def test_words_that_mean_something_to_the_index_or_nothing_at_all_find_nothing(
+    pages: Path, words: str
+) -> None:
+    found = await library(pages).search(words)
+    assert isinstance(found, NotAvailable)
+    assert found.why.startswith("none of its")
+
+
+async def test_a_page_whose_name_is_in_no_encoding_is_found_as_the_others_are(pages: Path) -> None:
+    Path(os.fsdecode(os.fsencode(pages) + b"/x\xff.md")).write_text("All about the Stra\u00dfe")
+    [found] = await search(pages, "strasse")
+    assert found.text == "All about the Stra\u00dfe"
 
 
 async def test_a_link_out_of_the_folder_is_not_followed(pages: Path, tmp_path: Path) -> None:

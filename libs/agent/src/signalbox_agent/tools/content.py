@@ -1,12 +1,12 @@
 """Search in the pages that the company itself wrote: case studies, guides, product pages."""
 
 import asyncio
-import math
 import re
-from collections import Counter
-from dataclasses import dataclass
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from signalbox_agent.tools.findings import Finding, NotAvailable, found_or_not
 from signalbox_agent.tools.settings import ToolSettings
@@ -23,25 +23,19 @@ _WORDS_LIMIT: Final = 4_000
 _TITLE_WEIGHT: Final = 3
 _SHORTEST_WORD: Final = 3
 
-# Okapi BM25's usual constants: how soon a repeated word stops counting, and how much length matters.
-_K1: Final = 1.5
-_B: Final = 0.75
+_INDEX: Final = "CREATE VIRTUAL TABLE pages USING fts5(title, text, tokenize = 'porter unicode61')"
+_ADDED: Final = "INSERT INTO pages (rowid, title, text) VALUES (?, ?, ?)"
+_BEST: Final = "SELECT rowid FROM pages WHERE pages MATCH ? ORDER BY bm25(pages, ?), rowid LIMIT ?"
 
 
-@dataclass(frozen=True, slots=True)
-class _Page:
+class _Page(NamedTuple):
     location: str
     title: str
     text: str
-    words: Counter[str]
-
-    @property
-    def length(self) -> int:
-        return self.words.total()
 
 
 class ContentLibrary:
-    """Searches a folder of Markdown and text pages by words (Okapi BM25). Pages are read at each search."""
+    """Searches a folder of Markdown and text pages by words (SQLite FTS5). Pages are read at each search."""
 
     def __init__(self, settings: ToolSettings) -> None:
         self._folder = settings.content_dir
@@ -57,22 +51,27 @@ class ContentLibrary:
 
 
 def _search(folder: Path, words: str, limit: int) -> tuple[Finding, ...] | NotAvailable:
-    wanted = set(_words(words))
-    pages = _pages(folder)
-    scored = [(score, page) for page in pages if (score := _score(page, wanted, pages)) > 0]
-    scored.sort(key=lambda entry: (-entry[0], entry[1].location))
-    if not scored:
+    wanted, pages = _words(words), list(_pages(folder))
+    with closing(sqlite3.connect(":memory:")) as index:
+        index.execute(_INDEX)
+        rows = ((row, _folded(page.title), _folded(page.text)) for row, page in enumerate(pages))
+        index.executemany(_ADDED, rows)
+        asked = " OR ".join(f'"{word}"' for word in sorted(wanted)) or '""'
+        best = [pages[row] for (row,) in index.execute(_BEST, (asked, _TITLE_WEIGHT, limit))]
+    if not best:
         return NotAvailable(KIND, str(folder), f"none of its {len(pages)} pages has these words")
-    return tuple(
-        Finding(KIND, page.location, _excerpt(page.text, wanted), title=page.title)
-        for _, page in scored[:limit]
-    )
+    return tuple(Finding(KIND, page.location, _excerpt(page.text, wanted), title=page.title) for page in best)
 
 
-def _pages(folder: Path) -> list[_Page]:
+def _folded(text: str) -> str:
+    # A file's name may be in no encoding, and a page's title may be its name.
+    return text.encode("utf-8", "replace").decode().casefold()
+
+
+def _pages(folder: Path) -> Iterator[_Page]:
     root = folder.resolve()
     files = sorted(path for path in root.rglob("*") if path.suffix.lower() in _SUFFIXES and path.is_file())
-    return [page for path in files[:_MOST_FILES] if (page := _page(root, path)) is not None]
+    return (page for path in files[:_MOST_FILES] if (page := _page(root, path)) is not None)
 
 
 def _page(root: Path, path: Path) -> _Page | None:
@@ -87,40 +86,15 @@ def _page(root: Path, path: Path) -> _Page | None:
     heading = _TITLE.search(front[1] if front else "") or _HEADING.search(text)
     title = heading[1].strip() if heading else path.stem.replace("-", " ").replace("_", " ")
     text = text[front.end() :] if front else text
-    words = Counter(_words(text))
-    words.update(_words(title) * _TITLE_WEIGHT)
-    return _Page(path.relative_to(root).as_posix(), title, text, words)
+    return _Page(path.relative_to(root).as_posix(), title, text)
 
 
-def _words(text: str) -> list[str]:
-    return [_singular(word) for word in re.findall(r"\w+", text.casefold()) if len(word) >= _SHORTEST_WORD]
-
-
-def _singular(word: str) -> str:
-    # Enough for a few pages: companies and company, systems and system are one word; process stays itself.
-    if word.endswith("ies"):
-        return f"{word[:-3]}y"
-    return word[:-1] if word.endswith("s") and not word.endswith("ss") else word
-
-
-def _score(page: _Page, wanted: set[str], pages: list[_Page]) -> float:
-    mean = sum(other.length for other in pages) / len(pages)
-    return sum(
-        _rarity(word, pages)
-        * page.words[word]
-        * (_K1 + 1)
-        / (page.words[word] + _K1 * (1 - _B + _B * page.length / mean))
-        for word in wanted & page.words.keys()
-    )
-
-
-def _rarity(word: str, pages: list[_Page]) -> float:
-    having = sum(word in page.words for page in pages)
-    return math.log(1 + (len(pages) - having + 0.5) / (having + 0.5))
+def _words(text: str) -> set[str]:
+    return {word for word in re.findall(r"\w+", _folded(text)) if len(word) >= _SHORTEST_WORD}
 
 
 def _excerpt(text: str, wanted: set[str]) -> str:
     paragraphs = [" ".join(part.split()) for part in re.split(r"\n\s*\n", text) if part.strip()]
     prose = [part for part in paragraphs if not part.startswith("#")] or paragraphs
-    best = max(prose, key=lambda part: len(wanted & set(_words(part))), default="")
+    best = max(prose, key=lambda part: len(wanted & _words(part)), default="")
     return best[:_EXCERPT_LIMIT]
