@@ -64,7 +64,8 @@ def test_1100_half_sent_requests_are_gone_soon_and_a_good_one_is_answered_meanwh
         began = time.monotonic()
         connections = [held.enter_context(connected(process, half)) for _ in range(1100)]
         asked = time.monotonic()
-        assert process.client.post("/leads", json=LEAD).status_code == 202
+        # On a connection of its own: the client's, idle so long, may have made room for the others.
+        assert httpx2.post(process.client.base_url.join("/leads"), json=LEAD).status_code == 202
         assert time.monotonic() - asked < 5
         assert all(map(is_closed, connections))
         assert time.monotonic() - began < 40
