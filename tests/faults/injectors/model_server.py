@@ -1,4 +1,4 @@
-"""A model behind an OpenAI-compatible address (chat completions with tool calls) that fails on demand."""
+"""A model behind an OpenAI-compatible address (chat completions, JSON schema, tools) that fails on demand."""
 
 import asyncio
 import json
@@ -41,18 +41,19 @@ _ROUTER_ONLY: Final = {ModelMode.UNKNOWN_AGENT, ModelMode.NO_CANDIDATE, ModelMod
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """One request: the ``tool`` whose arguments are the answer, its ``fields``, and the router's choices."""
+    """One request: the ``tool`` whose arguments are the answer, if not its text; the router's choices."""
 
     prompt: str
-    tool: str
+    tool: str | None
     fields: frozenset[str]
     agents: Sequence[str]
 
     @classmethod
     def read(cls, body: bytes) -> "_Question":
         asked = json.loads(body)
-        function = asked["tools"][0]["function"]
-        properties = function["parameters"]["properties"]
+        function = asked["tools"][0]["function"] if "tools" in asked else {"name": None}
+        schema = function.get("parameters") or asked["response_format"]["json_schema"]["schema"]
+        properties = schema["properties"]
         prompt = next(message["content"] for message in asked["messages"] if message["role"] == "user")
         agents = properties.get("agent", {}).get("enum", [])
         return cls(prompt, function["name"], frozenset(properties), agents)
@@ -112,10 +113,9 @@ class ModelServer:
         if failed is not None or mode is ModelMode.NEVER_ANSWERS:
             self._note(name, None)
             return failed
-        arguments = _right(question) if mode is None else _wrong(question, mode)
-        agent = arguments.get("agent") if question.agents else None
-        self._note(name, agent)
-        text = json.dumps(arguments, ensure_ascii=False)
+        said = _right(question) if mode is None else _wrong(question, mode)
+        self._note(name, said.get("agent") if question.agents else None)
+        text = json.dumps(said, ensure_ascii=False)
         if mode is ModelMode.CUT_ANSWER:
             text = text[: len(text) // 2]
         body = json.dumps(_completion(question, text)).encode()
@@ -155,25 +155,24 @@ def _wrong(question: _Question, mode: ModelMode) -> dict[str, Any]:
             return right
 
 
-def _completion(question: _Question, arguments: str) -> Mapping[str, Any]:
-    """Write a chat completion whose one choice calls the tool; token counts are estimates."""
-    call = {"name": question.tool, "arguments": arguments}
-    said, given = len(question.prompt) // 4, len(arguments) // 4
+def _completion(question: _Question, answer: str) -> Mapping[str, Any]:
+    """Write a chat completion whose one choice is ``answer``; token counts are estimates."""
+    call = {"name": question.tool, "arguments": answer}
+    message: dict[str, Any] = {"role": "assistant", "content": answer}
+    if question.tool is not None:
+        message = {
+            **message,
+            "content": None,
+            "tool_calls": [{"id": "1", "type": "function", "function": call}],
+        }
+    said, given = len(question.prompt) // 4, len(answer) // 4
     return {
         "id": "chatcmpl-faulty",
         "object": "chat.completion",
         "created": 0,
         "model": "faulty",
         "choices": [
-            {
-                "index": 0,
-                "finish_reason": "tool_calls",
-                "message": {
-                    "role": "assistant",
-                    "content": None,
-                    "tool_calls": [{"id": "call_1", "type": "function", "function": call}],
-                },
-            }
+            {"index": 0, "finish_reason": "tool_calls" if question.tool else "stop", "message": message}
         ],
         "usage": {"prompt_tokens": said, "completion_tokens": given, "total_tokens": said + given},
     }

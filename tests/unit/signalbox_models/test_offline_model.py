@@ -85,6 +85,16 @@ def test_each_role_can_have_its_own_model(monkeypatch: pytest.MonkeyPatch) -> No
     assert (model_for("agent").name, model_for("router").name) == ("llama3.2:3b", "offline")
 
 
+def test_one_agent_can_have_a_model_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGENT_LLM_MODEL", "offline")
+    monkeypatch.setenv("LLM_BASE_URL", "http://127.0.0.1:1/v1")
+    monkeypatch.setenv("LEAD_SCORING_LLM_MODEL", "llama3.2:3b")
+    assert (model_for("agent", "lead_scoring").name, model_for("agent", "echo").name) == (
+        "llama3.2:3b",
+        "offline",
+    )
+
+
 async def test_questions_of_one_kind_that_are_asked_at_the_same_time_keep_their_own_checks() -> None:
     model = Model("offline", ModelSettings(retries=0))
 
@@ -122,5 +132,5 @@ def test_offline_no_provider_is_imported() -> None:
 
 def test_the_package_exports_these_names_and_no_others() -> None:
     assert signalbox.models.__all__ == [
-        "OFFLINE", "Completion", "Model", "ModelRefused", "ModelSettings", "model_for",
+        "OFFLINE", "ROUTE", "Completion", "Model", "ModelRefused", "ModelSettings", "model_for",
     ]  # fmt: skip

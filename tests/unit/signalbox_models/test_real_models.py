@@ -175,7 +175,7 @@ async def test_each_request_is_a_line_of_the_call_log_failed_ones_too(
 
 async def test_a_local_model_with_a_colon_in_its_name_keeps_it(chat: Any) -> None:
     chat.says(chat.tool_call(GOOD))
-    await ask(Model("llama3.2:3b", ModelSettings(base_url=chat.url)))
+    await ask(Model("llama3.2:3b", ModelSettings(base_url=chat.url, output="tool")))
     assert chat.requests[0]["model"] == "llama3.2:3b"
 
 

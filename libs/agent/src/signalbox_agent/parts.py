@@ -69,6 +69,6 @@ def parts_from_environment(agent: AgentId) -> Parts:
         store=StateStore(settings.state_url(agent), agent),
         registry=Registry(RegistrySettings()),
         producer=Producer(KafkaSettings(), client_id=agent),
-        model=model_for("agent"),
+        model=model_for("agent", agent),
         stop=lambda: os.kill(os.getpid(), signal.SIGTERM),
     )

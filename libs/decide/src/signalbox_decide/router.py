@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, BeforeValidator, Field, create_model
 
 from signalbox.gate import Accepted
-from signalbox.models import Model, ModelRefused
+from signalbox.models import ROUTE, Model, ModelRefused
 from signalbox.protocol.agent_definition import AgentDefinition
 from signalbox.protocol.errors import Refusal
 from signalbox.protocol.names import NO_AGENT, AgentId
@@ -70,13 +70,15 @@ class Router:
         agents = _agents_text(candidates)
         try:
             done = await self._model.complete(
-                task="route",
+                task=ROUTE,
                 instructions=INSTRUCTIONS,
                 prompt=_prompt(text, agents),
                 shorter=_prompt(_cut(text, len(text) // 4), agents),
                 output_type=_answer_type(tuple(agent.id for agent in candidates)),
                 stand_in=lambda: best_match(text, candidates),
                 message_id=message.envelope.id,
+                temperature=0,
+                may_be_cut=True,  # the agent comes first
             )
         except ModelRefused as error:
             raise Unroutable(str(error), error.calls) from error

@@ -1,32 +1,17 @@
 """Every request to a model is recorded here, at the port: offline and real ones alike."""
 
-import asyncio
 import json
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
 
 from prometheus_client import Counter
-from pydantic_ai.messages import ModelMessage, ModelResponse, ModelResponsePart, TextPart, ToolCallPart
-from pydantic_ai.models import Model, ModelRequestParameters
-from pydantic_ai.models.wrapper import WrapperModel
-from pydantic_ai.settings import ModelSettings
+from pydantic_ai.usage import RequestUsage
 
 _CALLS = Counter(
     "signalbox_model_calls_total", "Requests sent to a model, retries included", ["model", "task"]
 )
 _TOKENS = Counter("signalbox_model_tokens_total", "Tokens of model requests", ["model", "task", "direction"])
-
-_LONGEST_ANSWER: Final = 256 * 1024
-"""In characters: no message of ours may be longer, so no answer that is longer is of use."""
-_KEPT: Final = 1000
-
-
-Errors = Callable[[str], AbstractContextManager[None]]
-"""Converts what a request to the model of this name raises."""
 
 
 class CallLog:
@@ -59,57 +44,25 @@ class Spent:
     output_tokens: int = 0
 
 
-class RecordedModel(WrapperModel):
-    """Records each request to ``wrapped``, bounds its time in seconds, and adds up what it cost."""
+@dataclass(slots=True)
+class Account:
+    """Records the requests of one completion, and adds up what they cost in ``spent``."""
 
-    def __init__(
-        self,
-        wrapped: Model,
-        log: CallLog,
-        *,
-        name: str,
-        task: str,
-        message_id: str,
-        timeout_s: float,
-        errors: Errors,
-    ) -> None:
-        super().__init__(wrapped)
-        self._errors = errors
-        self.spent = Spent()
-        self._log = log
-        self._name = name
-        self._task = task
-        self._message_id = message_id
-        self._timeout_s = timeout_s
+    log: CallLog
+    model: str
+    task: str
+    message_id: str
+    spent: Spent
 
-    async def request(
-        self,
-        messages: list[ModelMessage],
-        model_settings: ModelSettings | None,
-        model_request_parameters: ModelRequestParameters,
-    ) -> ModelResponse:
-        """Record, then send: a request that fails or hangs was one, too."""
+    def sending(self) -> None:
+        """Record a request before it is sent: one that fails or hangs was one, too."""
         self.spent.calls += 1
-        _CALLS.labels(self._name, self._task).inc()
-        self._log.append(task=self._task, message_id=self._message_id, model=self._name)
-        # The client's own time-out is per read; a server that drips bytes would never meet it.
-        with self._errors(self._name):
-            async with asyncio.timeout(self._timeout_s):
-                response = await self.wrapped.request(messages, model_settings, model_request_parameters)
-        self._count(response)
-        return replace(response, parts=[_bounded(part) for part in response.parts])
+        _CALLS.labels(self.model, self.task).inc()
+        self.log.append(task=self.task, message_id=self.message_id, model=self.model)
 
-    def _count(self, response: ModelResponse) -> None:
-        self.spent.input_tokens += response.usage.input_tokens
-        self.spent.output_tokens += response.usage.output_tokens
-        _TOKENS.labels(self._name, self._task, "input").inc(response.usage.input_tokens)
-        _TOKENS.labels(self._name, self._task, "output").inc(response.usage.output_tokens)
-
-
-def _bounded(part: ModelResponsePart) -> ModelResponsePart:
-    """Return ``part``, cut when it is too long: the retry sends it back, and it is kept until then."""
-    if isinstance(part, TextPart) and len(part.content) > _LONGEST_ANSWER:
-        return replace(part, content=part.content[:_KEPT])
-    if isinstance(part, ToolCallPart) and isinstance(part.args, str) and len(part.args) > _LONGEST_ANSWER:
-        return replace(part, args=part.args[:_KEPT])
-    return part
+    def answered(self, usage: RequestUsage) -> None:
+        """Add what an answer cost."""
+        self.spent.input_tokens += usage.input_tokens
+        self.spent.output_tokens += usage.output_tokens
+        _TOKENS.labels(self.model, self.task, "input").inc(usage.input_tokens)
+        _TOKENS.labels(self.model, self.task, "output").inc(usage.output_tokens)

@@ -14,15 +14,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from signalbox.models.loose_json import objects_in, parsed, without_thoughts
+from signalbox.models.loose_json import parsed, without_thoughts
+from signalbox.models.reading import Shape, answer_in, unwrapped
 
 _FINISHED: Final = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
 _FILTERED: Final = frozenset({"content_filter", "safety", "prohibited_content", "blocklist", "recitation"})
 _FAILED: Final = frozenset(
     {"error", "failed", "abort", "aborted", "cancelled", "insufficient_system_resource"}
 )
-_DEEPEST: Final = 4
-"""How many objects an answer may be wrapped in."""
 
 
 class NoCompletion(ValueError):
@@ -35,19 +34,17 @@ class Filtered(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """The one tool whose arguments are the answer: its name, and the fields of its arguments."""
+    """The one tool whose arguments are the answer: its name, and the shape of its arguments."""
 
     name: str
-    fields: frozenset[str]
-    required: frozenset[str]
+    shape: Shape
 
     @classmethod
     def of(cls, request: Mapping[str, Any]) -> "Offered | None":
         """Return the tool of a request; None when it offers none, or several."""
         match request.get("tools"):
             case [{"function": {"name": str(name), "parameters": dict(schema)}}]:
-                fields = frozenset(schema.get("properties", {}))
-                return cls(name, fields, frozenset(schema.get("required", fields)))
+                return cls(name, Shape.of(schema))
             case _:
                 return None
 
@@ -104,14 +101,8 @@ def _calls(message: Mapping[str, Any], offered: Offered | None) -> list[dict[str
     content = _text(message.get("content"))
     if found or offered is None or not content:
         return found
-    answer = _answer_in(content, offered)
+    answer = answer_in(content, offered.shape)
     return [] if answer is None else [_function_call("call_0", offered.name, json.dumps(answer))]
-
-
-def _answer_in(text: str, offered: Offered) -> dict[str, Any] | None:
-    """Return the answer that stands in ``text``; several that differ are a question for the model."""
-    inside = [answer for one in objects_in(text) if (answer := _unwrapped(one, offered)) is not None]
-    return inside[0] if inside and all(answer == inside[0] for answer in inside) else None
 
 
 def _call(said: Mapping[str, Any], number: int, offered: Offered | None) -> dict[str, Any] | None:
@@ -140,32 +131,13 @@ def _arguments(given: Any, offered: Offered | None) -> str:
     value = parsed(given) if isinstance(given, str) else given
     answer = None
     if offered is not None:
-        answer = _answer_in(given, offered) if value is None and isinstance(given, str) else None
-        answer = _unwrapped(value, offered) if answer is None else answer
+        answer = answer_in(given, offered.shape) if value is None and isinstance(given, str) else None
+        answer = unwrapped(value, offered.shape) if answer is None else answer
     if answer is not None:
         return json.dumps(answer)
     if value is not None:
         return json.dumps(value)
     return given if isinstance(given, str) and given.strip() else "{}"
-
-
-def _unwrapped(value: Any, offered: Offered, deep: int = 0) -> dict[str, Any] | None:
-    """Return the outermost object in ``value`` that has the fields that are asked for; None without one."""
-    if isinstance(value, str):
-        value = parsed(value)
-    match value:
-        case dict() if offered.required <= value.keys() and offered.fields & value.keys():
-            return value
-        case dict() if len(value) <= _DEEPEST:
-            inner = list(value.values())
-        case [one]:
-            inner = [one]
-        case _:
-            return None
-    if deep >= _DEEPEST:
-        return None
-    found = [answer for one in inner if (answer := _unwrapped(one, offered, deep + 1)) is not None]
-    return found[0] if len(found) == 1 else None
 
 
 def _text(content: Any) -> str | None:

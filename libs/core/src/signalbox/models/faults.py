@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from pydantic import ValidationError
 from pydantic_ai import exceptions as foreign
 
+from signalbox.models.forms import is_about_the_form
 from signalbox.models.unanswerable import Unanswerable, why_unanswerable
 from signalbox.protocol.errors import NotAnAnswer, SignalboxError, Unavailable, causes
 from signalbox.telemetry import logger
@@ -15,6 +15,7 @@ _log = logger(__name__)
 _DETAIL_LIMIT = 500
 _NEVER_SENT: Final = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout"})
 _RATE_LIMITED: Final = 429
+_ABOUT_A_REQUEST: Final = frozenset({400, 404, 415, 500, 501})
 _OPERATORS: Final = frozenset({401, 402, 403, 404, 405, 407})
 """A key, an account, a model's name or an address that is wrong: the same for every message."""
 
@@ -45,6 +46,10 @@ class InvalidAnswer(Exception):
         self.detail = detail
 
 
+class UnsupportedForm(NotAnAnswer):
+    """The server can't answer in the form that it was asked for; in another it may."""
+
+
 @contextmanager
 def request_errors(model: str) -> Iterator[None]:
     """Convert whatever one request to ``model`` raises inside the block.
@@ -52,6 +57,7 @@ def request_errors(model: str) -> Iterator[None]:
     Raises:
         NotAnAnswer: 5xx and time-outs, connections that broke, and whatever the client can't read.
         Unanswerable: the server can't take this request, now or later.
+        UnsupportedForm: it can't answer in the form that it was asked for.
         Unavailable: 429 (with ``Retry-After``), no connection, and what an operator must mend.
     """
     try:
@@ -60,25 +66,6 @@ def request_errors(model: str) -> Iterator[None]:
         raise NotAnAnswer("model", f"{model}: no answer in time") from error
     except Exception as error:
         raise _converted(model, error) from error
-
-
-@contextmanager
-def model_errors(model: str) -> Iterator[None]:
-    """Convert what a whole conversation with ``model`` raises inside the block, its requests aside.
-
-    Raises:
-        InvalidAnswer: when the model answered, and the answer is of no use for this message.
-        Unanswerable: a content filter stopped the answer.
-        Unavailable: we ask in a way that this model does not take, which an operator must mend.
-    """
-    try:
-        yield
-    except foreign.ContentFilterError as error:
-        raise Unanswerable(f"a content filter stopped it: {_short(error)}") from error
-    except foreign.UnexpectedModelBehavior as error:
-        raise InvalidAnswer(_cause(error)) from error
-    except (foreign.UserError, foreign.AgentRunError) as error:
-        raise _misconfigured(model, error) from error
 
 
 def _converted(model: str, error: Exception) -> Exception:
@@ -91,6 +78,8 @@ def _converted(model: str, error: Exception) -> Exception:
     if isinstance(error, foreign.ModelAPIError):
         return _of_status(model, error, any(type(one).__name__ in _NEVER_SENT for one in chain))
     if isinstance(error, foreign.UserError):
+        if is_about_the_form(str(error)):
+            return UnsupportedForm("model", f"{model}: {_short(error)}")
         return _misconfigured(model, error)
     # The client stumbled over what came: an IndexError of ours or theirs says nothing about the message.
     return NotAnAnswer("model", f"{model}: {type(error).__name__}: {_short(error)}")
@@ -101,6 +90,8 @@ def _of_status(model: str, error: foreign.ModelAPIError, never_sent: bool) -> Ex
     # Not by the class: to the library some words in a 503 are a context that is too long, too.
     if status is not None and (why := why_unanswerable(status, getattr(error, "body", None))):
         return Unanswerable(why)
+    if status in _ABOUT_A_REQUEST and is_about_the_form(_short(error)):
+        return UnsupportedForm("model", said, error.retry_after)
     if status in _OPERATORS:
         # Waiting alone won't mend this, so it must be seen: a wrong key, model name or endpoint.
         _log.error("model_request_rejected", model=model, status=status, detail=_short(error))
@@ -116,21 +107,6 @@ def _of_status(model: str, error: foreign.ModelAPIError, never_sent: bool) -> Ex
 def _misconfigured(model: str, error: Exception) -> Unavailable:
     _log.error("model_misconfigured", model=model, detail=_short(error))
     return Unavailable("model", f"{model}: {_short(error)}")
-
-
-def _cause(error: BaseException) -> str:
-    """Return the innermost text: the outer one only says that the retries are used up."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return _faults_of(error) if isinstance(error, ValidationError) else _short(error)
-
-
-def _faults_of(error: ValidationError) -> str:
-    # Without the values: the text becomes a problem's detail and a dead letter's header, and an answer may
-    # quote the person whom it is about.
-    faults = error.errors(include_url=False, include_input=False, include_context=False)
-    said = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults]
-    return "; ".join(said)[:_DETAIL_LIMIT]
 
 
 def _short(error: BaseException) -> str:

@@ -1,17 +1,16 @@
 """The model port: ask, validate, retry; one code path for the offline stand-in and every provider."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Final, Generic, TypeVar
 
-from pydantic_ai import Agent, ModelRetry, RunContext
 from pydantic_ai.models import Model as ForeignModel
 
-from signalbox.models.calls import CallLog, RecordedModel
-from signalbox.models.faults import InvalidAnswer, ModelRefused, model_errors, request_errors
-from signalbox.models.offline import offline_model
+from signalbox.models.asking import Asking, Bounds
+from signalbox.models.calls import Account, CallLog, Spent
+from signalbox.models.faults import InvalidAnswer, ModelRefused
+from signalbox.models.forms import Form, Forms
+from signalbox.models.question import question_of
 from signalbox.models.settings import OFFLINE, ModelSettings, Role
 from signalbox.models.unanswerable import Unanswerable
 from signalbox.process.own_failures import OwnFailures
@@ -55,7 +54,15 @@ class Model:
         self._settings = settings
         self._log = CallLog(settings.call_log)
         self._own_failures = OwnFailures()
-        self._provided = None if name == OFFLINE else _provided(name, settings)
+        self._client = None if name == OFFLINE else _provided(name, settings)
+        self._forms = Forms(name, None if settings.output == "auto" else Form(settings.output))
+
+    @property
+    def form(self) -> str:
+        """How answers are asked for, in a word for the operator."""
+        if self._client is None:
+            return "stand-in"
+        return self._forms.found.value if self._forms.found else "not known yet"
 
     async def complete(
         self,
@@ -68,42 +75,45 @@ class Model:
         message_id: str,
         check: Check[T] | None = None,
         shorter: str | None = None,
+        temperature: float | None = None,
+        may_be_cut: bool = False,
     ) -> Completion[T]:
         """Ask the model for an ``output_type``; an invalid answer goes back to it, with what is wrong.
 
         ``task`` names the kind of question in logs and metrics. ``stand_in`` gives what the offline model
         answers. ``check`` returns what is wrong with an answer of the right type, or None; the model is
         told that text and tries again. ``shorter`` is asked when the model can't take ``prompt``; the
-        default is its beginning.
+        default is its beginning. With ``may_be_cut`` an answer that breaks off counts as far as it goes.
 
         Raises:
             Unavailable: the model can't be reached now, or an operator must mend the request's settings.
             ModelRefused: its answers stayed invalid after the retries; or it can't answer this message,
                 though it answers others.
         """
-        model = RecordedModel(
-            self._client(stand_in),
-            self._log,
-            name=self.name,
-            task=task,
-            message_id=message_id,
-            timeout_s=self._settings.timeout_s,
-            errors=request_errors if self._provided else lambda _: nullcontext(),
-        )
-        checked = _Checked(check)
         kind: Any = output_type
-        agent = _asking_for(kind, instructions, self._settings.retries)
-
-        async def ask(words: str) -> Any:
-            with model_errors(self.name):
-                settings = self._request_settings()
-                return (await agent.run(words, model=model, deps=checked, model_settings=settings)).output
+        asking: Asking[T] = Asking(
+            question=question_of(kind),
+            instructions=instructions,
+            stand_in=stand_in,
+            check=check or (lambda _: None),
+            bounds=Bounds(
+                attempts=1 + self._settings.retries,
+                timeout_s=self._settings.timeout_s,
+                deadline_s=self._settings.deadline_s,
+                max_tokens=self._settings.max_tokens_for(task),
+                temperature=temperature,
+                may_be_cut=may_be_cut,
+            ),
+            account=Account(self._log, self.name, task, message_id, Spent()),
+            forms=self._forms,
+            client=self._client,
+        )
 
         def refused(detail: str) -> ModelRefused:
-            return ModelRefused(detail, violated_check=checked.violated, **vars(model.spent))
+            return ModelRefused(detail, violated_check=asking.violated, **vars(asking.account.spent))
 
         try:
-            output = await _asked_shorter(ask, prompt, shorter)
+            output = await _asked_shorter(asking.answer, prompt, shorter)
         except InvalidAnswer as error:
             self._own_failures.succeeded(message_id, task)
             raise refused(error.detail) from error.__cause__
@@ -114,17 +124,10 @@ class Model:
                 raise
             raise refused(f"it answers others, but never this message: {error.detail}") from error
         self._own_failures.succeeded(message_id, task)
-        return Completion(output=output, model=self.name, **vars(model.spent))
-
-    def _client(self, stand_in: StandIn[Any]) -> ForeignModel:
-        return self._provided or offline_model(stand_in)
-
-    def _request_settings(self) -> Any:
-        # Retries of a request are the caller's, with backoff and in sight; the client's own would hide them.
-        return {"timeout": self._settings.timeout_s, "max_retries": 0} if self._provided else {}
+        return Completion(output=output, model=self.name, **vars(asking.account.spent))
 
 
-async def _asked_shorter(ask: Callable[[str], Awaitable[Any]], prompt: str, shorter: str | None) -> Any:
+async def _asked_shorter(ask: Callable[[str], Awaitable[T]], prompt: str, shorter: str | None) -> T:
     """Ask with ``prompt``, and once more with less of it when the model can't take that."""
     try:
         return await ask(prompt)
@@ -142,43 +145,11 @@ def _provided(name: str, settings: ModelSettings) -> ForeignModel:
     return provider_model(name, settings)
 
 
-@lru_cache(maxsize=256)
-def _asking_for(output_type: Any, instructions: str, retries: int) -> "Agent[_Checked[Any], Any]":
-    """Make the agent that asks for an ``output_type``; building its schemas is dear, so it is made once.
-
-    It holds nothing of a call: model and check are passed with each, so many may share it at a time.
-    """
-    agent = Agent(
-        output_type=output_type, instructions=instructions, retries=retries, deps_type=_Checked[Any]
-    )
-
-    @agent.output_validator
-    def checked(context: RunContext[_Checked[Any]], output: Any) -> Any:
-        return context.deps.validate(output)
-
-    return agent
-
-
-class _Checked(Generic[T]):
-    """The caller's check as an output validator that remembers its last verdict."""
-
-    def __init__(self, check: Check[T] | None) -> None:
-        self._check = check
-        self.violated = False
-
-    def validate(self, output: T) -> T:
-        problem = self._check(output) if self._check else None
-        self.violated = problem is not None
-        if problem is not None:
-            raise ModelRetry(problem)
-        return output
-
-
-def model_for(role: Role) -> Model:
-    """Make the model that the environment names for ``role``: ``router`` or ``agent``.
+def model_for(role: Role, agent: str = "") -> Model:
+    """Make the model that the environment names for ``role``: ``router``, or ``agent`` with the agent's id.
 
     Raises:
         ConfigurationError: when that model can't be used.
     """
     settings = ModelSettings()
-    return Model(settings.name_for(role), settings)
+    return Model(settings.name_for(role, agent), settings)

@@ -1,10 +1,12 @@
 """A real model by its name: anything ``pydantic_ai`` can name, or any OpenAI-compatible endpoint."""
 
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from pydantic_ai.exceptions import UserError
 from pydantic_ai.models import Model, infer_model
 from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.profiles.openai import OpenAIModelProfile
 from pydantic_ai.providers import Provider, infer_provider, infer_provider_class
 from pydantic_ai.providers.openai import OpenAIProvider
 
@@ -13,6 +15,7 @@ from signalbox.models.settings import ModelSettings
 from signalbox.protocol.errors import ConfigurationError
 
 _CHAT_PREFIXES = ("openai-chat:", "openai:")
+_OPENAIS_OWN: Final = ("openai.com", "openai.azure.com", "cognitiveservices.azure.com")
 _PLAIN_CHAT: Final = frozenset(
     {"openai-chat", "alibaba", "azure", "deepseek", "fireworks", "litellm", "moonshotai", "nebius", "ollama"}
     | {"ovhcloud", "sambanova", "together", "vercel", "vllm"}
@@ -44,7 +47,10 @@ def _chat_model(name: str, settings: ModelSettings) -> Model:
     provider = OpenAIProvider(
         base_url=settings.base_url, api_key=_key(settings) or "none", http_client=client
     )
-    return OpenAIChatModel(bare, provider=provider)
+    # The older field for the bound of an answer: servers beside OpenAI's own may know no other.
+    host = urlsplit(settings.base_url or "").hostname or ""
+    profile = OpenAIModelProfile(openai_chat_supports_max_completion_tokens=host.endswith(_OPENAIS_OWN))
+    return OpenAIChatModel(bare, provider=provider, profile=profile)
 
 
 def _provider(provider: str, settings: ModelSettings) -> Provider[Any]:

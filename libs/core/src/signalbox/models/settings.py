@@ -1,5 +1,6 @@
 """Which model, and how to reach it, from the environment."""
 
+import os
 from pathlib import Path
 from typing import Final, Literal
 
@@ -11,14 +12,22 @@ from signalbox.process.settings import Settings
 OFFLINE: Final = "offline"
 """The name of the stand-in that needs no key and no network."""
 
+ROUTE: Final = "route"
+"""The router's task: its answer is a choice and a sentence."""
+
 Role = Literal["router", "agent"]
 
 
 class ModelSettings(Settings):
     """``LLM_*`` of the environment; ``ROUTER_LLM_MODEL`` and ``AGENT_LLM_MODEL`` override ``LLM_MODEL``.
 
-    ``timeout_s`` bounds one attempt from the first byte sent to the last byte read, in seconds.
-    ``retries`` is how often a model may correct an answer that was invalid.
+    One agent has a model of its own by its id: ``LEAD_SCORING_LLM_MODEL``.
+
+    ``timeout_s`` bounds one attempt from the first byte sent to the last byte read, in seconds;
+    ``deadline_s`` all attempts of one answer together. ``retries`` is how often a model may correct an
+    answer that was invalid. ``max_tokens`` bounds an answer, ``route_max_tokens`` the router's, whose choice
+    comes first. ``output`` is the form in which answers are asked for (:class:`signalbox.models.forms.Form`);
+    ``auto`` takes the first that the server can do.
     """
 
     model_config = SettingsConfigDict(env_prefix="LLM_")
@@ -29,10 +38,19 @@ class ModelSettings(Settings):
     base_url: str | None = None
     api_key: SecretStr | None = None
     timeout_s: float = Field(default=60, gt=0)
+    deadline_s: float = Field(default=180, gt=0)
+    max_tokens: int = Field(default=4000, ge=1)
+    route_max_tokens: int = Field(default=300, ge=1)
+    output: Literal["auto", "json_schema", "tool", "prompted"] = "auto"
     retries: int = Field(default=2, ge=0, le=10)
     call_log: Path | None = Field(default=None, validation_alias=AliasChoices("call_log", "MODEL_CALL_LOG"))
 
-    def name_for(self, role: Role) -> str:
-        """Return the model's name for ``role``; ``offline`` when none is set."""
-        own = self.router_model if role == "router" else self.agent_model
-        return own or self.model or OFFLINE
+    def max_tokens_for(self, task: str) -> int:
+        """Return the most tokens that an answer to ``task`` may have."""
+        return self.route_max_tokens if task == ROUTE else self.max_tokens
+
+    def name_for(self, role: Role, agent: str = "") -> str:
+        """Return the model for ``role``, or of ``agent`` if that has its own; by default ``offline``."""
+        own = os.environ.get(f"{agent.upper()}_LLM_MODEL", "") if agent else ""
+        of_role = self.router_model if role == "router" else self.agent_model
+        return own or of_role or self.model or OFFLINE
