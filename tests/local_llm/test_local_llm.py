@@ -1,4 +1,4 @@
-"""A real language model routes and scores, without any network: its choices are poor, and their form holds."""
+"""A real language model routes and scores, without a network: its choices are poor, their form holds."""
 
 import asyncio
 import csv

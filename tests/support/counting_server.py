@@ -1,4 +1,4 @@
-"""A server in front of a model's, which passes every request on, and keeps what was asked and how long it took."""
+"""A server in front of a model's: it passes requests on, and keeps what was asked and how long it took."""
 
 import threading
 import time

@@ -17,7 +17,7 @@ Reply = Callable[[dict[str, Any]], Response]
 
 @dataclass
 class ChatServer:
-    """A real HTTP server on loopback that speaks OpenAI chat completions, with scripted answers."""
+    """A real HTTP server on loopback, where OpenAI's and Anthropic's clients ask, with scripted answers."""
 
     replies: list[Reply] = field(default_factory=list)
     requests: list[dict[str, Any]] = field(default_factory=list)
@@ -97,6 +97,7 @@ def _listening() -> Iterator[ChatServer]:
     chat = ChatServer()
     app = FastAPI()
     app.post("/v1/chat/completions")(chat.answer)
+    app.post("/v1/messages")(chat.answer)
     config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)

@@ -1,6 +1,7 @@
 """The code path of real models, against a real HTTP server on loopback that speaks OpenAI's protocol."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any, Literal
 
@@ -183,6 +184,14 @@ async def test_a_local_model_with_a_colon_in_its_name_keeps_it(chat: Any) -> Non
 def test_a_name_that_means_nothing_is_a_configuration_error(name: str) -> None:
     with pytest.raises(ConfigurationError, match=name):
         Model(name, ModelSettings())
+
+
+def test_a_provider_whose_client_is_missing_is_told_with_what_installs_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "mistralai", None)
+    with pytest.raises(ConfigurationError, match=r"pip install 'signalbox-core\[mistral\]'"):
+        Model("mistral:mistral-small-latest", ModelSettings(api_key="k"))
 
 
 def test_a_provider_without_its_key_is_a_configuration_error(monkeypatch: pytest.MonkeyPatch) -> None:

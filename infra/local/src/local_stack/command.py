@@ -14,6 +14,7 @@ import typer
 from local_stack.chosen import AnyStack, KeepsOwnLogs, stack_of
 from local_stack.logs import follow as follow_logs
 from local_stack.logs import log_path, tail
+from local_stack.model_clients import install_missing_clients
 from local_stack.plugins import COMMANDS, plugins
 from local_stack.progress import Progress
 from local_stack.status import status
@@ -29,6 +30,8 @@ def up() -> None:
     progress = Progress()
     with told_plainly():
         stack = stack_here(progress)
+        if not isinstance(stack, KeepsOwnLogs):  # images bring what is in them
+            install_missing_clients(stack.root, os.environ, progress)
         started = stack.up()
         progress.say("\nSignalbox is up." if started else "Signalbox is already running.")
         for line in _overview(stack):

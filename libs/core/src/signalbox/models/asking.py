@@ -134,6 +134,8 @@ class Asking(Generic[T]):
         self.account.answered(response.usage)
         if response.finish_reason == _FILTERED:
             raise Unanswerable("a content filter stopped it")
+        if not words_of(response).strip() and response.finish_reason != "length":
+            raise NotAnAnswer("model", f"{self.account.model}: it has neither text nor a tool call")
         return response
 
     def _learn_from(self, response: ModelResponse, form: Form) -> None:

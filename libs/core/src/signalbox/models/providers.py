@@ -1,5 +1,6 @@
 """A real model by its name: anything ``pydantic_ai`` can name, or any OpenAI-compatible endpoint."""
 
+from importlib.metadata import metadata
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -14,7 +15,7 @@ from signalbox.models.chat_client import ChatClient
 from signalbox.models.settings import ModelSettings
 from signalbox.protocol.errors import ConfigurationError
 
-_CHAT_PREFIXES = ("openai-chat:", "openai:")
+_CHAT_PREFIXES: Final = ("openai-chat:", "openai:")
 _OPENAIS_OWN: Final = ("openai.com", "openai.azure.com", "cognitiveservices.azure.com")
 _PLAIN_CHAT: Final = frozenset(
     {"openai-chat", "alibaba", "azure", "deepseek", "fireworks", "litellm", "moonshotai", "nebius", "ollama"}
@@ -37,7 +38,13 @@ def provider_model(name: str, settings: ModelSettings) -> Model:
         if settings.base_url:
             return _chat_model(name, settings)
         return infer_model(name, provider_factory=lambda provider: _provider(provider, settings))
-    except (UserError, ValueError, ImportError) as error:
+    except ImportError as error:
+        extra = name.partition(":")[0]
+        if extra not in (metadata("signalbox-core").get_all("Provides-Extra") or ()):
+            raise ConfigurationError(f"LLM_MODEL={name!r} can't be used: {error}") from error
+        needs = f"its provider's client is missing: pip install 'signalbox-core[{extra}]'"
+        raise ConfigurationError(f"LLM_MODEL={name!r} can't be used: {needs}") from error
+    except (UserError, ValueError) as error:
         raise ConfigurationError(f"LLM_MODEL={name!r} can't be used: {error}") from error
 
 
