@@ -32,6 +32,7 @@ from signalbox.protocol.names import AgentId, RecordType
 from signalbox.telemetry import Readiness, operations_routes
 from signalbox.trust import ORCHESTRATOR, RequestSigner, TrustSettings
 from signalbox_decide.admission import Admission
+from signalbox_decide.asking import chooser_of
 from signalbox_decide.decider import Decider
 from signalbox_decide.directory import Directory
 from signalbox_decide.guards import Guards
@@ -92,7 +93,11 @@ def bootstrap(
     decided = DecisionHistory(ports.recent, workflows, ports.clock)
     waiting = Waiting(settings.no_candidate_wait_s, readiness.degraded, ports.clock)
     selection = Selection(
-        directory, catalog, _guards(settings, ports), Router(ports.model("router")), waiting
+        directory,
+        catalog,
+        _guards(settings, ports),
+        chooser_of(Router(ports.model("router")), settings.router_ask),
+        waiting,
     )
     decider = Decider(gate, decided, workflows, selection, ports.dead_letter)
     records = DecisionRecords(control, ports.clock)

@@ -6,6 +6,8 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from signalbox_decide.asking import RouterAsk
+
 
 class OrchestratorSettings(BaseSettings):
     """One class for the process; times are in seconds unless the name says otherwise."""
@@ -34,6 +36,9 @@ class OrchestratorSettings(BaseSettings):
         default=64, gt=0, description="agents at once; those that the catalog names always find a seat"
     )
     no_candidate_wait_s: float = Field(default=60, ge=0)
+    router_ask: RouterAsk = Field(
+        default="always", description="the model: for each message, or where more than one agent may take it"
+    )
     hop_limit: int = Field(default=12, gt=0)
     visit_limit: int = Field(default=3, gt=0)
     token_budget: int = Field(default=200_000, gt=0)

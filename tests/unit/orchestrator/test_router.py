@@ -1,7 +1,9 @@
 """The router answers with a candidate or with none, whatever the message says."""
 
+import hashlib
 import json
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,9 @@ from signalbox.gate import Accepted
 from signalbox.models import Completion, model_for
 from signalbox.protocol.agent_definition import AgentDefinition
 from signalbox.protocol.names import AgentId
+from signalbox_decide.asking import chooser_of
 from signalbox_decide.offline import best_match
-from signalbox_decide.router import Router, _answer_type
+from signalbox_decide.router import Choice, Router, _answer_type
 
 
 def agent(name: str, description: str) -> AgentDefinition:
@@ -153,3 +156,28 @@ def test_a_reason_that_is_too_long_is_cut_and_the_schema_still_asks_for_a_short_
     properties = answer_type.model_json_schema()["properties"]
     assert properties["agent"]["enum"] == ["alpha", "NONE"]
     assert properties["reason"]["maxLength"] == 1000
+
+
+async def test_a_choice_says_what_the_model_was_told(
+    accepted: Callable[..., Accepted], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LLM_MODEL", "offline")
+    choice = await Router(model_for("router")).choose(accepted(), [ENGAGE, NURTURE])
+    prompt = (files("signalbox_decide") / "prompts" / "route.md").read_text(encoding="utf-8").strip()
+    assert choice.prompt_version == hashlib.sha256(prompt.encode()).hexdigest()[:12]
+
+
+async def test_where_one_agent_is_left_no_model_is_asked_if_the_operator_wants_that(
+    accepted: Callable[..., Accepted],
+) -> None:
+    class Asked:
+        async def choose(self, *_: Any) -> Choice:
+            raise AssertionError("a model was asked")
+
+    choice = await chooser_of(Asked(), "ambiguous").choose(accepted(), [ENGAGE])
+    assert (choice.agent, choice.model, choice.calls, choice.prompt_version) == ("alpha", "", 0, "")
+    assert "ROUTER_ASK" in choice.reason
+    with pytest.raises(AssertionError):
+        await chooser_of(Asked(), "ambiguous").choose(accepted(), [ENGAGE, NURTURE])
+    with pytest.raises(AssertionError):
+        await chooser_of(Asked(), "always").choose(accepted(), [ENGAGE])

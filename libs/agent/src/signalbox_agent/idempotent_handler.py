@@ -20,6 +20,7 @@ from signalbox.protocol.errors import (
     Unavailable,
     Unwritable,
 )
+from signalbox.protocol.headers import CE
 from signalbox.protocol.names import AGENT_MESSAGES, LeadId
 from signalbox.protocol.reasons import Reason
 from signalbox.protocol.records import Draft
@@ -127,21 +128,28 @@ class IdempotentHandler:
         model = TaskModel(self._parts.model, envelope.id)
         work = Work(model, self._log_of(envelope), self._contracts.violation)
         given = await self._agent.handle(Message(envelope, delivery.lead_id, record), work)
-        return self._answers(delivery, given, work.tokens)
+        return self._answers(delivery, given, model)
 
-    def _answers(self, delivery: Delivery, given: Sequence[BaseModel], tokens: int) -> list[Answer]:
+    def _answers(self, delivery: Delivery, given: Sequence[BaseModel], model: TaskModel) -> list[Answer]:
         if not given:
             raise UndeclaredAnswer("the handler gave no record; raise Refuse to refuse a message")
         answers = []
+        prompts = ",".join(dict.fromkeys(model.prompts))
+        told = ((CE.PROMPTVERSION, prompts.encode()),) if prompts else ()
         for ordinal, record in enumerate(given):
             contract = self._contracts.of_output(record)
             if contract is None:
                 raise UndeclaredAnswer(f"the handler gave a {type(record).__name__}, not a declared output")
             envelope = delivery.envelope.answered_by(
-                self._id, contract.record_type, ordinal, source=self._id, tokens=0 if ordinal else tokens
+                self._id,
+                contract.record_type,
+                ordinal,
+                source=self._id,
+                tokens=0 if ordinal else model.tokens,
             )
             key, value = delivery.lead_id.encode(), self._contracts.encode(contract, record)
-            answers.append(Answer(envelope.id, contract.record_type, key, value, envelope.headers()))
+            headers = (*envelope.headers(), *told)
+            answers.append(Answer(envelope.id, contract.record_type, key, value, headers))
         return answers
 
     async def _publish(self, answers: Sequence[Answer]) -> None:

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 from structlog.typing import FilteringBoundLogger
 
-from signalbox.models import Completion, Model
+from signalbox.models import Completion, Model, prompt_version
 from signalbox.protocol.names import MessageId
 
 T = TypeVar("T")
@@ -20,6 +20,8 @@ class TaskModel:
         self._model = model
         self._message_id = message_id
         self.tokens = 0
+        self.prompts: list[str] = []
+        """The versions of the prompts that were used, in their order."""
 
     @property
     def name(self) -> str:
@@ -52,6 +54,7 @@ class TaskModel:
             check=check,
         )
         self.tokens += completion.tokens
+        self.prompts.append(prompt_version(instructions))
         return completion
 
 

@@ -32,7 +32,6 @@ from signalbox_decide.decisions import (
     TakenIn,
 )
 from signalbox_decide.history import CONTENT, TAKEN_IN_FROM
-from signalbox_decide.router import PROMPT_VERSION
 from signalbox_decide.workflow_usage import used_with
 
 
@@ -94,7 +93,7 @@ class DecisionRecords:
             terminal=decision.outcome is Outcome.TERMINAL,
             model=choice.model,
             model_calls=choice.calls,
-            prompt_version=PROMPT_VERSION,
+            prompt_version=choice.prompt_version,
             latency_ms=choice.latency_ms,
             input_tokens=choice.input_tokens,
             output_tokens=choice.output_tokens,

@@ -8,13 +8,13 @@ from signalbox.gate import Accepted
 from signalbox.protocol.errors import Refusal
 from signalbox.protocol.names import AgentId
 from signalbox.protocol.reasons import Reason
+from signalbox_decide.asking import Chooser
 from signalbox_decide.clock import SYSTEM, Clock
 from signalbox_decide.decisions import Ended, Routed, Terminal, chosen, without_model
 from signalbox_decide.directory import Directory
 from signalbox_decide.guards import Guards
 from signalbox_decide.registered import RegisteredAgent
 from signalbox_decide.reporting import Report, untold
-from signalbox_decide.router import Router
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Selection:
     """Finds who may take a message, and asks the model which of them does."""
 
     def __init__(
-        self, directory: Directory, catalog: Catalog, guards: Guards, router: Router, waiting: Waiting
+        self, directory: Directory, catalog: Catalog, guards: Guards, router: Chooser, waiting: Waiting
     ) -> None:
         self._directory = directory
         self._catalog = catalog

@@ -6,6 +6,16 @@ deterministic stand-in that is no LLM, and is called what it is wherever its nam
 
 from signalbox.models.faults import ModelRefused
 from signalbox.models.port import Completion, Model, model_for
+from signalbox.models.prompts import prompt_version
 from signalbox.models.settings import OFFLINE, ROUTE, ModelSettings
 
-__all__ = ["OFFLINE", "ROUTE", "Completion", "Model", "ModelRefused", "ModelSettings", "model_for"]
+__all__ = [
+    "OFFLINE",
+    "ROUTE",
+    "Completion",
+    "Model",
+    "ModelRefused",
+    "ModelSettings",
+    "model_for",
+    "prompt_version",
+]

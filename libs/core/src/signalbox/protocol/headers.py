@@ -17,6 +17,8 @@ class CE:
     WORKFLOWTIME: Final = "ce_workflowtime"
     TOKENS: Final = "ce_tokens"
     VISITS: Final = "ce_visits"
+    PROMPTVERSION: Final = "ce_promptversion"
+    """What the agent's model was told: :func:`signalbox.models.prompt_version`, several joined by commas."""
 
 
 class DL:
