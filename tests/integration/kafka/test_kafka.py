@@ -163,6 +163,7 @@ async def test_a_transaction_writes_drafts_and_moves_offsets_together(
     assert await polled(first, 2) == [b"1", b"2"]
 
     await transactions.commit([Draft(target, b"k", b"out of 1")], {Partition(topic, 0): 1}, first)
+    await transactions.end_what_was_left(first)
     await first.close()
     await transactions.close()
 

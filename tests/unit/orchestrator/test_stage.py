@@ -10,6 +10,7 @@ from orchestrator.consume import wiring
 from orchestrator.consume.stage import Stage
 from signalbox.kafka import Partition, TransactionLost
 from signalbox.kafka.consumer import Batch
+from signalbox.kafka.positions import OffsetsUnknown
 from signalbox.protocol.errors import Fatal, Unavailable
 from signalbox.protocol.records import Draft, Record
 from signalbox.telemetry import Readiness
@@ -72,6 +73,7 @@ class FakeProducer:
     def __init__(self, refusals: int = 0) -> None:
         self.transactions: list[tuple[list[Draft], dict[Partition, int]]] = []
         self.refusals = refusals
+        self.ended = 0
 
     async def start(self) -> None:
         return
@@ -84,6 +86,9 @@ class FakeProducer:
 
     async def close(self) -> None:
         return
+
+    async def end_what_was_left(self, _: Any) -> None:
+        self.ended += 1
 
     @property
     def values(self) -> list[bytes | None]:
@@ -495,7 +500,43 @@ async def test_after_a_lost_transaction_the_records_are_read_and_decided_again()
     await run_until(stage_of(consumer, producer, routed), lambda: len(producer.values) == 2)
 
     assert producer.values == [b"0", b"1"]
-    assert producer.starts == 2
+    assert (producer.starts, producer.ended) == (2, 1)
+
+
+@pytest.mark.parametrize("away", [False, True])
+async def test_what_a_broker_keeps_open_is_ended_when_it_does_not_say_where_the_group_is(away: bool) -> None:
+    class Pending(FakeConsumer):
+        async def poll(self, limit: int, timeout_s: float) -> Batch:
+            if producer.ended < 2:
+                raise OffsetsUnknown("broker", "it does not say where the group is")
+            return await super().poll(limit, timeout_s)
+
+    class Ending(FakeProducer):
+        async def end_what_was_left(self, consumer: Any) -> None:
+            await super().end_what_was_left(consumer)
+            if away:
+                raise Unavailable("broker", "away")
+
+    producer = Ending()
+    consumer = Pending(Batch([record(0)], frozenset({HERE})))
+    await run_until(stage_of(consumer, producer, routed), lambda: producer.values == [b"0"])
+    assert producer.ended == 2
+
+
+async def test_a_broker_that_is_merely_away_is_waited_for_and_nothing_is_ended() -> None:
+    class Away(FakeConsumer):
+        polls = 0
+
+        async def poll(self, limit: int, timeout_s: float) -> Batch:
+            self.polls += 1
+            if self.polls < 3:
+                raise Unavailable("broker", "away")
+            return await super().poll(limit, timeout_s)
+
+    producer = FakeProducer()
+    consumer = Away(Batch([record(0)], frozenset({HERE})))
+    await run_until(stage_of(consumer, producer, routed), lambda: producer.values == [b"0"])
+    assert producer.ended == 0
 
 
 async def test_a_stage_that_begins_again_after_a_lost_transaction_says_so_until_it_has_its_partitions() -> (

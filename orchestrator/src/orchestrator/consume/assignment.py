@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 from signalbox.kafka import GroupConsumer, Partition
 from signalbox.kafka.consumer import Batch
+from signalbox.kafka.positions import OffsetsUnknown
 from signalbox.process.retry import retry_while_unavailable
 from signalbox.protocol.errors import Unavailable
 from signalbox.telemetry import Readiness, logger
@@ -34,16 +36,23 @@ class Assignment:
     """Polls for ``stage``, and keeps account of its partitions.
 
     Reading back may take long, and a member that does not poll for five minutes is thrown out: so it goes on
-    beside the polling, while the partitions that it is for are paused.
+    beside the polling, while the partitions that it is for are paused. ``settle`` ends what may keep the
+    broker from saying where the group is.
     """
 
     def __init__(
-        self, stage: str, consumer: GroupConsumer, readiness: Readiness, read_back: ReadBack
+        self,
+        stage: str,
+        consumer: GroupConsumer,
+        readiness: Readiness,
+        read_back: ReadBack,
+        settle: Callable[[], Awaitable[None]],
     ) -> None:
         self._stage = stage
         self._consumer = consumer
         self._readiness = readiness
         self._read_back = read_back
+        self._settle = settle
         self._reading: _Reading | None = None
         self.partitions: frozenset[Partition] = frozenset()
         """Those that are read from, unless :attr:`paused`."""
@@ -105,6 +114,9 @@ class Assignment:
         except Unavailable as error:
             self._readiness.wait(f"{self._stage} broker", error.detail)
             self._is_reached = False
+            if isinstance(error, OffsetsUnknown):
+                with suppress(Unavailable):
+                    await self._settle()
             await asyncio.sleep(_PAUSE_S)
             return Batch()
         self._is_reached = True

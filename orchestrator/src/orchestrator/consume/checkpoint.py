@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
 from prometheus_client import Counter
@@ -86,6 +87,8 @@ class Checkpoint:
             )
         self._readiness.wait(self._stage, "a transaction was lost")
         await self.start()
+        with suppress(Unavailable):
+            await self._producer.end_what_was_left(self._consumer)
 
     async def finish(self) -> None:
         """Commit all that is finished; what can't be goes back to the group."""

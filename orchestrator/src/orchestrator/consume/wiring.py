@@ -1,6 +1,7 @@
 """Joins the parts of a stage to a consumer and a producer."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from orchestrator.consume.assignment import Assignment, ReadBack, nothing_to_read_back
 from orchestrator.consume.checkpoint import Checkpoint
@@ -43,7 +44,7 @@ def stage(
 
     return Stage(
         name,
-        Assignment(name, consumer, readiness, read_back),
+        Assignment(name, consumer, readiness, read_back, partial(producer.end_what_was_left, consumer)),
         Deciding(
             name, decide, readiness, one_at_a_time_per_key=one_at_a_time_per_key, fault_pause_s=fault_pause_s
         ),

@@ -70,6 +70,11 @@ class GroupConsumer:
         self._fault: SignalboxError | None = None
         self._unplaced = False
 
+    @property
+    def somewhere(self) -> Partition:
+        """A partition that the group reads from, whoever has it."""
+        return Partition(self._topics[0], 0)
+
     async def start(self) -> None:
         """Join the group; the first :meth:`poll` calls bring the assignment."""
         await self._thread.call(self._join)
@@ -83,6 +88,7 @@ class GroupConsumer:
 
         Raises:
             Unavailable: the broker can't be reached; the client goes on trying, so poll again.
+            OffsetsUnknown: it does not say where the group is; the next poll joins once more and asks again.
             OffsetsLost: the broker deleted records that this group had not read yet.
             Fatal: this member can't go on.
             ConfigurationError: the broker refuses its credentials, or it may not read a topic.

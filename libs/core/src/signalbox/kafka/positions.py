@@ -18,6 +18,10 @@ _ASK_FOR_S: Final = 20.0
 _PAUSE_S: Final = 0.5
 
 
+class OffsetsUnknown(Unavailable):
+    """The broker does not say where the group is: it is away, or a transaction on the offsets is open."""
+
+
 class OffsetsLost(Fatal):
     """Records that the group had not read yet are gone; going on without them is a person's decision."""
 
@@ -29,7 +33,7 @@ def starts(
 
     Raises:
         OffsetsLost: the broker deleted records that come after a committed offset.
-        Unavailable: the broker did not say in time.
+        OffsetsUnknown: the broker did not say in time.
     """
     return [
         _start(client, group, at, on_lost)
@@ -76,5 +80,5 @@ def _asked(ask: Any) -> Any:
         except KafkaException as error:
             if time.monotonic() > deadline:
                 detail = f"it does not say where the group is: {error}"
-                raise Unavailable("broker", detail) from error
+                raise OffsetsUnknown("broker", detail) from error
             time.sleep(_PAUSE_S)

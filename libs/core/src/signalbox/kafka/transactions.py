@@ -98,6 +98,28 @@ class TransactionalProducer:
                 self._begins_again = True
             raise
 
+    async def end_what_was_left(self, consumer: GroupConsumer) -> None:
+        """End a transaction of this id that nobody else will end; no offset moves.
+
+        A broker that is killed may take a transaction for ended that is still open where the offsets of
+        ``consumer``'s group lie, and then it tells them to no one. One that is aborted ends it with itself.
+
+        Raises:
+            Unavailable: the broker can't be reached now; call again.
+        """
+        if self._begins_again:
+            await self.start()
+        assert self._client is not None, "start() comes first"
+        at = consumer.somewhere
+        metadata = await consumer.group_metadata()
+        try:
+            await self._client.write([], [TopicPartition(at.topic, at.number, 0)], metadata)
+            await self._client.abort()
+        except Fatal as error:
+            self._abandon()
+            self._begins_again = True
+            raise Unavailable("broker", f"{self._id}: {error}") from error
+
     async def close(self) -> None:
         """Release the thread; an open transaction does not outlive :meth:`commit`."""
         self._abandon()
@@ -145,12 +167,16 @@ class _Client:
                 said = f"{outcome.name()}: {outcome.str()}"
                 raise Fatal(f"the outcome of a commit is unknown: {said}")
 
-    async def _aborted(self, error: SignalboxError) -> SignalboxError:
-        """Abort, and return why there was no transaction: what the broker said of a record counts most."""
+    async def abort(self) -> None:
+        """Abort. Raises Fatal when that fails."""
         try:
             await self._called(self.producer.abort_transaction, TRANSACTION_TIMEOUT_S)
         except SignalboxError as failed:
             raise Fatal(f"a transaction could not be aborted: {failed}") from failed
+
+    async def _aborted(self, error: SignalboxError) -> SignalboxError:
+        """Abort, and return why there was no transaction: what the broker said of a record counts most."""
+        await self.abort()
         self.partitions.clear()  # topics may have gone, or have got more
         return self.refusals[0] if self.refusals else error
 
