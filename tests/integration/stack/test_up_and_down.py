@@ -153,7 +153,7 @@ def test_ctrl_c_during_up_stops_what_was_started(free_environment: Mapping[str, 
         stderr=subprocess.PIPE,
         start_new_session=True,
     ) as up:
-        wait_until((run_dir / "stack.json").exists)
+        wait_until((run_dir / "stack.json").exists, seconds=120)
         up.send_signal(signal.SIGINT)
         assert up.wait(60) == 130
     assert not marked(run_dir)

@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
 from pydantic_ai.direct import model_request
@@ -15,6 +15,7 @@ from pydantic_ai.settings import ModelSettings as RequestSettings
 from signalbox.models.calls import Account
 from signalbox.models.faults import InvalidAnswer, UnsupportedForm, request_errors
 from signalbox.models.forms import Form, Forms, is_about_the_form
+from signalbox.models.limits import RequestLimits
 from signalbox.models.offline import stand_in_response
 from signalbox.models.question import Cut, Formless, Invalid, Question, words_of
 from signalbox.models.unanswerable import Unanswerable
@@ -50,13 +51,12 @@ class Asking(Generic[T]):
     bounds: Bounds
     account: Account
     forms: Forms
+    limits: RequestLimits
     client: ForeignModel | None
     violated: bool = False
     """True when the last answer had the right type and was turned down by ``check``."""
-    _ends: float = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._ends = time.monotonic() + self.bounds.deadline_s
+    _spent_s: float = 0.0
+    """In requests; what was waited for others' is not counted."""
 
     async def answer(self, prompt: str) -> T:
         """Ask; an invalid answer goes back to the model, with what is wrong.
@@ -111,26 +111,32 @@ class Asking(Generic[T]):
                 return response
 
     async def _sent(self, client: ForeignModel, words: str, form: Form) -> ModelResponse:
-        seconds = min(self.bounds.timeout_s, self._ends - time.monotonic())
+        seconds = min(self.bounds.timeout_s, self.bounds.deadline_s - self._spent_s)
         if seconds <= 0:
             raise NotAnAnswer(
                 "model", f"{self.account.model}: no valid answer in {self.bounds.deadline_s:g} s"
             )
-        self.account.sending()
         # The client's own time-out is per read; a server that drips bytes would never meet it. Retries of a
         # request are the caller's, with backoff and in sight; the client's own would hide them.
         settings = RequestSettings(timeout=seconds, max_tokens=self.bounds.max_tokens, max_retries=0)
         if self.bounds.temperature is not None:
             settings["temperature"] = self.bounds.temperature
         request = ModelRequest(parts=[UserPromptPart(words)], instructions=self.instructions)
-        with request_errors(self.account.model):
-            async with asyncio.timeout(seconds):
-                response = await model_request(
-                    client,
-                    [request],
-                    model_settings=settings,
-                    model_request_parameters=self.question.parameters[form],
-                )
+        asked = f"{self.instructions}{words}"
+        async with self.limits.room_for(asked, self.bounds.max_tokens):
+            self.account.sending()
+            began = time.monotonic()
+            try:
+                with request_errors(self.account.model):
+                    async with asyncio.timeout(seconds):
+                        response = await model_request(
+                            client,
+                            [request],
+                            model_settings=settings,
+                            model_request_parameters=self.question.parameters[form],
+                        )
+            finally:
+                self._spent_s += time.monotonic() - began
         self.account.answered(response.usage)
         if response.finish_reason == _FILTERED:
             raise Unanswerable("a content filter stopped it")

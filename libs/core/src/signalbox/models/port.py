@@ -10,6 +10,7 @@ from signalbox.models.asking import Asking, Bounds
 from signalbox.models.calls import Account, CallLog, Spent
 from signalbox.models.faults import InvalidAnswer, ModelRefused
 from signalbox.models.forms import Form, Forms
+from signalbox.models.limits import RequestLimits
 from signalbox.models.question import question_of
 from signalbox.models.settings import OFFLINE, ModelSettings, Role
 from signalbox.models.unanswerable import Unanswerable
@@ -55,6 +56,7 @@ class Model:
         self._log = CallLog(settings.call_log)
         self._own_failures = OwnFailures()
         self._client = None if name == OFFLINE else _provided(name, settings)
+        self._limits = RequestLimits(settings.concurrency, settings.rpm, settings.tpm)
         self._forms = Forms(name, None if settings.output == "auto" else Form(settings.output))
 
     @property
@@ -106,6 +108,7 @@ class Model:
             ),
             account=Account(self._log, self.name, task, message_id, Spent()),
             forms=self._forms,
+            limits=self._limits,
             client=self._client,
         )
 

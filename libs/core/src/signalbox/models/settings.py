@@ -26,7 +26,8 @@ class ModelSettings(Settings):
     ``timeout_s`` bounds one attempt from the first byte sent to the last byte read, in seconds;
     ``deadline_s`` all attempts of one answer together. ``retries`` is how often a model may correct an
     answer that was invalid. ``max_tokens`` bounds an answer, ``route_max_tokens`` the router's, whose choice
-    comes first. ``output`` is the form in which answers are asked for (:class:`signalbox.models.forms.Form`);
+    comes first. ``concurrency`` bounds this process's requests at once, ``rpm`` and ``tpm`` its requests and
+    tokens a minute. ``output`` is the form in which answers are asked for, :class:`signalbox.models.forms.Form`;
     ``auto`` takes the first that the server can do.
     """
 
@@ -41,6 +42,9 @@ class ModelSettings(Settings):
     deadline_s: float = Field(default=180, gt=0)
     max_tokens: int = Field(default=4000, ge=1)
     route_max_tokens: int = Field(default=300, ge=1)
+    concurrency: int | None = Field(default=None, ge=1)
+    rpm: float | None = Field(default=None, gt=0)
+    tpm: float | None = Field(default=None, gt=0)
     output: Literal["auto", "json_schema", "tool", "prompted"] = "auto"
     retries: int = Field(default=2, ge=0, le=10)
     call_log: Path | None = Field(default=None, validation_alias=AliasChoices("call_log", "MODEL_CALL_LOG"))
