@@ -27,7 +27,7 @@ class ModelSettings(Settings):
     ``deadline_s`` all attempts of one answer together. ``retries`` is how often a model may correct an
     answer that was invalid. ``max_tokens`` bounds an answer, ``route_max_tokens`` the router's, whose choice
     comes first. ``concurrency`` bounds this process's requests at once, ``rpm`` and ``tpm`` its requests and
-    tokens a minute. ``output`` is the form in which answers are asked for, :class:`signalbox.models.forms.Form`;
+    tokens a minute. ``output`` is how answers are asked for, :class:`signalbox.models.forms.Form`;
     ``auto`` takes the first that the server can do.
     """
 
