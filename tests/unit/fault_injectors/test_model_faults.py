@@ -26,7 +26,7 @@ from signalbox_agent.texts import SenderSettings, as_data, problem_with
 from signalbox_agent.tools import Finding, Findings
 from signalbox_contracts.sdr import Lead, LeadScored, Report
 from signalbox_decide.offline import best_match
-from signalbox_decide.router import Router, Unroutable, _message_text
+from signalbox_decide.router import Router, Unroutable, message_text
 
 LEAD = Lead(
     lead_id="one",
@@ -109,7 +109,7 @@ def _noted(world: World) -> list[dict[str, Any]]:
 
 
 async def test_a_healthy_model_routes_as_the_offline_stand_in_does(model: Model, world: World) -> None:
-    text = _message_text(_Message.record_type, _Message.datum)
+    text = message_text(_Message.record_type, _Message.datum)
     assert await _route(model) == best_match(text, CANDIDATES)["agent"] == "active_outreach"
     assert [(line["fault"], line["agent"]) for line in _noted(world)] == [(None, "active_outreach")]
 

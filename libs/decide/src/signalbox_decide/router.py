@@ -52,10 +52,11 @@ class Unroutable(Refusal):
 
 
 class Router:
-    """Asks the model which candidate takes a message next."""
+    """Asks the model which candidate takes a message next; ``instructions`` stand before each question."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, instructions: str = INSTRUCTIONS) -> None:
         self._model = model
+        self._instructions = instructions
 
     async def choose(self, message: Accepted, candidates: Sequence[AgentDefinition]) -> Choice:
         """Choose one of ``candidates``, at least one, for ``message``.
@@ -64,18 +65,22 @@ class Router:
             Unavailable: the model can't be reached now.
             Unroutable: its answers stayed outside the candidates, or it can't take this message.
         """
+        text = message_text(message.record_type, message.datum)
+        return await self.choose_for(text, candidates, message.envelope.id)
+
+    async def choose_for(self, text: str, candidates: Sequence[AgentDefinition], message_id: str) -> Choice:
+        """Choose for a message of which only its :func:`message_text` is known; else as :meth:`choose`."""
         started = time.perf_counter()
-        text = _message_text(message.record_type, message.datum)
         agents = _agents_text(candidates)
         try:
             done = await self._model.complete(
                 task=ROUTE,
-                instructions=INSTRUCTIONS,
+                instructions=self._instructions,
                 prompt=_prompt(text, agents),
                 shorter=_prompt(_cut(text, len(text) // 4), agents),
                 output_type=_answer_type(tuple(agent.id for agent in candidates)),
                 stand_in=lambda: best_match(text, candidates),
-                message_id=message.envelope.id,
+                message_id=message_id,
                 temperature=0,
                 may_be_cut=True,  # the agent comes first
             )
@@ -134,7 +139,8 @@ def _agents_text(candidates: Sequence[AgentDefinition]) -> str:
     return json.dumps(agents, ensure_ascii=False, indent=1)
 
 
-def _message_text(record_type: str, datum: Mapping[str, Any]) -> str:
+def message_text(record_type: str, datum: Mapping[str, Any]) -> str:
+    """Return what a router sees of a message: its type and its record as JSON, at most 16,000 characters."""
     text = json.dumps({"record_type": record_type, "record": datum}, ensure_ascii=False, default=str)
     return _cut(text, _MESSAGE_LIMIT)
 
