@@ -31,6 +31,8 @@ def test_each_group_has_help_with_its_commands(signalbox, word):
         ("agents", "apply"),
         ("agents", "revoke"),
         ("agents", "token"),
+        ("routes", "eval"),
+        ("routes", "train"),
         ("topics", "apply"),
         ("can-i-deploy",),
         *(

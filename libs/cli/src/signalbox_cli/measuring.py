@@ -1,0 +1,185 @@
+"""What ``signalbox routes`` does: rows of a table, a comparison, and learning."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from signalbox.models import OFFLINE, ModelSettings
+from signalbox.protocol.errors import ConfigurationError
+from signalbox_decide.evaluation.agents import Agents, agents_beside, read_agents, require_agents
+from signalbox_decide.evaluation.answers import Run
+from signalbox_decide.evaluation.cases import Case, Part, part_of, read_cases
+from signalbox_decide.evaluation.choosers import (
+    CONTRACT_ALONE,
+    LINEAR,
+    Choose,
+    by_contract,
+    by_learned,
+    by_model,
+)
+from signalbox_decide.evaluation.comparing import Comparison, compare
+from signalbox_decide.evaluation.examples import examples_of
+from signalbox_decide.evaluation.running import run
+from signalbox_decide.evaluation.saved import Saved, digest_of, load, save
+from signalbox_decide.learned import Learned, write_learned
+from signalbox_decide.router import INSTRUCTIONS
+from signalbox_decide.training import INSTALL, learn
+
+__all__ = ["Asked", "Evaluation", "compared", "measured", "save", "trained"]
+
+_LEARNS: Final = "sklearn"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is to be measured: the command's options. An empty model is the settings'."""
+
+    set_file: Path
+    agent_files: Sequence[Path]
+    part: Part
+    model: str
+    prompt: Path | None
+    learned: Path | None
+    concurrency: int
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What was measured, the row that was asked for first; ``notes`` say how to read it."""
+
+    saved: Saved
+    cases: int
+    notes: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    name: str
+    model: str
+    choose: Choose
+
+
+def measured(asked: Asked, *, quiet: bool) -> Evaluation:
+    """Run each row over the same cases.
+
+    Raises:
+        ConfigurationError: set, agents, prompt, model or learned file are not right.
+        Unavailable: the model stayed away.
+    """
+    cases, agents = _read(asked.set_file, asked.agent_files)
+    instructions = INSTRUCTIONS if asked.prompt is None else _text(asked.prompt)
+    notes: list[str] = []
+    rows = list(_rows(asked, instructions, cases, agents, notes))
+    wanted = part_of(cases, asked.part)
+    runs = [_run(row, wanted, agents, asked.concurrency, quiet) for row in rows]
+    saved = Saved(
+        set_digest=digest_of([asked.set_file.read_bytes()]),
+        instructions_digest=digest_of([instructions.encode()]),
+        part=asked.part,
+        runs=tuple(runs),
+    )
+    return Evaluation(saved, len(wanted), notes)
+
+
+def compared(first: str, second: str) -> Comparison:
+    """Compare two saved runs, each ``FILE`` or ``FILE:ROW``.
+
+    Raises:
+        ConfigurationError: one is no saved run, or they are over other cases.
+    """
+    return compare(_saved_run(first), _saved_run(second))
+
+
+def trained(set_file: Path, agent_files: Sequence[Path], out: Path) -> dict[str, Any]:
+    """Learn from the part ``train`` and write ``out``; return what came of it, by name.
+
+    Raises:
+        ConfigurationError: set or agents are not right, scikit-learn is missing, ``out`` can't be written.
+    """
+    cases, agents = _read(set_file, agent_files)
+    learned = learn(examples_of(part_of(cases, "train")), agents)
+    write_learned(out, learned)
+    return {
+        "file": str(out),
+        "cases": learned.cases,
+        "agents": sorted(learned.agents),
+        "temperature": learned.temperature,
+        "digest": learned.own_digest,
+    }
+
+
+def _rows(
+    asked: Asked, instructions: str, cases: Sequence[Case], agents: Agents, notes: list[str]
+) -> Iterator[_Row]:
+    model = asked.model or ModelSettings().name_for("router")
+    offline = _Row(OFFLINE, OFFLINE, by_model(OFFLINE))
+    linear = _linear(asked, cases, agents, notes)
+    contract = _Row(CONTRACT_ALONE, "", by_contract())
+    if asked.prompt is not None and model == OFFLINE:
+        notes.append("--prompt changes nothing here: no model is asked, and the stand-in reads no prompt")
+    if model != OFFLINE:
+        yield _Row(model, model, by_model(model, instructions))
+        first = [contract, offline, linear]
+    elif asked.learned is not None and not asked.model:
+        first = [linear, contract, offline]
+    else:
+        first = [offline, contract, linear]
+    yield from (row for row in first if row is not None)
+
+
+def _linear(asked: Asked, cases: Sequence[Case], agents: Agents, notes: list[str]) -> _Row | None:
+    if asked.learned is not None:
+        named = {agent for case in cases for agent in case.candidates}
+        file = Learned.load(asked.learned, {agent: agents[agent] for agent in sorted(named)})
+    elif find_spec(_LEARNS) is None:
+        notes.append(f"no row {LINEAR!r}: learning needs scikit-learn: {INSTALL}")
+        return None
+    else:
+        file = Learned(learn(examples_of(part_of(cases, "train")), agents))
+    if asked.part != "held_out":
+        notes.append(f"{LINEAR} may have learned from these very cases; only held_out is fair to it")
+    return _Row(LINEAR, "", by_learned(file))
+
+
+def _run(row: _Row, cases: Sequence[Case], agents: Agents, concurrency: int, quiet: bool) -> Run:
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=Console(stderr=True), disable=quiet, transient=True) as progress:
+        bar = progress.add_task(row.name, total=len(cases))
+        tell = partial(_tell, progress, bar)
+        running = run(row.name, row.model, row.choose, cases, agents, concurrency=concurrency, progress=tell)
+        return asyncio.run(running)
+
+
+def _tell(progress: Progress, bar: Any, done: int, of: int) -> None:
+    progress.update(bar, completed=done, total=of)
+
+
+def _read(set_file: Path, agent_files: Sequence[Path]) -> tuple[list[Case], Agents]:
+    cases = read_cases(set_file)
+    agents = read_agents(agent_files or [agents_beside(set_file)])
+    require_agents(cases, agents)
+    return cases, agents
+
+
+def _text(file: Path) -> str:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{file}: can't be read: {error}") from error
+    if not text.strip():
+        raise ConfigurationError(f"{file}: is empty, and would be no prompt")
+    return text
+
+
+def _saved_run(named: str) -> Run:
+    if Path(named).exists() or ":" not in named:
+        return load(Path(named)).row("")
+    file, _, row = named.partition(":")
+    return load(Path(file)).row(row)
