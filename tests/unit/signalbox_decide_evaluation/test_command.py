@@ -9,6 +9,7 @@ import pytest
 
 from signalbox.models import Completion
 from signalbox.protocol.errors import Unavailable
+from signalbox.telemetry import logger
 from signalbox_cli import measuring
 from signalbox_cli.app import main
 from small_cases import agent
@@ -75,19 +76,21 @@ def test_a_model_is_the_first_row_and_reads_the_prompt_of_the_file(
 
     async def complete(self: Any, *, instructions: str, output_type: Any, **_: Any) -> Completion[Any]:
         seen.append((self.name, instructions))
+        logger(__name__).info("logged beside the output")
         return Completion(output_type(agent="NONE", reason="so"), self.name, 1, 10, 1)
 
     monkeypatch.setattr("signalbox.models.port.Model.complete", complete)
     monkeypatch.setattr("signalbox.models.port._provided", lambda name, settings: None)
     (tmp_path / "prompt.txt").write_text("Say NONE.")
     asked = ("--model", "openai:gpt-4o-mini", "--prompt", tmp_path / "prompt.txt", "--json")
-    status, out, _ = routes("eval", "--set", made_set(), *asked)
+    status, out, err = routes("eval", "--set", made_set(), *asked)
     rows = json.loads(out)["rows"]
     assert status == 0
     assert [row["router"] for row in rows] == ["openai:gpt-4o-mini", "contract alone", "offline"]
     assert rows[0]["usd"] == pytest.approx(12 * (10 * 0.15e-6 + 0.6e-6))
     assert ("openai:gpt-4o-mini", "Say NONE.") in seen
     assert not any(name == "offline" and words == "Say NONE." for name, words in seen)
+    assert "logged beside the output" in err
 
 
 def test_saved_runs_are_compared(routes: Routes, made_set: MadeSet, tmp_path: Path) -> None:

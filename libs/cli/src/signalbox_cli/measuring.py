@@ -1,13 +1,16 @@
 """What ``signalbox routes`` does: rows of a table, a comparison, and learning."""
 
 import asyncio
+import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
+import structlog
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -78,7 +81,8 @@ def measured(asked: Asked, *, quiet: bool) -> Evaluation:
     notes: list[str] = []
     rows = list(_rows(asked, instructions, cases, agents, notes))
     wanted = part_of(cases, asked.part)
-    runs = [_run(row, wanted, agents, asked.concurrency, quiet) for row in rows]
+    with _logs_on_stderr():
+        runs = [_run(row, wanted, agents, asked.concurrency, quiet) for row in rows]
     saved = Saved(
         set_digest=digest_of([asked.set_file.read_bytes()]),
         instructions_digest=digest_of([instructions.encode()]),
@@ -155,6 +159,19 @@ def _run(row: _Row, cases: Sequence[Case], agents: Agents, concurrency: int, qui
         tell = partial(_tell, progress, bar)
         running = run(row.name, row.model, row.choose, cases, agents, concurrency=concurrency, progress=tell)
         return asyncio.run(running)
+
+
+@contextmanager
+def _logs_on_stderr() -> Iterator[None]:
+    """Keep what the model's client logs out of the output, which a program may read."""
+    before = structlog.get_config() if structlog.is_configured() else None
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    try:
+        yield
+    finally:
+        structlog.reset_defaults()
+        if before is not None:
+            structlog.configure(**before)
 
 
 def _tell(progress: Progress, bar: Any, done: int, of: int) -> None:
