@@ -95,7 +95,7 @@ class Router:
             input_tokens=done.input_tokens,
             output_tokens=done.output_tokens,
             latency_ms=round((time.perf_counter() - started) * 1000),
-            prompt_version=prompt_version(INSTRUCTIONS),
+            prompt_version=prompt_version(self._instructions),
         )
 
 
