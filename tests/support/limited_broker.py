@@ -116,6 +116,9 @@ class LimitedProducer:
             self.broker.append(draft)
         self.broker.committed.update(offsets)
 
+    async def end_what_was_left(self, _: Any) -> None:
+        return
+
     async def close(self) -> None:
         return
 

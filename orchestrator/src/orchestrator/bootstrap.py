@@ -96,7 +96,12 @@ def bootstrap(
         directory,
         catalog,
         _guards(settings, ports),
-        chooser_of(Router(ports.model("router")), settings.router_ask),
+        chooser_of(
+            Router(ports.model("router")),
+            settings.router_ask,
+            settings.router_learned,
+            settings.router_learned_min,
+        ),
         waiting,
     )
     decider = Decider(gate, decided, workflows, selection, ports.dead_letter)

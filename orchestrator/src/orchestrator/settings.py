@@ -37,8 +37,10 @@ class OrchestratorSettings(BaseSettings):
     )
     no_candidate_wait_s: float = Field(default=60, ge=0)
     router_ask: RouterAsk = Field(
-        default="always", description="the model: for each message, or where more than one agent may take it"
+        default="always", description="when the model is asked: signalbox_decide.asking says"
     )
+    router_learned: Path | None = Field(default=None, description="a file of `signalbox routes train`")
+    router_learned_min: float = Field(default=0.9, ge=0, le=1, description="its least confidence")
     hop_limit: int = Field(default=12, gt=0)
     visit_limit: int = Field(default=3, gt=0)
     token_budget: int = Field(default=200_000, gt=0)

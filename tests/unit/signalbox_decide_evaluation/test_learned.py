@@ -10,34 +10,17 @@ import pytest
 from signalbox.protocol.agent_definition import AgentDefinition
 from signalbox.protocol.errors import ConfigurationError
 from signalbox.protocol.names import AgentId
-from signalbox_decide.learned import Learned, LearnedFile, definition_digest, write_learned
+from signalbox_decide.learned import Learned, write_learned
 from signalbox_decide.text_features import SIZE, features
-from small_cases import agent
+from small_cases import agent, learned_by_words
 
 Agents = dict[AgentId, AgentDefinition]
-
-
-def by_words(agents: Agents, words: dict[str, str], temperature: float = 1.0) -> LearnedFile:
-    """Make a learned router by hand: each agent's word speaks for it."""
-    rows = [[0.0] * SIZE for _ in range(len(agents) + 1)]
-    for row, name in zip(rows, agents, strict=False):
-        for index, value in features(words[name]).items():
-            row[index] = 5 * value
-    return LearnedFile(
-        version=1,
-        features_version=1,
-        agents={name: definition_digest(one) for name, one in agents.items()},
-        classes=(*agents, "NONE"),
-        bias=(0.0, 0.0, 1.0),
-        weights=tuple(map(tuple, rows)),
-        temperature=temperature,
-        cases=2,
-    )
+WORDS = {"bakery": "bread", "garage": "brakes"}
 
 
 @pytest.fixture
 def learned(tmp_path: Path, agents: Agents) -> Path:
-    write_learned(tmp_path / "learned.json", by_words(agents, {"bakery": "bread", "garage": "brakes"}))
+    write_learned(tmp_path / "learned.json", learned_by_words(agents, WORDS))
     return tmp_path / "learned.json"
 
 
@@ -60,7 +43,7 @@ def test_it_chooses_among_the_candidates_at_hand_only(learned: Path, agents: Age
 
 def test_a_higher_temperature_makes_it_less_sure_and_chooses_the_same(agents: Agents) -> None:
     words = {"bakery": "bread", "garage": "brakes"}
-    cold, hot = (Learned(by_words(agents, words, heat)) for heat in (1.0, 3.0))
+    cold, hot = (Learned(learned_by_words(agents, words, heat)) for heat in (1.0, 3.0))
     said = [router.choose("bread", list(agents.values())) for router in (cold, hot)]
     assert said[0][0] == said[1][0] == "bakery"
     assert said[0][1] > said[1][1] > 1 / 3
@@ -136,7 +119,7 @@ def test_files_that_can_not_be_read_or_written_are_told(tmp_path: Path, agents: 
     with pytest.raises(ConfigurationError, match="can't be read"):
         Learned.load(tmp_path / "none.json", agents)
     with pytest.raises(ConfigurationError, match="can't be written"):
-        write_learned(tmp_path / "none/x.json", by_words(agents, {"bakery": "bread", "garage": "brakes"}))
+        write_learned(tmp_path / "none/x.json", learned_by_words(agents, WORDS))
 
 
 def test_features_are_the_same_on_every_machine_and_of_length_one_for_each_kind() -> None:

@@ -96,8 +96,13 @@ class Learned:
         """
         chances = self.chances(text, [agent.id for agent in candidates])
         best = max(chances, key=lambda name: chances[name])
-        known = all(self._file.agents.get(agent.id) == definition_digest(agent) for agent in candidates)
-        return best, chances[best] if known else 0.0
+        return best, 0.0 if self.unknown(candidates) else chances[best]
+
+    def unknown(self, candidates: Sequence[AgentDefinition]) -> list[AgentId]:
+        """Return those of ``candidates`` that it was not learned with, or not as they are defined."""
+        return [
+            agent.id for agent in candidates if self._file.agents.get(agent.id) != definition_digest(agent)
+        ]
 
     def chances(self, text: str, candidates: Sequence[AgentId]) -> dict[str, float]:
         """Return how probable each of ``candidates`` and ``NONE`` is, together 1, without unknown ones."""
