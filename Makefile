@@ -31,7 +31,8 @@ e2e         := tests/e2e $(call but,$(journey) $(harness))
 # The quick tests of what `mutants` changes (pyproject.toml says what that is), without those that start a registry: it
 # would outlive a mutant that is given up.
 noticing    := $(addprefix tests/unit/,console orchestrator signalbox_agent_testing signalbox_contract_tooling \
-               signalbox_decide_evaluation/test_learned.py signalbox_governance signalbox_kafka signalbox_replay) \
+               signalbox_decide_evaluation/test_learned.py signalbox_decide_evaluation/test_where_unsure.py \
+               signalbox_governance signalbox_kafka signalbox_replay) \
                $(call but,$(long) tests/unit/signalbox_governance/test_malformed_examples.py)
 
 WORKERS ?= 2

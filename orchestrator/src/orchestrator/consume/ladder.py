@@ -65,7 +65,7 @@ class References:
         until, where = ("never", topic) if self.first is None else (time_text(self.first[0]), self.first[1])
         detail = (
             f"{self.count} were written without their bytes, which {where} has until {until}:"
-            " run `signalbox topics apply`, then replay or discard these letters before that"
+            " run `signalbox topics apply`, then replay or discard these dead letters before that"
         )
         self.readiness.degraded(_ALARM, detail)
 
