@@ -16,6 +16,7 @@ from orchestrator.dispatch.agent_client import (
     Outcome,
     Refused,
     answers,
+    connections,
     seconds_until,
 )
 from signalbox.protocol.envelope import Envelope, correlation_id_of
@@ -49,6 +50,12 @@ def agent(answer: httpx2.Response | Exception, seen: list[httpx2.Request]) -> ht
 async def posted(answer: httpx2.Response | Exception) -> Outcome:
     async with agent(answer, []) as http:
         return await AgentClient(AgentId("echo"), http, signer(), deadline_s=5).post(MESSAGE, "http://echo")
+
+
+async def test_the_connections_to_an_agent_follow_no_redirect_and_wait_for_their_turn() -> None:
+    async with connections(30, at_once=2) as http:
+        assert not http.follow_redirects  # the agent could name another machine
+        assert http.timeout == httpx2.Timeout(30, connect=3, pool=None)
 
 
 @pytest.mark.parametrize("status", [200, 202, 204])

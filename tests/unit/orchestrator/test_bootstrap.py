@@ -90,6 +90,7 @@ async def test_what_was_taken_in_or_decided_before_a_start_is_not_written_again(
     await joined.settles(lead, message)
     copies, routes = joined.broker.on(AGENT_MESSAGES), joined.broker.on(AGENT_ROUTES)
     assert (len(copies), len(routes)) == (1, 1)
+    assert (copies[0].key, routes[0].key) == (lead.key, message.key)  # a lead's records stay in their order
 
     now_ms = int(time.time() * 1000)
     joined.routing.topics.records = [replace(one, timestamp_ms=now_ms) for one in (*copies, *routes)]

@@ -1,5 +1,6 @@
 """The model port: ask, validate, retry; one code path for the offline stand-in and every provider."""
 
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
@@ -15,8 +16,12 @@ from signalbox.models.question import question_of
 from signalbox.models.settings import OFFLINE, ModelSettings, Role
 from signalbox.models.unanswerable import Unanswerable
 from signalbox.process.own_failures import OwnFailures
-from signalbox.protocol.errors import NotAnAnswer
+from signalbox.protocol.errors import NotAnAnswer, Unavailable
+from signalbox.telemetry import logger
 
+_log = logger(__name__)
+_AWAY_S: Final = 30.0
+"""How long a model that is away is not asked, where another can be asked instead, in seconds."""
 _CUT_TO: Final = 4
 _SHORTEST: Final = 400
 """In characters: with less of a prompt, an answer would be about nothing."""
@@ -45,12 +50,14 @@ class Completion(Generic[T]):
 class Model:
     """A model that gives typed answers. Make one per process with :func:`model_for`."""
 
-    def __init__(self, name: str, settings: ModelSettings) -> None:
-        """Prepare the client; nothing is sent.
+    def __init__(self, name: str, settings: ModelSettings, fallback: "Model | None" = None) -> None:
+        """Prepare the client; nothing is sent. ``fallback`` is asked while this one is away.
 
         Raises:
             ConfigurationError: when ``name`` can't be used.
         """
+        self._fallback = fallback
+        self._away_until = 0.0
         self.name = name
         self._settings = settings
         self._log = CallLog(settings.call_log)
@@ -92,31 +99,38 @@ class Model:
             ModelRefused: its answers stayed invalid after the retries; or it can't answer this message,
                 though it answers others.
         """
-        kind: Any = output_type
-        asking: Asking[T] = Asking(
-            question=question_of(kind),
-            instructions=instructions,
-            stand_in=stand_in,
-            check=check or (lambda _: None),
-            bounds=Bounds(
-                attempts=1 + self._settings.retries,
-                timeout_s=self._settings.timeout_s,
-                deadline_s=self._settings.deadline_s,
-                max_tokens=self._settings.max_tokens_for(task),
-                temperature=temperature,
-                may_be_cut=may_be_cut,
-            ),
-            account=Account(self._log, self.name, task, message_id, Spent()),
-            forms=self._forms,
-            limits=self._limits,
-            client=self._client,
+        asked = _Asked(
+            task,
+            instructions,
+            prompt,
+            output_type,
+            stand_in,
+            message_id,
+            check,
+            shorter,
+            temperature,
+            may_be_cut,
         )
+        spent = Spent()
+        if self._fallback is None:
+            return await self._complete(asked, spent)
+        if time.monotonic() >= self._away_until:
+            try:
+                return await self._complete(asked, spent)
+            except Unavailable as error:
+                self._away_until = time.monotonic() + _AWAY_S
+                _log.warning("model_away", model=self.name, fallback=self._fallback.name, why=error.detail)
+        return await self._fallback._complete(asked, spent)
+
+    async def _complete(self, asked: "_Asked[T]", spent: Spent) -> Completion[T]:
+        task, message_id = asked.task, asked.message_id
+        asking = self._asking(asked, spent)
 
         def refused(detail: str) -> ModelRefused:
-            return ModelRefused(detail, violated_check=asking.violated, **vars(asking.account.spent))
+            return ModelRefused(detail, violated_check=asking.violated, **vars(spent))
 
         try:
-            output = await _asked_shorter(asking.answer, prompt, shorter)
+            output = await _asked_shorter(asking.answer, asked.prompt, asked.shorter)
         except InvalidAnswer as error:
             self._own_failures.succeeded(message_id, task)
             raise refused(error.detail) from error.__cause__
@@ -127,7 +141,44 @@ class Model:
                 raise
             raise refused(f"it answers others, but never this message: {error.detail}") from error
         self._own_failures.succeeded(message_id, task)
-        return Completion(output=output, model=self.name, **vars(asking.account.spent))
+        return Completion(output=output, model=self.name, **vars(spent))
+
+    def _asking(self, asked: "_Asked[T]", spent: Spent) -> Asking[T]:
+        kind: Any = asked.output_type
+        return Asking(
+            question=question_of(kind),
+            instructions=asked.instructions,
+            stand_in=asked.stand_in,
+            check=asked.check or (lambda _: None),
+            bounds=Bounds(
+                attempts=1 + self._settings.retries,
+                timeout_s=self._settings.timeout_s,
+                deadline_s=self._settings.deadline_s,
+                max_tokens=self._settings.max_tokens_for(asked.task),
+                temperature=asked.temperature,
+                may_be_cut=asked.may_be_cut,
+            ),
+            account=Account(self._log, self.name, asked.task, asked.message_id, spent),
+            forms=self._forms,
+            limits=self._limits,
+            client=self._client,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked(Generic[T]):
+    """What :meth:`Model.complete` was called with."""
+
+    task: str
+    instructions: str
+    prompt: str
+    output_type: type[T]
+    stand_in: StandIn[T]
+    message_id: str
+    check: Check[T] | None
+    shorter: str | None
+    temperature: float | None
+    may_be_cut: bool
 
 
 async def _asked_shorter(ask: Callable[[str], Awaitable[T]], prompt: str, shorter: str | None) -> T:
@@ -155,4 +206,5 @@ def model_for(role: Role, agent: str = "") -> Model:
         ConfigurationError: when that model can't be used.
     """
     settings = ModelSettings()
-    return Model(settings.name_for(role, agent), settings)
+    fallback = Model(settings.fallback, settings) if settings.fallback else None
+    return Model(settings.name_for(role, agent), settings, fallback)

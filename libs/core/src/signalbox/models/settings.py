@@ -21,7 +21,8 @@ Role = Literal["router", "agent"]
 class ModelSettings(Settings):
     """``LLM_*`` of the environment; ``ROUTER_LLM_MODEL`` and ``AGENT_LLM_MODEL`` override ``LLM_MODEL``.
 
-    One agent has a model of its own by its id: ``LEAD_SCORING_LLM_MODEL``.
+    One agent has a model of its own by its id: ``LEAD_SCORING_LLM_MODEL``. ``fallback`` is asked while the
+    first is away.
 
     ``timeout_s`` bounds one attempt from the first byte sent to the last byte read, in seconds;
     ``deadline_s`` all attempts of one answer together. ``retries`` is how often a model may correct an
@@ -34,6 +35,7 @@ class ModelSettings(Settings):
     model_config = SettingsConfigDict(env_prefix="LLM_")
 
     model: str = ""
+    fallback: str = ""
     router_model: str = Field(default="", validation_alias=AliasChoices("router_model", "ROUTER_LLM_MODEL"))
     agent_model: str = Field(default="", validation_alias=AliasChoices("agent_model", "AGENT_LLM_MODEL"))
     base_url: str | None = None
