@@ -92,12 +92,14 @@ def bootstrap(
     taken_in = IntakeHistory(ports.recent, ports.clock)
     decided = DecisionHistory(ports.recent, workflows, ports.clock)
     waiting = Waiting(settings.no_candidate_wait_s, readiness.degraded, ports.clock)
+    model = ports.model("router")
+    readiness.tell("model", model.told)
     selection = Selection(
         directory,
         catalog,
         _guards(settings, ports),
         chooser_of(
-            Router(ports.model("router")),
+            Router(model),
             settings.router_ask,
             settings.router_learned,
             settings.router_learned_min,

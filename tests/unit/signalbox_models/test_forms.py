@@ -108,7 +108,7 @@ async def test_a_first_request_finds_what_the_server_can_do_and_the_next_ones_kn
     finding: Any, chat: Any, able: list[str], found: str, otherwise: Any
 ) -> None:
     model = finding()
-    assert model.form == "not known yet"
+    assert model.told() == "scripted-1 (LLM_OUTPUT: not known yet)"
     chat.says(*[server_of(*able, otherwise=otherwise)] * 4)
     first = await ask(model)
     assert (first.output, model.form) == (Choice(**GOOD), found)

@@ -38,6 +38,7 @@ def create_app(agent: Agent, parts: Callable[[], Parts] | None = None) -> FastAP
     @asynccontextmanager
     async def running(app: FastAPI) -> AsyncIterator[None]:
         made = parts() if parts else parts_from_environment(identity)
+        ready.tell("model", made.model.told)
         address = made.settings.endpoint or own_address(identity, agent.port)
         service = Service(agent.definition.with_endpoint(address), made)
         app.state.service = service

@@ -73,6 +73,11 @@ class Model:
             return "stand-in"
         return self._forms.found.value if self._forms.found else "not known yet"
 
+    def told(self) -> str:
+        """Say which model it is and how it is asked, for the operator."""
+        instead = f"; while it is away, {self._fallback.told()}" if self._fallback else ""
+        return f"{self.name} (LLM_OUTPUT: {self.form}){instead}"
+
     async def complete(
         self,
         *,

@@ -1,5 +1,7 @@
 """Health for probes: alive is not the same as ready."""
 
+from collections.abc import Callable
+
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
@@ -16,6 +18,7 @@ class Readiness:
     def __init__(self, *parts: str) -> None:
         self._waiting: dict[str, str] = {}
         self._degraded: dict[str, str] = {}
+        self._details: dict[str, Callable[[], str]] = {}
         for part in parts:
             self.wait(part, "starting")
 
@@ -41,6 +44,15 @@ class Readiness:
             self._degraded.pop(part, None)
         else:
             self._degraded[part] = why
+
+    def tell(self, part: str, said: Callable[[], str]) -> None:
+        """Have ``said`` told of ``part`` whenever somebody asks, ready or not."""
+        self._details[part] = said
+
+    @property
+    def details(self) -> dict[str, str]:
+        """What is told of parts beside whether they are ready."""
+        return {part: said() for part, said in self._details.items()}
 
     @property
     def ready(self) -> bool:
@@ -72,6 +84,7 @@ def operations_routes(readiness: Readiness) -> APIRouter:
             "ready": readiness.ready,
             "waiting_for": readiness.waiting_for,
             "impaired": readiness.impaired,
+            "details": readiness.details,
         }
         return JSONResponse(body, status_code=200 if readiness.ready else 503)
 
