@@ -130,6 +130,6 @@ def call_log(tmp_path: Path) -> Path:
 @pytest.fixture
 async def model(chat: ChatServer, call_log: Path) -> AsyncIterator[Model]:
     settings = ModelSettings(
-        base_url=chat.url, api_key="secret-key", call_log=call_log, timeout_s=2, output="tool"
+        base_url=chat.url, api_key="secret-key", call_log=call_log, timeout_s=10, output="tool"
     )
     yield Model("openai:scripted-1", settings)

@@ -58,7 +58,7 @@ def error(status: int, kind: str, message: str, **headers: str) -> Reply:
 @pytest.fixture(params=["json_schema", "tool", "prompted"])
 def claude(chat: Any, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Model:
     monkeypatch.setenv("ANTHROPIC_BASE_URL", chat.url.removesuffix("/v1"))
-    settings = ModelSettings(api_key="secret-key", timeout_s=2, output=request.param)
+    settings = ModelSettings(api_key="secret-key", timeout_s=10, output=request.param)
     return Model("anthropic:claude-haiku-4-5", settings)
 
 

@@ -360,7 +360,7 @@ async def test_a_server_that_fails_half_of_all_requests_costs_no_message(model: 
 
 
 async def test_one_server_that_is_not_there_is_never_the_messages_fault(unused_tcp_port: int) -> None:
-    settings = ModelSettings(base_url=f"http://127.0.0.1:{unused_tcp_port}/v1", timeout_s=2)
+    settings = ModelSettings(base_url=f"http://127.0.0.1:{unused_tcp_port}/v1", timeout_s=10)
     with pytest.raises(Unavailable) as away:
         await ask(Model("scripted-1", settings))
     assert not isinstance(away.value, NotAnAnswer)

@@ -33,7 +33,7 @@ def says(content: str) -> Any:
 
 @pytest.fixture
 def both(chat: Any) -> Model:
-    settings = ModelSettings(base_url=chat.url, timeout_s=2, output="json_schema", retries=0)
+    settings = ModelSettings(base_url=chat.url, timeout_s=10, output="json_schema", retries=0)
     return Model("first", settings, fallback=Model("second", settings))
 
 

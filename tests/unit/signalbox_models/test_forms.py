@@ -90,7 +90,7 @@ async def ask(model: Model, message_id: str = "m-1", **more: Any) -> Completion[
 @pytest.fixture
 def finding(chat: Any) -> Callable[..., Model]:
     def made(**settings: Any) -> Model:
-        return Model("scripted-1", ModelSettings(base_url=chat.url, timeout_s=2, **settings))
+        return Model("scripted-1", ModelSettings(base_url=chat.url, timeout_s=10, **settings))
 
     return made
 

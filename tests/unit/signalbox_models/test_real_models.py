@@ -157,7 +157,7 @@ async def test_a_server_that_hangs_is_unavailable_after_the_time_out(chat: Any) 
 
 
 async def test_a_server_that_is_not_there_is_unavailable(unused_tcp_port: int) -> None:
-    settings = ModelSettings(base_url=f"http://127.0.0.1:{unused_tcp_port}/v1", timeout_s=2)
+    settings = ModelSettings(base_url=f"http://127.0.0.1:{unused_tcp_port}/v1", timeout_s=10)
     with pytest.raises(Unavailable):
         await ask(Model("scripted-1", settings))
 
