@@ -11,6 +11,7 @@ from signalbox_cli.output import AsJson, print_json, say
 
 app = typer.Typer()
 
+_SET: Final = Path("tests/evals/routing.jsonl")
 _INSTALL: Final = "pip install 'signalbox-cli[routes]'"
 _BELOW: Final = 1
 _UNKNOWN: Final = 2
@@ -30,12 +31,27 @@ AgentFiles = Annotated[
 
 @app.command("eval")
 def evaluate(
-    set_file: SetFile = Path("tests/evals/routing.jsonl"),
+    set_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--set",
+            help="Labelled cases, a JSON object a line.",
+            dir_okay=False,
+            metavar="FILE",
+            show_default=str(_SET),
+        ),
+    ] = None,
+    recorded: Annotated[
+        str | None,
+        typer.Option(help="Instead of a set: what was decided since then, 30m, 24h or 7d.", metavar="SINCE"),
+    ] = None,
     agents: AgentFiles = None,
     part: Annotated[
-        Literal["train", "held_out", "all"],
-        typer.Option(help="Which cases. Look at held_out only when the prompt is done."),
-    ] = "held_out",
+        Literal["train", "held_out", "all"] | None,
+        typer.Option(
+            help="Which cases. Look at held_out only when the prompt is done.", show_default="held_out"
+        ),
+    ] = None,
     model: Annotated[
         str,
         typer.Option(help="A model's name as in LLM_MODEL; else ROUTER_LLM_MODEL, LLM_MODEL, offline."),
@@ -65,21 +81,38 @@ def evaluate(
     The first row is the model; without one, the learned router of --learned; else the offline stand-in, which
     is no LLM. --compare says with McNemar's exact test whether two runs differ by more than chance.
 
+    --recorded tries a model, a prompt or a definition on what was decided in the running system, and lists
+    what would have been decided otherwise. Agents are defined as they are announced now, or as --agents says.
+
     Exit status: 0 when it was measured, 1 when the accuracy is under --fail-below, 2 when it could not be
     measured.
 
     Example: signalbox routes eval --model openai:gpt-4o-mini --save now.json
+
+    Example: signalbox routes eval --recorded 24h --prompt new.txt
     """
-    if compare is not None and (model or prompt or learned or save or fail_below is not None):
+    if recorded is not None and (set_file or part):
+        raise typer.BadParameter("takes the place of --set and --part", param_hint="--recorded")
+    if compare is not None and (model or prompt or learned or save or recorded or fail_below is not None):
         raise typer.BadParameter("measures nothing: leave the other options out", param_hint="--compare")
     try:
         _require_the_router()
         from signalbox_cli import measuring, route_report
+        from signalbox_cli.dead_letter_selection import moment
 
         if compare is not None:
             route_report.show_comparison(measuring.compared(*compare), as_json=json)
             return
-        asked = measuring.Asked(set_file, agents or [], part, model, prompt, learned, concurrency)
+        asked = measuring.Asked(
+            set_file or _SET,
+            agents or [],
+            part or "held_out",
+            model,
+            prompt,
+            learned,
+            concurrency,
+            None if recorded is None else moment(recorded),
+        )
         evaluation = measuring.measured(asked, quiet=json)
         if save is not None:
             measuring.save(save, evaluation.saved)
