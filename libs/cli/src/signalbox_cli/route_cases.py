@@ -58,7 +58,7 @@ def cases_recorded(since: datetime, agent_files: Sequence[Path]) -> Cases:
     gone: set[AgentId] = set()
     without_agents = 0
     for route in recorded.routes:
-        case = case_of(route.decided, route.record)
+        case = case_of(route.decided, route.record, route.correction)
         if case is None:
             unreadable += 1
         elif missing := {agent for agent in case.candidates if agent not in agents}:
@@ -83,4 +83,4 @@ def cases_recorded(since: datetime, agent_files: Sequence[Path]) -> Cases:
 def _what_they_are(cases: Sequence[Case]) -> Iterator[str]:
     yield "right means: as it was recorded. A recorded decision may itself be wrong"
     if corrected := sum(CORRECTED in case.tags for case in cases):
-        yield f"{corrected} labels are corrections by a person"
+        yield f"labels that a person corrected: {corrected}"

@@ -1,4 +1,4 @@
-"""``signalbox routes``: measure how well messages are routed, and learn a linear router."""
+"""``signalbox routes``: measure how well messages are routed, correct decisions, learn a linear router."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -8,8 +8,10 @@ import typer
 
 from signalbox.protocol.errors import ConfigurationError, SignalboxError
 from signalbox_cli.output import AsJson, print_json, say
+from signalbox_cli.route_correcting import correct
 
 app = typer.Typer()
+app.command()(correct)
 
 _SET: Final = Path("tests/evals/routing.jsonl")
 _INSTALL: Final = "pip install 'signalbox-cli[routes]'"

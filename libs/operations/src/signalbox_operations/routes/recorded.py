@@ -4,11 +4,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from signalbox.control.models import RouteDecided
+from signalbox.control.models import RouteCorrected, RouteDecided
 from signalbox.gate.control_records import ControlRecords
 from signalbox.protocol.errors import Refusal
 from signalbox.protocol.names import MessageId
 from signalbox.protocol.records import Record
+from signalbox_operations.routes.corrections import Correction, Corrections, is_answer
 from signalbox_operations.routes.payloads import Payloads
 
 _LEARNED: Final = "learned:"
@@ -17,18 +18,22 @@ _LEARNED: Final = "learned:"
 
 @dataclass(frozen=True, slots=True)
 class RecordedRoute:
-    """A message's last decision; ``record`` is the message by its writer's schema."""
+    """A message's last decision; ``record`` is the message by its writer's schema.
+
+    ``correction`` is what a person said of it last, if it names a candidate or none.
+    """
 
     decided: RouteDecided
     record: Mapping[str, Any]
+    correction: RouteCorrected | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """The decisions that a model made, and how many messages were left out.
+    """The decisions that a model made or a person corrected, and how many messages were left out.
 
-    ``without_model``: no model was asked. ``undecodable``: the message can't be decoded any more.
-    ``unreadable`` counts records that are no decision.
+    ``without_model``: no model was asked, and nobody corrected it. ``undecodable``: the message can't be
+    decoded any more. ``unreadable`` counts records that are no decision.
     """
 
     routes: tuple[RecordedRoute, ...]
@@ -64,26 +69,36 @@ async def last_decisions(records: Iterable[Record], control: ControlRecords) -> 
     return LastDecisions(found, unreadable)
 
 
-async def recorded(decisions: LastDecisions, payloads: Payloads) -> Recorded:
-    """Decode the messages of the decisions that a model made.
+async def recorded(decisions: LastDecisions, corrections: Corrections, payloads: Payloads) -> Recorded:
+    """Decode the messages of the decisions that a model made or a person corrected.
 
     Raises:
         Unavailable: the registry can't be reached.
     """
     routes = []
     without_model = undecodable = 0
-    for decided in decisions.by_message.values():
-        if not by_a_model(decided):
+    for message, decided in decisions.by_message.items():
+        correction = _applicable(corrections.get(message), decided)
+        if correction is None and not _by_a_model(decided):
             without_model += 1
             continue
         try:
-            routes.append(RecordedRoute(decided, await payloads.decode(decided.payload)))
+            record = await payloads.decode(decided.payload)
         except Refusal:
             undecodable += 1
+        else:
+            routes.append(RecordedRoute(decided, record, correction))
     return Recorded(tuple(routes), without_model, undecodable, decisions.unreadable)
 
 
-def by_a_model(decided: RouteDecided) -> bool:
-    """True when a model was asked to choose; the offline stand-in counts as one."""
+def _applicable(correction: Correction | None, decided: RouteDecided) -> RouteCorrected | None:
+    # It may be of an earlier decision, before an agent refused the message.
+    if correction is None or not is_answer(decided, correction.said.agent):
+        return None
+    return correction.said
+
+
+def _by_a_model(decided: RouteDecided) -> bool:
+    # The offline stand-in counts as a model.
     asked = bool(decided.model) and not decided.model.startswith(_LEARNED)
     return asked and bool(decided.candidates) and not decided.terminal
