@@ -1,6 +1,7 @@
 """``signalbox routes eval --recorded``: what would have been decided otherwise."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import yaml
 
 from recorded_routes import BAKERY, GARAGE, RecordedRoutes, Routes
 from signalbox.protocol.names import AGENT_ROUTES
-from signalbox.protocol.records import Draft
+from signalbox.protocol.records import Draft, Record
 from small_cases import agent
 
 
@@ -86,6 +87,19 @@ def test_what_was_decided_before_that_time_is_left_out(
     assert evaluated(routes, "--model", model)["cases"] == 1
 
 
+def test_a_record_of_an_earlier_time_behind_a_later_one_is_left_out(
+    routes: Routes, written: RecordedRoutes, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def from_the_first_on(kafka: object, topics: list[str], **_: object) -> Iterator[Record]:
+        return written.broker.read_to_end(kafka, topics)
+
+    monkeypatch.setattr("signalbox_operations.routes.service.read_to_end", from_the_first_on)
+    written.decide("m-1", BAKERY)
+    written.broker.now_ms = 1_000_000_000_000
+    written.decide("m-0", GARAGE)
+    assert evaluated(routes, "--model", model)["cases"] == 1
+
+
 def test_what_is_no_case_is_counted_and_stops_nothing(
     routes: Routes, written: RecordedRoutes, model: str
 ) -> None:
@@ -137,6 +151,25 @@ def test_no_decision_at_all_can_not_be_measured(routes: Routes, written: Recorde
     assert status == 2
     assert "could not measure: no model decided anything since" in err
     assert "left out: 1 decided without a model" in err
+
+
+def test_a_router_is_learned_from_what_was_decided_and_corrected(
+    routes: Routes, written: RecordedRoutes, model: str, tmp_path: Path
+) -> None:
+    pytest.importorskip("sklearn")
+    for number in range(40):
+        written.decide(f"m-{number}", BAKERY if number % 2 else GARAGE)
+    status, out, _ = routes("train", "--recorded", "24h", "--out", tmp_path / "learned.json", "--json")
+    assert (status, json.loads(out)["cases"], json.loads(out)["agents"]) == (0, 40, ["bakery", "garage"])
+    found = evaluated(routes, "--model", model, "--learned", tmp_path / "learned.json")
+    assert [row["router"] for row in found["rows"]][-1] == "linear"
+    assert "linear may have learned from these very cases; only held_out is fair to it" in found["notes"]
+
+
+@pytest.mark.parametrize("given", [(), ("--set", "x.jsonl", "--recorded", "24h")])
+def test_one_learns_from_a_set_or_from_what_was_recorded(routes: Routes, given: tuple[str, ...]) -> None:
+    status, _, err = routes("train", *given, "--out", "x.json")
+    assert (status, "give one of --set and --recorded" in err) == (2, True)
 
 
 @pytest.mark.parametrize("wrong", [("--set", "x.jsonl"), ("--part", "all"), ("--compare", "a", "b")])

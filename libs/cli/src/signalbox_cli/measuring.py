@@ -110,14 +110,13 @@ def compared(first: str, second: str) -> Comparison:
     return compare(_saved_run(first), _saved_run(second))
 
 
-def trained(set_file: Path, agent_files: Sequence[Path], out: Path) -> dict[str, Any]:
-    """Learn from the part ``train`` and write ``out``; return what came of it, by name.
+def trained(found: Cases, out: Path) -> dict[str, Any]:
+    """Learn from ``found`` and write ``out``; return what came of it, by name.
 
     Raises:
-        ConfigurationError: set or agents are not right, scikit-learn is missing, ``out`` can't be written.
+        ConfigurationError: scikit-learn is missing, there is too little to learn, ``out`` can't be written.
     """
-    found = cases_of_set(set_file, agent_files)
-    learned = learn(examples_of(part_of(found.cases, "train")), found.agents)
+    learned = learn(examples_of(found.cases), found.agents)
     write_learned(out, learned)
     return {
         "file": str(out),
@@ -164,7 +163,7 @@ def _linear(asked: Asked, cases: Sequence[Case], agents: Agents, notes: list[str
         return None
     else:
         file = Learned(learn(examples_of(part_of(cases, "train")), agents))
-    if asked.part != "held_out":
+    if asked.part != "held_out" or asked.recorded is not None:
         notes.append(f"{LINEAR} may have learned from these very cases; only held_out is fair to it")
     return _Row(LINEAR, "", by_learned(file))
 

@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from signalbox.protocol.errors import ConfigurationError
 from signalbox.protocol.names import AgentId
 from signalbox_decide.evaluation.agents import Agents, agents_beside, read_agents, require_agents
-from signalbox_decide.evaluation.cases import Case, read_cases
+from signalbox_decide.evaluation.cases import Case, part_of, read_cases
 from signalbox_decide.evaluation.recorded import CORRECTED, case_of
 from signalbox_decide.evaluation.saved import digest_of
 
@@ -34,6 +34,12 @@ def cases_of_set(set_file: Path, agent_files: Sequence[Path]) -> Cases:
     agents = read_agents(agent_files or [agents_beside(set_file)])
     require_agents(cases, agents)
     return Cases(cases, agents, digest_of([set_file.read_bytes()]))
+
+
+def cases_to_learn(set_file: Path, agent_files: Sequence[Path]) -> Cases:
+    """Read the part ``train`` of a set; raises as :func:`cases_of_set`, and when it is empty."""
+    found = cases_of_set(set_file, agent_files)
+    return replace(found, cases=part_of(found.cases, "train"))
 
 
 def cases_recorded(since: datetime, agent_files: Sequence[Path]) -> Cases:

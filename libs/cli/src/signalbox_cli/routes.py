@@ -19,7 +19,17 @@ _BELOW: Final = 1
 _UNKNOWN: Final = 2
 
 SetFile = Annotated[
-    Path, typer.Option("--set", help="Labelled cases, a JSON object a line.", dir_okay=False, metavar="FILE")
+    Path | None,
+    typer.Option(
+        "--set",
+        help=f"Labelled cases, a JSON object a line; eval has {_SET} without it.",
+        dir_okay=False,
+        metavar="FILE",
+    ),
+]
+Recorded = Annotated[
+    str | None,
+    typer.Option(help="Instead of a set: what was decided since then, 30m, 24h or 7d.", metavar="SINCE"),
 ]
 AgentFiles = Annotated[
     list[Path] | None,
@@ -33,20 +43,8 @@ AgentFiles = Annotated[
 
 @app.command("eval")
 def evaluate(
-    set_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--set",
-            help="Labelled cases, a JSON object a line.",
-            dir_okay=False,
-            metavar="FILE",
-            show_default=str(_SET),
-        ),
-    ] = None,
-    recorded: Annotated[
-        str | None,
-        typer.Option(help="Instead of a set: what was decided since then, 30m, 24h or 7d.", metavar="SINCE"),
-    ] = None,
+    set_file: SetFile = None,
+    recorded: Recorded = None,
     agents: AgentFiles = None,
     part: Annotated[
         Literal["train", "held_out", "all"] | None,
@@ -129,21 +127,31 @@ def evaluate(
 
 @app.command()
 def train(
-    set_file: SetFile,
+    *,
+    set_file: SetFile = None,
+    recorded: Recorded = None,
     out: Annotated[Path, typer.Option(help="Where the learned router is written, as JSON.", metavar="FILE")],
     agents: AgentFiles = None,
     json: AsJson = False,
 ) -> None:
-    """Learn a linear router from the part train of a set. Needs scikit-learn; serving does not.
+    """Learn a linear router from the part train of a set, or from recorded decisions.
 
-    The file is good for the agents as they are defined now: a changed definition makes it refused.
+    It needs scikit-learn; serving does not. The file is good for the agents as they are defined now: a
+    changed definition makes it refused.
 
     Example: signalbox routes train --set tests/evals/routing.jsonl --out learned.json
     """
+    if (set_file is None) == (recorded is None):
+        raise typer.BadParameter("give one of --set and --recorded")
     _require_the_router()
-    from signalbox_cli import measuring
+    from signalbox_cli import measuring, route_cases
+    from signalbox_cli.dead_letter_selection import moment
 
-    trained = measuring.trained(set_file, agents or [], out)
+    if set_file is not None:
+        found = route_cases.cases_to_learn(set_file, agents or [])
+    else:
+        found = route_cases.cases_recorded(moment(recorded or ""), agents or [])
+    trained = measuring.trained(found, out)
     if json:
         print_json(trained)
     else:
