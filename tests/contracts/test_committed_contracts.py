@@ -108,6 +108,18 @@ EXAMPLES: list[BaseModel] = [
     control.MessageDiscarded(
         who="ana", reason="spam", dead_letter_topic="t", dead_letter_partition=0, dead_letter_offset=1
     ),
+    control.RouteCorrected(
+        message_id="m",
+        correlation_id="c",
+        lead_id="lead-1",
+        record_type="sdr.LeadScored",
+        route_id="r",
+        candidates=["a", "b"],
+        decided="a",
+        agent="b",
+        who="ana",
+        reason="no buyer",
+    ),
 ]
 
 

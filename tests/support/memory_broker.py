@@ -96,6 +96,15 @@ class MemoryBroker(MemoryLog):
 
 def broker_behind_dead_letters(monkeypatch: pytest.MonkeyPatch, keys: Path) -> MemoryBroker:
     """Put a broker and a registry in memory behind the service for dead letters; ``keys`` is a folder."""
+    return _broker_behind("signalbox_operations.replay.service", monkeypatch, keys)
+
+
+def broker_behind_routes(monkeypatch: pytest.MonkeyPatch, keys: Path) -> MemoryBroker:
+    """Put a broker and a registry in memory behind the service for routes; ``keys`` is a folder."""
+    return _broker_behind("signalbox_operations.routes.service", monkeypatch, keys)
+
+
+def _broker_behind(module: str, monkeypatch: pytest.MonkeyPatch, keys: Path) -> MemoryBroker:
     broker = MemoryBroker()
     monkeypatch.setenv("AGENT_KEYS_DIR", str(keys))
     monkeypatch.setenv("CATALOG", str(_CATALOG))
@@ -106,5 +115,5 @@ def broker_behind_dead_letters(monkeypatch: pytest.MonkeyPatch, keys: Path) -> M
         "read_at": broker.read_at,
     }
     for name, stands in stand_ins.items():
-        monkeypatch.setattr(f"signalbox_operations.replay.service.{name}", stands)
+        monkeypatch.setattr(f"{module}.{name}", stands, raising=False)
     return broker

@@ -33,6 +33,7 @@ def test_each_group_has_help_with_its_commands(signalbox, word):
         ("agents", "token"),
         ("routes", "eval"),
         ("routes", "train"),
+        ("routes", "correct"),
         ("topics", "apply"),
         ("can-i-deploy",),
         *(

@@ -33,7 +33,7 @@ GROUPS: Final[Mapping[str, Group]] = {
         "can_i_deploy",
     ),
     "agents": Group("signalbox_cli.agents", "See the agents, say whose word counts for them, sign requests."),
-    "routes": Group("signalbox_cli.routes", "Measure how well messages are routed; learn a linear router."),
+    "routes": Group("signalbox_cli.routes", "Measure how well messages are routed; correct decisions."),
     "topics": Group("signalbox_cli.topics", "Create the catalog's topics, and say who may use them."),
 }
 """The words in the order of ``--help``. Only the module of the word that was given is imported."""

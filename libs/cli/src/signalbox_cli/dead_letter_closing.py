@@ -1,7 +1,5 @@
 """``signalbox dead-letters replay`` and ``discard``: the commands' words; the work is in its neighbours."""
 
-import getpass
-import socket
 from typing import Annotated
 
 import typer
@@ -21,6 +19,7 @@ from signalbox_cli.dead_letter_selection import (
     selected,
 )
 from signalbox_cli.output import AsJson
+from signalbox_cli.who import Who, who_of
 
 Positions = Annotated[
     list[str] | None,
@@ -29,7 +28,6 @@ Positions = Annotated[
 Everything = Annotated[bool, typer.Option("--all", help="Every open dead letter.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask when many are meant.")]
-Who = Annotated[str | None, typer.Option(help="Who does it, for the audit; else USER@HOST.")]
 
 
 def replay(
@@ -101,7 +99,7 @@ def replay(
         headers=_headers(header or []),
         fresh=fresh,
         anyway=anyway,
-        who=_who(who),
+        who=who_of(who),
         why=note,
         json=json,
     )
@@ -141,7 +139,7 @@ def discard(
         by_filter=at is None,
         dry_run=dry_run,
         yes=yes,
-        who=_who(who),
+        who=who_of(who),
         why=reason,
         json=json,
     )
@@ -163,14 +161,3 @@ def _headers(given: list[str]) -> dict[str, str]:
     if wrong := [name for name, equals, _ in pairs if not (name and equals)]:
         raise typer.BadParameter(f"--header {wrong[0]!r} is not NAME=VALUE")
     return {name: value for name, _, value in pairs}
-
-
-def _who(given: str | None) -> str:
-    if given is not None:
-        if not given.strip():
-            raise typer.BadParameter("--who must say something")
-        return given
-    try:
-        return f"{getpass.getuser()}@{socket.gethostname()}"
-    except (OSError, KeyError):  # a container may have no name for its user
-        return f"unknown@{socket.gethostname()}"

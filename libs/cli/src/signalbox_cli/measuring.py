@@ -1,24 +1,24 @@
 """What ``signalbox routes`` does: rows of a table, a comparison, and learning."""
 
 import asyncio
-import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
-import structlog
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from signalbox.models import OFFLINE, ModelSettings
 from signalbox.protocol.errors import ConfigurationError
-from signalbox_decide.evaluation.agents import Agents, agents_beside, read_agents, require_agents
+from signalbox_cli.client_logs import logs_on_stderr
+from signalbox_cli.route_cases import Cases, cases_of_set, cases_recorded
+from signalbox_decide.evaluation.agents import Agents
 from signalbox_decide.evaluation.answers import Run
-from signalbox_decide.evaluation.cases import Case, Part, part_of, read_cases
+from signalbox_decide.evaluation.cases import Case, Part, part_of
 from signalbox_decide.evaluation.choosers import (
     CONTRACT_ALONE,
     LINEAR,
@@ -42,7 +42,10 @@ _LEARNS: Final = "sklearn"
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is to be measured: the command's options. An empty model is the settings'."""
+    """What is to be measured: the command's options. An empty model is the settings'.
+
+    With ``recorded``, what was decided since then takes the set's place.
+    """
 
     set_file: Path
     agent_files: Sequence[Path]
@@ -51,15 +54,20 @@ class Asked:
     prompt: Path | None
     learned: Path | None
     concurrency: int
+    recorded: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What was measured, the row that was asked for first; ``notes`` say how to read it."""
+    """What was measured, the row that was asked for first; ``notes`` say how to read it.
+
+    ``recorded``: the labels are what was decided once.
+    """
 
     saved: Saved
     cases: int
     notes: Sequence[str]
+    recorded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,23 +81,24 @@ def measured(asked: Asked, *, quiet: bool) -> Evaluation:
     """Run each row over the same cases.
 
     Raises:
-        ConfigurationError: set, agents, prompt, model or learned file are not right.
-        Unavailable: the model stayed away.
+        ConfigurationError: set, agents, prompt, model or learned file are not right; nothing was recorded.
+        Unavailable: the model stayed away; what was recorded can't be read.
     """
-    cases, agents = _read(asked.set_file, asked.agent_files)
+    found = _cases(asked)
+    cases, agents = found.cases, found.agents
     instructions = INSTRUCTIONS if asked.prompt is None else _text(asked.prompt)
-    notes: list[str] = []
+    notes = [*found.notes]
     rows = list(_rows(asked, instructions, cases, agents, notes))
     wanted = part_of(cases, asked.part)
-    with _logs_on_stderr():
+    with logs_on_stderr():
         runs = [_run(row, wanted, agents, asked.concurrency, quiet) for row in rows]
     saved = Saved(
-        set_digest=digest_of([asked.set_file.read_bytes()]),
+        set_digest=found.digest,
         instructions_digest=digest_of([instructions.encode()]),
         part=asked.part,
         runs=tuple(runs),
     )
-    return Evaluation(saved, len(wanted), notes)
+    return Evaluation(saved, len(wanted), notes, asked.recorded is not None)
 
 
 def compared(first: str, second: str) -> Comparison:
@@ -101,14 +110,13 @@ def compared(first: str, second: str) -> Comparison:
     return compare(_saved_run(first), _saved_run(second))
 
 
-def trained(set_file: Path, agent_files: Sequence[Path], out: Path) -> dict[str, Any]:
-    """Learn from the part ``train`` and write ``out``; return what came of it, by name.
+def trained(found: Cases, out: Path) -> dict[str, Any]:
+    """Learn from ``found`` and write ``out``; return what came of it, by name.
 
     Raises:
-        ConfigurationError: set or agents are not right, scikit-learn is missing, ``out`` can't be written.
+        ConfigurationError: scikit-learn is missing, there is too little to learn, ``out`` can't be written.
     """
-    cases, agents = _read(set_file, agent_files)
-    learned = learn(examples_of(part_of(cases, "train")), agents)
+    learned = learn(examples_of(found.cases), found.agents)
     write_learned(out, learned)
     return {
         "file": str(out),
@@ -117,6 +125,12 @@ def trained(set_file: Path, agent_files: Sequence[Path], out: Path) -> dict[str,
         "temperature": learned.temperature,
         "digest": learned.own_digest,
     }
+
+
+def _cases(asked: Asked) -> Cases:
+    if asked.recorded is None:
+        return cases_of_set(asked.set_file, asked.agent_files)
+    return cases_recorded(asked.recorded, asked.agent_files)
 
 
 def _rows(
@@ -142,12 +156,14 @@ def _linear(asked: Asked, cases: Sequence[Case], agents: Agents, notes: list[str
     if asked.learned is not None:
         named = {agent for case in cases for agent in case.candidates}
         file = Learned.load(asked.learned, {agent: agents[agent] for agent in sorted(named)})
+    elif asked.recorded is not None:
+        return None  # what is recorded has no part to learn from
     elif find_spec(_LEARNS) is None:
         notes.append(f"no row {LINEAR!r}: learning needs scikit-learn: {INSTALL}")
         return None
     else:
         file = Learned(learn(examples_of(part_of(cases, "train")), agents))
-    if asked.part != "held_out":
+    if asked.part != "held_out" or asked.recorded is not None:
         notes.append(f"{LINEAR} may have learned from these very cases; only held_out is fair to it")
     return _Row(LINEAR, "", by_learned(file))
 
@@ -161,28 +177,8 @@ def _run(row: _Row, cases: Sequence[Case], agents: Agents, concurrency: int, qui
         return asyncio.run(running)
 
 
-@contextmanager
-def _logs_on_stderr() -> Iterator[None]:
-    """Keep what the model's client logs out of the output, which a program may read."""
-    before = structlog.get_config() if structlog.is_configured() else None
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    try:
-        yield
-    finally:
-        structlog.reset_defaults()
-        if before is not None:
-            structlog.configure(**before)
-
-
 def _tell(progress: Progress, bar: Any, done: int, of: int) -> None:
     progress.update(bar, completed=done, total=of)
-
-
-def _read(set_file: Path, agent_files: Sequence[Path]) -> tuple[list[Case], Agents]:
-    cases = read_cases(set_file)
-    agents = read_agents(agent_files or [agents_beside(set_file)])
-    require_agents(cases, agents)
-    return cases, agents
 
 
 def _text(file: Path) -> str:

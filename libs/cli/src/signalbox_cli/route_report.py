@@ -52,7 +52,8 @@ def show_comparison(found: Comparison, *, as_json: bool) -> None:
 
 def _print(evaluation: "Evaluation", rows: list[Figures]) -> None:
     print_rows([_table_row(figures) for figures in rows], _TABLE, "")
-    say(f"\nEach row: the same {evaluation.cases} cases, part {evaluation.saved.part}.")
+    of = "recorded decisions" if evaluation.recorded else f"cases, part {evaluation.saved.part}"
+    say(f"\nEach row: the same {evaluation.cases} {of}.")
     say("of_several: the cases with more than one candidate. offline: a word score, and no LLM.")
     for note in evaluation.notes:
         say(f"note: {note}")
@@ -75,7 +76,8 @@ def _print(evaluation: "Evaluation", rows: list[Figures]) -> None:
     say(f"\n{first.run.name}, who is taken for whom")
     confusion = [{"label": label, "said": said, "cases": cases} for label, said, cases in first.confusion]
     print_rows(confusion, ("label", "said", "cases"), "nobody")
-    say(f"\n{first.run.name}, each disagreement")
+    differs = "what it would decide otherwise" if evaluation.recorded else "each disagreement"
+    say(f"\n{first.run.name}, {differs}")
     print_rows(_disagreements(first), ("case", "label", "said", "why_the_label", "reason"), "none")
 
 
@@ -137,6 +139,7 @@ def _evaluation_dict(evaluation: "Evaluation", rows: list[Figures]) -> dict[str,
     return {
         "part": evaluation.saved.part,
         "cases": evaluation.cases,
+        "recorded": evaluation.recorded,
         "set_digest": evaluation.saved.set_digest,
         "instructions_digest": evaluation.saved.instructions_digest,
         "notes": list(evaluation.notes),

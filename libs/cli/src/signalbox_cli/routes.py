@@ -1,4 +1,4 @@
-"""``signalbox routes``: measure how well messages are routed, and learn a linear router."""
+"""``signalbox routes``: measure how well messages are routed, correct decisions, learn a linear router."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -8,15 +8,28 @@ import typer
 
 from signalbox.protocol.errors import ConfigurationError, SignalboxError
 from signalbox_cli.output import AsJson, print_json, say
+from signalbox_cli.route_correcting import correct
 
 app = typer.Typer()
+app.command()(correct)
 
+_SET: Final = Path("tests/evals/routing.jsonl")
 _INSTALL: Final = "pip install 'signalbox-cli[routes]'"
 _BELOW: Final = 1
 _UNKNOWN: Final = 2
 
 SetFile = Annotated[
-    Path, typer.Option("--set", help="Labelled cases, a JSON object a line.", dir_okay=False, metavar="FILE")
+    Path | None,
+    typer.Option(
+        "--set",
+        help=f"Labelled cases, a JSON object a line; eval has {_SET} without it.",
+        dir_okay=False,
+        metavar="FILE",
+    ),
+]
+Recorded = Annotated[
+    str | None,
+    typer.Option(help="Instead of a set: what was decided since then, 30m, 24h or 7d.", metavar="SINCE"),
 ]
 AgentFiles = Annotated[
     list[Path] | None,
@@ -30,12 +43,15 @@ AgentFiles = Annotated[
 
 @app.command("eval")
 def evaluate(
-    set_file: SetFile = Path("tests/evals/routing.jsonl"),
+    set_file: SetFile = None,
+    recorded: Recorded = None,
     agents: AgentFiles = None,
     part: Annotated[
-        Literal["train", "held_out", "all"],
-        typer.Option(help="Which cases. Look at held_out only when the prompt is done."),
-    ] = "held_out",
+        Literal["train", "held_out", "all"] | None,
+        typer.Option(
+            help="Which cases. Look at held_out only when the prompt is done.", show_default="held_out"
+        ),
+    ] = None,
     model: Annotated[
         str,
         typer.Option(help="A model's name as in LLM_MODEL; else ROUTER_LLM_MODEL, LLM_MODEL, offline."),
@@ -65,21 +81,38 @@ def evaluate(
     The first row is the model; without one, the learned router of --learned; else the offline stand-in, which
     is no LLM. --compare says with McNemar's exact test whether two runs differ by more than chance.
 
+    --recorded tries a model, a prompt or a definition on what was decided in the running system, and lists
+    what would have been decided otherwise. Agents are defined as they are announced now, or as --agents says.
+
     Exit status: 0 when it was measured, 1 when the accuracy is under --fail-below, 2 when it could not be
     measured.
 
     Example: signalbox routes eval --model openai:gpt-4o-mini --save now.json
+
+    Example: signalbox routes eval --recorded 24h --prompt new.txt
     """
-    if compare is not None and (model or prompt or learned or save or fail_below is not None):
+    if recorded is not None and (set_file or part):
+        raise typer.BadParameter("takes the place of --set and --part", param_hint="--recorded")
+    if compare is not None and (model or prompt or learned or save or recorded or fail_below is not None):
         raise typer.BadParameter("measures nothing: leave the other options out", param_hint="--compare")
     try:
         _require_the_router()
         from signalbox_cli import measuring, route_report
+        from signalbox_cli.dead_letter_selection import moment
 
         if compare is not None:
             route_report.show_comparison(measuring.compared(*compare), as_json=json)
             return
-        asked = measuring.Asked(set_file, agents or [], part, model, prompt, learned, concurrency)
+        asked = measuring.Asked(
+            set_file or _SET,
+            agents or [],
+            part or "held_out",
+            model,
+            prompt,
+            learned,
+            concurrency,
+            None if recorded is None else moment(recorded),
+        )
         evaluation = measuring.measured(asked, quiet=json)
         if save is not None:
             measuring.save(save, evaluation.saved)
@@ -94,21 +127,31 @@ def evaluate(
 
 @app.command()
 def train(
-    set_file: SetFile,
+    *,
+    set_file: SetFile = None,
+    recorded: Recorded = None,
     out: Annotated[Path, typer.Option(help="Where the learned router is written, as JSON.", metavar="FILE")],
     agents: AgentFiles = None,
     json: AsJson = False,
 ) -> None:
-    """Learn a linear router from the part train of a set. Needs scikit-learn; serving does not.
+    """Learn a linear router from the part train of a set, or from recorded decisions.
 
-    The file is good for the agents as they are defined now: a changed definition makes it refused.
+    It needs scikit-learn; serving does not. The file is good for the agents as they are defined now: a
+    changed definition makes it refused.
 
     Example: signalbox routes train --set tests/evals/routing.jsonl --out learned.json
     """
+    if (set_file is None) == (recorded is None):
+        raise typer.BadParameter("give one of --set and --recorded")
     _require_the_router()
-    from signalbox_cli import measuring
+    from signalbox_cli import measuring, route_cases
+    from signalbox_cli.dead_letter_selection import moment
 
-    trained = measuring.trained(set_file, agents or [], out)
+    if set_file is not None:
+        found = route_cases.cases_to_learn(set_file, agents or [])
+    else:
+        found = route_cases.cases_recorded(moment(recorded or ""), agents or [])
+    trained = measuring.trained(found, out)
     if json:
         print_json(trained)
     else:

@@ -15,6 +15,7 @@ _RECORD_TYPES: Final = (
     "control.MessageDiscarded",
     "control.MessageRejected",
     "control.MessageReplayed",
+    "control.RouteCorrected",
     "control.RouteDecided",
 )
 

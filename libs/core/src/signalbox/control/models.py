@@ -177,6 +177,28 @@ class MessageReplayed(BaseModel):
     dead_letter_offset: Annotated[int, Field(description="Its offset there.")]
 
 
+class RouteCorrected(BaseModel):
+    """Somebody said who should have been chosen for a message. It moves no message: routing is measured by it."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    message_id: Annotated[str, Field(description="CloudEvents id of the message.")]
+    correlation_id: Annotated[str, Field(description="Id of the lead's workflow.")]
+    lead_id: Annotated[str, Field(description="Id of the lead: the key of every record of its workflow.")]
+    record_type: Annotated[str, Field(description="Avro full name of the message's record.")]
+    route_id: Annotated[str, Field(description="CloudEvents id of the decision.")]
+    candidates: Annotated[list[str], Field(description="Ids of the agents that could have been chosen.")] = []
+    decided: Annotated[
+        str | None, Field(description="Id of the agent that was chosen; null when none was.")
+    ] = None
+    agent: Annotated[
+        str | None, Field(description="Id of the agent that should have been chosen; null when none should.")
+    ] = None
+    who: Annotated[str, Field(description="Who did it.")]
+    reason: Annotated[str, Field(description="Why it should have been that one.")]
+
+
 class RouteHeader(BaseModel):
     """One Kafka header of a routed message; headers repeat, keep their order and may be null."""
 

@@ -15,6 +15,7 @@ from signalbox.control.models import (
     MessageDiscarded,
     MessageRejected,
     MessageReplayed,
+    RouteCorrected,
     RouteDecided,
 )
 from signalbox.protocol.errors import Refusal, Unavailable
@@ -32,6 +33,7 @@ _RECORDS: Final[tuple[type[BaseModel], ...]] = (
     MessageRejected,
     MessageReplayed,
     MessageDiscarded,
+    RouteCorrected,
 )
 
 

@@ -1,0 +1,36 @@
+"""The agents' definitions as they are announced now."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+from pydantic import ValidationError
+
+from signalbox.control.models import AgentRegistered
+from signalbox.gate.control_records import ControlRecords
+from signalbox.protocol.agent_definition import AgentDefinition
+from signalbox.protocol.names import AgentId
+from signalbox.protocol.records import Record
+from signalbox_operations.contracts.announced import announcements_in_force, decoded_by
+
+Definitions = dict[AgentId, AgentDefinition]
+
+
+async def definitions(control: ControlRecords, registrations: Sequence[Record]) -> Definitions:
+    """Return the definitions that count for the orchestrator; one that is not right is left out, as there.
+
+    ``registrations`` are the records of ``agent_grants`` and ``agent_registry``.
+
+    Raises:
+        Unavailable: the registry can't be reached.
+    """
+    in_force = announcements_in_force(registrations, await decoded_by(control, registrations))
+    found: Definitions = {}
+    for agent, said in sorted(in_force.items()):
+        with suppress(ValidationError):
+            found[agent] = _definition(said)
+    return found
+
+
+def _definition(said: AgentRegistered) -> AgentDefinition:
+    fields = said.model_dump(exclude={"agent_id", "contracts", "registered_at"})
+    return AgentDefinition.model_validate({"id": said.agent_id, **fields})
