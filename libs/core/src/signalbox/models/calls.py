@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from prometheus_client import Counter
-from pydantic_ai.usage import RequestUsage
+
+from signalbox.models.said import Said
 
 _CALLS = Counter(
     "signalbox_model_calls_total", "Requests sent to a model, retries included", ["model", "task"]
@@ -60,9 +61,9 @@ class Account:
         _CALLS.labels(self.model, self.task).inc()
         self.log.append(task=self.task, message_id=self.message_id, model=self.model)
 
-    def answered(self, usage: RequestUsage) -> None:
+    def answered(self, said: Said) -> None:
         """Add what an answer cost."""
-        self.spent.input_tokens += usage.input_tokens
-        self.spent.output_tokens += usage.output_tokens
-        _TOKENS.labels(self.model, self.task, "input").inc(usage.input_tokens)
-        _TOKENS.labels(self.model, self.task, "output").inc(usage.output_tokens)
+        self.spent.input_tokens += said.input_tokens
+        self.spent.output_tokens += said.output_tokens
+        _TOKENS.labels(self.model, self.task, "input").inc(said.input_tokens)
+        _TOKENS.labels(self.model, self.task, "output").inc(said.output_tokens)

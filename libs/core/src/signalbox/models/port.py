@@ -5,9 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
-from pydantic_ai.models import Model as ForeignModel
-
-from signalbox.models.asking import Asking, Bounds
+from signalbox.models.asking import Asking, Bounds, Client
 from signalbox.models.calls import Account, CallLog, Spent
 from signalbox.models.faults import InvalidAnswer, ModelRefused
 from signalbox.models.forms import Form, Forms
@@ -197,11 +195,12 @@ async def _asked_shorter(ask: Callable[[str], Awaitable[T]], prompt: str, shorte
         return await ask(less)
 
 
-def _provided(name: str, settings: ModelSettings) -> ForeignModel:
-    # Imported here: a provider's package takes half a second to load, and offline none is needed.
+def _provided(name: str, settings: ModelSettings) -> Client:
+    # Imported here: the providers' packages take a second to load, and offline none is needed.
+    from signalbox.models.provided import Provided
     from signalbox.models.providers import provider_model
 
-    return provider_model(name, settings)
+    return Provided(name, provider_model(name, settings))
 
 
 def model_for(role: Role, agent: str = "") -> Model:

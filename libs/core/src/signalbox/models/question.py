@@ -4,15 +4,11 @@ from functools import lru_cache
 from typing import Any, Final, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic_ai.messages import ModelResponse, TextPart, ToolCallPart
-from pydantic_ai.models import ModelRequestParameters
-from pydantic_ai.output import OutputObjectDefinition
-from pydantic_ai.tools import ToolDefinition
 from pydantic_core import from_json
 
-from signalbox.models.forms import Form
 from signalbox.models.loose_json import without_thoughts
 from signalbox.models.reading import Shape, answer_in, unwrapped
+from signalbox.models.said import Said
 
 T = TypeVar("T")
 
@@ -46,50 +42,30 @@ class Question(Generic[T]):
         self._adapter: TypeAdapter[T] = TypeAdapter(output_type)
         schema = self._adapter.json_schema()
         self._is_wrapped = schema.get("type") != "object"
-        self._schema = _wrapped(schema) if self._is_wrapped else schema
-        self._shape = Shape.of(self._schema)
-        self.parameters = {form: self._asked_in(form) for form in Form}
-        """The parameters of a request in each form."""
+        self.schema = _wrapped(schema) if self._is_wrapped else schema
+        """The JSON schema of the object that is asked for."""
+        self._shape = Shape.of(self.schema)
 
     def answer_of(self, said: Any) -> dict[str, Any]:
         """Return ``said``, a value of the type or a mapping of its fields, as the object that travels."""
         value = TypeAdapter(Any).dump_python(said, mode="json", by_alias=True)
         return {_WRAPPED: value} if self._is_wrapped else value
 
-    def read(self, response: ModelResponse, *, may_be_cut: bool) -> T:
-        """Return the answer in ``response``; with ``may_be_cut``, also one whose last text breaks off.
+    def read(self, said: Said, *, may_be_cut: bool) -> T:
+        """Return the answer in ``said``; with ``may_be_cut``, also one whose last text breaks off.
 
         Raises:
             Invalid: there is none, or it is not of the type.
         """
-        if len(words_of(response)) > _LONGEST:
+        if len(said.text) > _LONGEST:
             raise Invalid(_TOO_LONG)
-        was_cut = response.finish_reason == "length"
-        found = _found(response, self._shape, partly=was_cut and may_be_cut)
+        found = _found(said, self._shape, partly=said.was_cut and may_be_cut)
         if found is None:
-            raise Cut(_CUT) if was_cut else Formless(_NO_ANSWER)
+            raise Cut(_CUT) if said.was_cut else Formless(_NO_ANSWER)
         try:
             return self._adapter.validate_python(found[_WRAPPED] if self._is_wrapped else found, strict=False)
         except ValidationError as error:
             raise Invalid(_faults_of(error)) from error
-
-    def _asked_in(self, form: Form) -> ModelRequestParameters:
-        schema = OutputObjectDefinition(json_schema=self._schema, name=ANSWER)
-        match form:
-            case Form.JSON_SCHEMA:
-                return ModelRequestParameters(output_mode="native", output_object=schema)
-            case Form.PROMPTED:
-                return ModelRequestParameters(output_mode="prompted", output_object=schema)
-            case Form.TOOL:
-                tool = ToolDefinition(
-                    name=ANSWER,
-                    parameters_json_schema=self._schema,
-                    description="Give the answer.",
-                    kind="output",
-                )
-                return ModelRequestParameters(
-                    output_mode="tool", output_tools=[tool], allow_text_output=False
-                )
 
 
 @lru_cache(maxsize=256)
@@ -98,24 +74,13 @@ def question_of(output_type: Any) -> Question[Any]:
     return Question(output_type)
 
 
-def words_of(response: ModelResponse) -> str:
-    """Return what a response says, as text: its words, or the arguments of its calls."""
-    return "\n".join(
-        part.content if isinstance(part, TextPart) else part.args_as_json_str()
-        for part in response.parts
-        if isinstance(part, TextPart | ToolCallPart)
-    )
-
-
-def _found(response: ModelResponse, shape: Shape, *, partly: bool) -> dict[str, Any] | None:
-    """Return the object that is the answer: a call's arguments come before text."""
-    calls = [part.args for part in response.parts if isinstance(part, ToolCallPart)]
-    text = without_thoughts("".join(part.content for part in response.parts if isinstance(part, TextPart)))
-    for said in (*calls, text):
-        if isinstance(said, dict):
-            if (answer := unwrapped(said, shape)) is not None:
+def _found(said: Said, shape: Shape, *, partly: bool) -> dict[str, Any] | None:
+    """Return the object that is the answer: a call's arguments come before words."""
+    for part in (*said.calls, without_thoughts(said.words)):
+        if isinstance(part, dict):
+            if (answer := unwrapped(part, shape)) is not None:
                 return answer
-        elif said and (answer := answer_in(said, shape) or (_begun(said, shape) if partly else None)):
+        elif part and (answer := answer_in(part, shape) or (_begun(part, shape) if partly else None)):
             return answer
     return None
 
