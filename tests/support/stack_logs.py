@@ -1,6 +1,7 @@
 """What the processes of a stack logged while a test ran, for the report of one that failed."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 from local_stack.logs import log_path
 from local_stack.recorded import RecordedStack
 
+_NOISE = re.compile(r"^\s+at |Connection refused|could not be established|FetchRequest|IOException")
 LINES_OF_A_PROCESS = 60
 LINE_AT_MOST = 400
 EVERYDAY = {"debug", "info"}
@@ -35,8 +37,8 @@ def _complaints(path: Path, since: str) -> Iterator[str]:
     for line in path.read_text(errors="replace").splitlines():
         try:
             entry = json.loads(line)
-        except ValueError:  # the broker's and the registry's
-            if " INFO " not in line:
+        except ValueError:  # the broker's, the registry's, and those of the Kafka client
+            if " INFO " not in line and not _NOISE.search(line):
                 yield line
             continue
         is_everyday = entry.get("level") in EVERYDAY and entry.get("event") not in TELLING

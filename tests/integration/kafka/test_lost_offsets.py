@@ -5,12 +5,13 @@ import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
+import confluent_kafka
 import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from signalbox.kafka import GroupConsumer, KafkaSettings, Partition, Producer, TopicSpec, apply
-from signalbox.kafka.positions import OffsetsLost, starts
+from signalbox.kafka.positions import OffsetsLost, OffsetsUnknown, starts
 from signalbox.protocol.errors import Fatal, Unavailable
 from signalbox.protocol.records import Draft
 
@@ -82,6 +83,45 @@ async def test_a_broker_that_does_not_say_where_the_group_is_is_asked_again_by_j
             await read(consumer, 1)
     assert await read(consumer, 6) == [b"4", b"5", b"6", b"7", b"8", b"9"]
     await consumer.close()
+
+
+@pytest.mark.real_kafka
+async def test_a_transaction_that_nobody_ends_does_not_keep_a_group_from_going_on(
+    kafka: KafkaSettings, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its producer is gone and its coordinator waits; a broker that forgot it would never end it."""
+    group = f"g-{uuid.uuid4().hex[:8]}"
+    await read_four_and_leave(kafka, topic, group)
+    left = TransactionLeftOpen(kafka, group)
+    await asyncio.to_thread(left.with_offset, topic, 9)
+    monkeypatch.setattr("signalbox.kafka.positions._ASK_S", 1.0)
+    monkeypatch.setattr("signalbox.kafka.positions._ASK_FOR_S", 1.0)
+    consumer = GroupConsumer(kafka, group, [topic], group)
+    await consumer.start()
+    with pytest.raises(OffsetsUnknown):
+        await read(consumer, 1)
+    assert await read(consumer, 6) == [b"4", b"5", b"6", b"7", b"8", b"9"]
+    await consumer.close()
+    await asyncio.to_thread(left.end)
+
+
+class TransactionLeftOpen:
+    """A transaction with a group's offset in it, for as long as the test takes."""
+
+    def __init__(self, kafka: KafkaSettings, group: str) -> None:
+        own = {"transactional.id": f"left-{group}", "transaction.timeout.ms": 300_000}
+        self._producer = confluent_kafka.Producer(kafka.producer("left") | own)
+        self._member = confluent_kafka.Consumer(kafka.consumer("left") | {"group.id": group})
+
+    def with_offset(self, topic: str, offset: int) -> None:
+        self._producer.init_transactions(30)
+        self._producer.begin_transaction()
+        metadata = self._member.consumer_group_metadata()
+        self._producer.send_offsets_to_transaction([TopicPartition(topic, 0, offset)], metadata, 30)
+
+    def end(self) -> None:
+        self._producer.abort_transaction(30)
+        self._member.close()
 
 
 @pytest.mark.real_kafka

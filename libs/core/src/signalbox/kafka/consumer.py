@@ -9,12 +9,16 @@ from confluent_kafka import Consumer, TopicPartition
 from signalbox.kafka.client_thread import ClientThread
 from signalbox.kafka.credentials import CredentialWatch
 from signalbox.kafka.faults import split
-from signalbox.kafka.positions import OnLost, lost, starts
+from signalbox.kafka.positions import OffsetsUnknown, OnLost, lost, starts
 from signalbox.kafka.settings import KafkaSettings
 from signalbox.protocol.errors import Fatal, SignalboxError, Unavailable
 from signalbox.protocol.records import Record
+from signalbox.telemetry.logs import logger
 
+_log = logger(__name__)
 _MAX_POLL_INTERVAL_MS: Final = 300_000
+_UNKNOWN_AT_MOST: Final = 2
+"""How often in a row the broker may not say where the group is, 20 seconds each; a transaction lasts 10."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -50,16 +54,14 @@ class GroupConsumer:
         on_lost: OnLost = "stop",
     ) -> None:
         self._credentials = CredentialWatch()
-        self._client = Consumer(
-            self._credentials.added_to(settings.consumer(client_id))
-            | {
-                "group.id": group,
-                "max.poll.interval.ms": _MAX_POLL_INTERVAL_MS,
-                "partition.assignment.strategy": "range",
-                # The client's own way out of range is to skip what is gone, and to say nothing.
-                "auto.offset.reset": "error" if on_lost == "stop" else "earliest",
-            }
-        )
+        self._properties = self._credentials.added_to(settings.consumer(client_id)) | {
+            "group.id": group,
+            "max.poll.interval.ms": _MAX_POLL_INTERVAL_MS,
+            "partition.assignment.strategy": "range",
+            # The client's own way out of range is to skip what is gone, and to say nothing.
+            "auto.offset.reset": "error" if on_lost == "stop" else "earliest",
+        }
+        self._client = Consumer(self._properties)
         self._group = group
         self._on_lost = on_lost
         self._thread = ClientThread(client_id)
@@ -69,6 +71,7 @@ class GroupConsumer:
         self._owned: set[Partition] = set()
         self._fault: SignalboxError | None = None
         self._unplaced = False
+        self._unknown = 0
 
     @property
     def somewhere(self) -> Partition:
@@ -153,7 +156,7 @@ class GroupConsumer:
 
     def _on_assign(self, client: Consumer, partitions: list[TopicPartition]) -> None:
         try:
-            positions = starts(client, self._group, partitions, self._on_lost)
+            positions = self._positions(client, partitions)
         except (Fatal, Unavailable) as error:
             # Raised by the next poll: in here, the client would only log it.
             self._fault, self._unplaced = error, isinstance(error, Unavailable)
@@ -164,6 +167,27 @@ class GroupConsumer:
         came = {Partition(at.topic, at.partition) for at in partitions}
         self._assigned |= came
         self._owned |= came
+
+    def _positions(self, client: Consumer, partitions: list[TopicPartition]) -> list[TopicPartition]:
+        try:
+            positions = starts(client, self._group, partitions, self._on_lost)
+        except OffsetsUnknown as error:
+            self._unknown += 1
+            if self._unknown < _UNKNOWN_AT_MOST:
+                raise
+            positions = self._last_stable(partitions, error)
+        self._unknown = 0
+        return positions
+
+    def _last_stable(self, partitions: list[TopicPartition], why: OffsetsUnknown) -> list[TopicPartition]:
+        # No transaction is open for so long: one that seems to be was forgotten by its coordinator, and its
+        # producer may be gone for good. What it committed is read again, and is known to who reads it back.
+        _log.warning("offsets_without_an_open_transaction", group=self._group, why=why.detail)
+        without_waiting = Consumer(self._properties | {"isolation.level": "read_uncommitted"})
+        try:
+            return starts(without_waiting, self._group, partitions, self._on_lost)
+        finally:
+            without_waiting.close()
 
     def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         gone = {Partition(at.topic, at.partition) for at in partitions}
