@@ -25,6 +25,7 @@ class Provider:
         mailbox = local.partition("+")[0]
         if self.hyphen_begins_tag:
             mailbox = mailbox.partition("-")[0]
+        mailbox = mailbox.rstrip(".")  # of a.+tag, which no address may end with
         if self.dot_is_hyphen:
             mailbox = mailbox.replace(".", "-")
         return "".join(one for one in mailbox if one not in self.ignored) or "+"
