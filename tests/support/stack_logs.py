@@ -35,11 +35,14 @@ def complaints_since(stack: RecordedStack, began: float) -> str:
 
 def _complaints(path: Path, since: str) -> Iterator[str]:
     for line in path.read_text(errors="replace").splitlines():
-        try:
-            entry = json.loads(line)
-        except ValueError:  # the broker's, the registry's, and those of the Kafka client
+        if not line.startswith("{"):  # the broker's, the registry's, and those of the Kafka client
             if " INFO " not in line and not _NOISE.search(line):
                 yield line
+            continue
+        try:
+            entry = json.loads(line)
+        except ValueError:  # cut short by the end of its process
+            yield line
             continue
         is_everyday = entry.get("level") in EVERYDAY and entry.get("event") not in TELLING
         if entry.get("timestamp", "") >= since and not is_everyday:
