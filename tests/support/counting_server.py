@@ -1,6 +1,5 @@
 """A server in front of a model's: it passes requests on, and keeps what was asked and how long it took."""
 
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
-import uvicorn
 from fastapi import FastAPI, Request, Response
+
+from serving import served_in_a_thread
 
 
 @dataclass
@@ -35,14 +35,6 @@ def counting_before(upstream: str, path: str) -> Iterator[CountingServer]:
         counted.seconds.append(time.monotonic() - began)
         return Response(answer.content, answer.status_code, media_type=answer.headers.get("content-type"))
 
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    counted.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    try:
+    with served_in_a_thread(app) as port:
+        counted.url = f"http://127.0.0.1:{port}"
         yield counted
-    finally:
-        server.should_exit = True
-        thread.join(10)

@@ -17,6 +17,7 @@ import pytest
 import structlog
 import uvicorn
 
+from command_line import outcome_of
 from in_memory import AgentRegistry, MemoryPublisher
 from send_email.agent import make_agent, make_store, utc_now
 from send_email.mails import Mail, Schedule
@@ -38,7 +39,6 @@ from signalbox_agent import create_app
 from signalbox_agent.parts import Parts
 from signalbox_agent.settings import AgentSettings
 from signalbox_agent.store import StateStore
-from signalbox_cli.app import main
 
 WORDS = ("Locked", "0900", "Acme Bank", "crm-your-account")
 VICTIM = "victim@fjord.example"
@@ -123,11 +123,8 @@ def service(
         time.sleep(0.01)
 
     def run(*arguments: str) -> tuple[int, str]:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as exit_:
-            main(arguments)
-        printed = capsys.readouterr()
-        return int(exit_.value.code or 0), printed.out + printed.err
+        said = outcome_of(capsys, *arguments)
+        return said.status, said.out + said.err
 
     yield Service(url, tmp_path, store, a_mail, run)
     server.should_exit = True

@@ -4,14 +4,15 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from command_line import Outcome, outcome_of
 from memory_broker import MemoryBroker, broker_behind_dead_letters
-from signalbox_cli.app import main
 
 
 @dataclass
@@ -54,31 +55,12 @@ def service() -> Iterator[StandIn]:
     server.server_close()
 
 
-@dataclass
-class Outcome:
-    status: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
 @pytest.fixture
 def signalbox(capsys, monkeypatch, service) -> Callable[..., Outcome]:
     monkeypatch.setenv("CONSOLE_URL", service.url)
     monkeypatch.setenv("LEAD_CAPTURE_URL", service.url)
 
-    def run(*arguments: str) -> Outcome:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as exit_:
-            main(arguments)
-        printed = capsys.readouterr()
-        code = exit_.value.code
-        return Outcome(code if isinstance(code, int) else 0 if code is None else 1, printed.out, printed.err)
-
-    return run
+    return partial(outcome_of, capsys)
 
 
 @pytest.fixture

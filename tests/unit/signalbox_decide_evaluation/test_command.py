@@ -2,16 +2,17 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from command_line import outcome_of
 from signalbox.models import Completion
 from signalbox.protocol.errors import Unavailable
 from signalbox.telemetry import logger
 from signalbox_cli import measuring
-from signalbox_cli.app import main
 from small_cases import agent
 
 
@@ -25,14 +26,7 @@ def _nothing_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def routes(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    def run(*arguments: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as exit_:
-            main(["routes", *map(str, arguments)])
-        printed = capsys.readouterr()
-        return int(exit_.value.code or 0), printed.out, printed.err
-
-    return run
+    return partial(outcome_of, capsys, "routes")
 
 
 Routes = Callable[..., tuple[int, str, str]]

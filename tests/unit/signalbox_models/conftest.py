@@ -1,15 +1,14 @@
 import asyncio
 import json
-import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from fastapi import FastAPI, Request, Response
 
+from serving import served_in_a_thread
 from signalbox.models import Model, ModelSettings
 
 Reply = Callable[[dict[str, Any]], Response]
@@ -98,20 +97,9 @@ def _listening() -> Iterator[ChatServer]:
     app = FastAPI()
     app.post("/v1/chat/completions")(chat.answer)
     app.post("/v1/messages")(chat.answer)
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    ready = threading.Event()
-    for _ in range(2_000):
-        if server.started:
-            break
-        ready.wait(0.005)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    chat.url = f"http://127.0.0.1:{port}/v1"
-    yield chat
-    server.should_exit = True
-    thread.join(5)
+    with served_in_a_thread(app, timeout_graceful_shutdown=1) as port:
+        chat.url = f"http://127.0.0.1:{port}/v1"
+        yield chat
 
 
 @pytest.fixture

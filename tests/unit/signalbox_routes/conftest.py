@@ -1,16 +1,17 @@
 """Two agents and their decisions on a broker in memory, and the command that reads them."""
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from command_line import outcome_of
 from memory_broker import broker_behind_routes
 from recorded_routes import BAKERY, GARAGE, RecordedRoutes, Routes
 from signalbox.models import Completion
 from signalbox.protocol.names import NO_AGENT
-from signalbox_cli.app import main
 
 
 @pytest.fixture
@@ -24,14 +25,7 @@ def written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> RecordedRoutes:
 
 @pytest.fixture
 def routes(capsys: pytest.CaptureFixture[str]) -> Routes:
-    def run(*arguments: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as exit_:
-            main(["routes", *map(str, arguments)])
-        printed = capsys.readouterr()
-        return int(exit_.value.code or 0), printed.out, printed.err
-
-    return run
+    return partial(outcome_of, capsys, "routes")
 
 
 @pytest.fixture

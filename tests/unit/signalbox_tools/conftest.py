@@ -1,13 +1,13 @@
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+
+from serving import served_in_a_thread
 
 
 @dataclass
@@ -42,18 +42,8 @@ class Site:
 def _site() -> Iterator[Site]:
     site = Site()
     app = Starlette(routes=[Route("/{path:path}", site.answer)])
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    pause = threading.Event()
-    for _ in range(2_000):
-        if server.started:
-            break
-        pause.wait(0.005)
-    site.port = server.servers[0].sockets[0].getsockname()[1]
-    yield site
-    server.should_exit = True
-    thread.join(5)
+    with served_in_a_thread(app) as site.port:
+        yield site
 
 
 @pytest.fixture
