@@ -60,9 +60,9 @@ class WhereUnsure:
     async def choose(self, message: Accepted, candidates: Sequence[AgentDefinition]) -> Choice:
         """Choose one of ``candidates``; raises what ``router`` raises."""
         started = time.perf_counter()
-        self._tell_of(self._learned.unknown(candidates))
         agent, confidence = self._learned.choose(message_text(message.record_type, message.datum), candidates)
-        if confidence < self._at_least:
+        if not confidence or confidence < self._at_least:
+            self._tell_of(self._learned.unknown(candidates))
             return await self._router.choose(message, candidates)
         return Choice(
             agent=None if agent == NO_AGENT else AgentId(agent),

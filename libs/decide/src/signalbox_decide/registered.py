@@ -46,16 +46,7 @@ def registered(agent: AgentId, said: AgentRegistered, allowed: re.Pattern[str]) 
     if not allowed.fullmatch(said.endpoint):
         raise ConfigurationError(f"{said.endpoint[:200]} is not allowed by AGENT_ENDPOINT_ALLOW")
     _require_address(said.endpoint)
-    definition = AgentDefinition.model_validate(
-        {
-            "id": said.agent_id,
-            "name": said.name,
-            "description": said.description,
-            "input": [entry.model_dump() for entry in said.input],
-            "output": [entry.model_dump() for entry in said.output],
-            "endpoint": said.endpoint,
-        }
-    )
+    definition = AgentDefinition.announced(said.model_dump())
     conditions = {
         entry.record_type: None if entry.when is None else _condition(entry.when)
         for entry in definition.input

@@ -22,21 +22,24 @@ _SHOWN: Final = 1000
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request: what is asked, in which form, and its bounds; its answer may take ``seconds``."""
+
+    question: Question[Any]
+    form: Form
+    instructions: str
+    words: str
+    seconds: float
+    max_tokens: int
+    temperature: float | None
+
+
 class Client(Protocol):
     """Sends requests to one model: :class:`signalbox.models.provided.Provided`."""
 
-    async def ask(
-        self,
-        question: Question[Any],
-        form: Form,
-        instructions: str,
-        words: str,
-        *,
-        seconds: float,
-        max_tokens: int,
-        temperature: float | None,
-    ) -> Said:
-        """Send one request, and wait at most ``seconds`` for its answer.
+    async def ask(self, request: Request) -> Said:
+        """Send a request, and wait for its answer.
 
         Raises:
             NotAnAnswer: what came is no answer, or none came in time.
@@ -134,20 +137,20 @@ class Asking(Generic[T]):
             raise NotAnAnswer(
                 "model", f"{self.account.model}: no valid answer in {self.bounds.deadline_s:g} s"
             )
-        asked = f"{self.instructions}{words}"
-        async with self.limits.room_for(asked, self.bounds.max_tokens):
+        request = Request(
+            self.question,
+            form,
+            self.instructions,
+            words,
+            seconds,
+            self.bounds.max_tokens,
+            self.bounds.temperature,
+        )
+        async with self.limits.room_for(f"{self.instructions}{words}", self.bounds.max_tokens):
             self.account.sending()
             began = time.monotonic()
             try:
-                said = await client.ask(
-                    self.question,
-                    form,
-                    self.instructions,
-                    words,
-                    seconds=seconds,
-                    max_tokens=self.bounds.max_tokens,
-                    temperature=self.bounds.temperature,
-                )
+                said = await client.ask(request)
             finally:
                 self._spent_s += time.monotonic() - began
         self.account.answered(said)
@@ -163,14 +166,14 @@ class Asking(Generic[T]):
             return
         try:
             self.question.read(said, may_be_cut=False)
+        except Cut:
+            return
         except Formless as error:
             self.forms.fails(form, str(error))
-        except Cut:
-            pass
+            return
         except Invalid:
-            self.forms.works(form)
-        else:
-            self.forms.works(form)
+            pass  # it has the form, and a wrong value
+        self.forms.works(form)
 
 
 def _corrected(prompt: str, said: Said, why: str) -> str:

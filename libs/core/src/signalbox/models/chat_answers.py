@@ -11,11 +11,9 @@ OpenRouter send instead.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
-from signalbox.models.loose_json import parsed, without_thoughts
-from signalbox.models.reading import Shape, answer_in, unwrapped
+from signalbox.models.loose_json import without_thoughts
 
 _FINISHED: Final = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
 _FILTERED: Final = frozenset({"content_filter", "safety", "prohibited_content", "blocklist", "recitation"})
@@ -30,23 +28,6 @@ class NoCompletion(ValueError):
 
 class Filtered(Exception):
     """The answer says that a content filter stopped it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Offered:
-    """The one tool whose arguments are the answer: its name, and the shape of its arguments."""
-
-    name: str
-    shape: Shape
-
-    @classmethod
-    def of(cls, request: Mapping[str, Any]) -> "Offered | None":
-        """Return the tool of a request; None when it offers none, or several."""
-        match request.get("tools"):
-            case [{"function": {"name": str(name), "parameters": dict(schema)}}]:
-                return cls(name, Shape.of(schema))
-            case _:
-                return None
 
 
 def read_completion(said: Any, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -72,7 +53,7 @@ def read_completion(said: Any, request: Mapping[str, Any]) -> dict[str, Any]:
         raise Filtered(
             f"finish_reason is {finish}" if finish in _FILTERED else "the model declined to answer"
         )
-    content, calls = _text(message.get("content")), _calls(message, Offered.of(request))
+    content, calls = _text(message.get("content")), _calls(message, _only_tool(request))
     if not calls and not (content and content.strip()):
         raise NoCompletion("it has neither text nor a tool call")
     return {
@@ -91,53 +72,45 @@ def read_completion(said: Any, request: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _calls(message: Mapping[str, Any], offered: Offered | None) -> list[dict[str, Any]]:
+def _only_tool(request: Mapping[str, Any]) -> str | None:
+    """Return the name of the one tool that a request offers; None when it offers none, or several."""
+    match request.get("tools"):
+        case [{"function": {"name": str(name)}}]:
+            return name
+        case _:
+            return None
+
+
+def _calls(message: Mapping[str, Any], only_tool: str | None) -> list[dict[str, Any]]:
     calls = message.get("tool_calls") or message.get("function_call") or []
-    found = [
+    return [
         call
         for number, one in enumerate(calls if isinstance(calls, list) else [calls])
-        if isinstance(one, dict) and (call := _call(one, number, offered)) is not None
+        if isinstance(one, dict) and (call := _call(one, number, only_tool)) is not None
     ]
-    content = _text(message.get("content"))
-    if found or offered is None or not content:
-        return found
-    answer = answer_in(content, offered.shape)
-    return [] if answer is None else [_function_call("call_0", offered.name, json.dumps(answer))]
 
 
-def _call(said: Mapping[str, Any], number: int, offered: Offered | None) -> dict[str, Any] | None:
+def _call(said: Mapping[str, Any], number: int, only_tool: str | None) -> dict[str, Any] | None:
     function = said.get("function")
     function = function if isinstance(function, dict) else said
-    name = function.get("name")
-    if offered is not None:
-        name = offered.name  # there is no other: whatever it is called, this one is meant
+    # Where there is no other, that one is meant, whatever it is called.
+    name = only_tool or function.get("name")
     if not isinstance(name, str):
         return None
-    given = function.get("arguments", function.get("parameters"))
     identity = said.get("id")
-    return _function_call(
-        identity if isinstance(identity, str) and identity else f"call_{number}",
-        name,
-        _arguments(given, offered),
-    )
+    arguments = _arguments(function.get("arguments", function.get("parameters")))
+    return {
+        "id": identity if isinstance(identity, str) and identity else f"call_{number}",
+        "type": "function",
+        "function": {"name": name, "arguments": arguments},
+    }
 
 
-def _function_call(identity: str, name: str, arguments: str) -> dict[str, Any]:
-    return {"id": identity, "type": "function", "function": {"name": name, "arguments": arguments}}
-
-
-def _arguments(given: Any, offered: Offered | None) -> str:
-    """Return the arguments as JSON text; text that can't be read is passed on, for the model to correct."""
-    value = parsed(given) if isinstance(given, str) else given
-    answer = None
-    if offered is not None:
-        answer = answer_in(given, offered.shape) if value is None and isinstance(given, str) else None
-        answer = unwrapped(value, offered.shape) if answer is None else answer
-    if answer is not None:
-        return json.dumps(answer)
-    if value is not None:
-        return json.dumps(value)
-    return given if isinstance(given, str) and given.strip() else "{}"
+def _arguments(given: Any) -> str:
+    """Return the arguments as text; what is in it, and how it is wrapped, is read later."""
+    if isinstance(given, str):
+        return given if given.strip() else "{}"
+    return "{}" if given is None else json.dumps(given)
 
 
 def _text(content: Any) -> str | None:

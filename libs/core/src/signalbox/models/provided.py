@@ -11,6 +11,7 @@ from pydantic_ai.output import OutputObjectDefinition
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import ToolDefinition
 
+from signalbox.models.asking import Request
 from signalbox.models.foreign_faults import request_errors
 from signalbox.models.forms import Form
 from signalbox.models.question import ANSWER, Question
@@ -27,35 +28,25 @@ class Provided:
         self._name = name
         self._model = model
 
-    async def ask(
-        self,
-        question: Question[object],
-        form: Form,
-        instructions: str,
-        words: str,
-        *,
-        seconds: float,
-        max_tokens: int,
-        temperature: float | None,
-    ) -> Said:
-        """Send one request, and wait at most ``seconds`` for its answer.
+    async def ask(self, request: Request) -> Said:
+        """Send a request, and wait for its answer.
 
         Raises:
             NotAnAnswer, Unanswerable, UnsupportedForm, Unavailable: see :func:`request_errors`.
         """
         # The client's own time-out is per read; a server that drips bytes would never meet it. Retries of a
         # request are the caller's, with backoff and in sight; the client's own would hide them.
-        settings = ModelSettings(timeout=seconds, max_tokens=max_tokens, max_retries=0)
-        if temperature is not None:
-            settings["temperature"] = temperature
-        request = ModelRequest(parts=[UserPromptPart(words)], instructions=instructions)
+        settings = ModelSettings(timeout=request.seconds, max_tokens=request.max_tokens, max_retries=0)
+        if request.temperature is not None:
+            settings["temperature"] = request.temperature
+        message = ModelRequest(parts=[UserPromptPart(request.words)], instructions=request.instructions)
         with request_errors(self._name):
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(request.seconds):
                 response = await model_request(
                     self._model,
-                    [request],
+                    [message],
                     model_settings=settings,
-                    model_request_parameters=_parameters(question, form),
+                    model_request_parameters=_parameters(request.question, request.form),
                 )
         return _said(response)
 

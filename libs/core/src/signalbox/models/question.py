@@ -4,7 +4,7 @@ from functools import lru_cache
 from typing import Any, Final, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import from_json
+from pydantic_core import from_json, to_jsonable_python
 
 from signalbox.models.loose_json import without_thoughts
 from signalbox.models.reading import Shape, answer_in, unwrapped
@@ -48,7 +48,7 @@ class Question(Generic[T]):
 
     def answer_of(self, said: Any) -> dict[str, Any]:
         """Return ``said``, a value of the type or a mapping of its fields, as the object that travels."""
-        value = TypeAdapter(Any).dump_python(said, mode="json", by_alias=True)
+        value = to_jsonable_python(said, by_alias=True)
         return {_WRAPPED: value} if self._is_wrapped else value
 
     def read(self, said: Said, *, may_be_cut: bool) -> T:
@@ -104,7 +104,7 @@ def _wrapped(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _faults_of(error: ValidationError) -> str:
     # Without the values: the text becomes a problem's detail and a dead letter's header, and an answer may
-    # quote the person whom it is about.
+    # quote a person.
     faults = error.errors(include_url=False, include_input=False, include_context=False)
     return "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults)[
         :_DETAIL_LIMIT

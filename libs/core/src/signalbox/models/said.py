@@ -1,4 +1,4 @@
-"""What a model said to one request, whoever it is: plain values, so that offline no provider is imported."""
+"""What a model said to one request: plain values, so that offline no provider is imported."""
 
 import json
 from dataclasses import dataclass

@@ -1,5 +1,6 @@
 """``agent.yaml``: what an agent says about itself, for the router and for people."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -100,6 +101,16 @@ class AgentDefinition(_Strict):
         except ValidationError as error:
             faults = [f"{path}: {_place(fault['loc'])}: {fault['msg']}" for fault in error.errors()]
             raise ConfigurationError("\n".join(faults)) from error
+
+    @classmethod
+    def announced(cls, said: Mapping[str, Any]) -> Self:
+        """Read what an announcement, ``control.AgentRegistered`` as plain values, says of an agent.
+
+        Raises:
+            ValidationError: it is no definition.
+        """
+        fields = {name: said[name] for name in cls.model_fields if name in said}
+        return cls.model_validate({"id": said["agent_id"], **fields})
 
     def with_endpoint(self, endpoint: str) -> Self:
         """Return this definition with ``endpoint`` where it names none itself."""

@@ -5,7 +5,6 @@ from contextlib import suppress
 
 from pydantic import ValidationError
 
-from signalbox.control.models import AgentRegistered
 from signalbox.gate.control_records import ControlRecords
 from signalbox.protocol.agent_definition import AgentDefinition
 from signalbox.protocol.names import AgentId
@@ -27,10 +26,5 @@ async def definitions(control: ControlRecords, registrations: Sequence[Record]) 
     found: Definitions = {}
     for agent, said in sorted(in_force.items()):
         with suppress(ValidationError):
-            found[agent] = _definition(said)
+            found[agent] = AgentDefinition.announced(said.model_dump())
     return found
-
-
-def _definition(said: AgentRegistered) -> AgentDefinition:
-    fields = said.model_dump(exclude={"agent_id", "contracts", "registered_at"})
-    return AgentDefinition.model_validate({"id": said.agent_id, **fields})
