@@ -1,11 +1,13 @@
 """What each answer to a call means; the agent is a transport in memory, which stands for the network."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import httpx2
 import pytest
+from prometheus_client import REGISTRY
 
 from orchestrator.dispatch.agent_client import (
     AgentClient,
@@ -24,6 +26,7 @@ from signalbox.protocol.names import AGENT_MESSAGES, AgentId, LeadId, MessageId,
 from signalbox.protocol.records import Record
 from signing import signer
 
+ECHO = AgentId("echo")
 HEADERS = Envelope(
     id=MessageId("m-1"),
     source="somebody",
@@ -49,7 +52,7 @@ def agent(answer: httpx2.Response | Exception, seen: list[httpx2.Request]) -> ht
 
 async def posted(answer: httpx2.Response | Exception) -> Outcome:
     async with agent(answer, []) as http:
-        return await AgentClient(AgentId("echo"), http, signer(), deadline_s=5).post(MESSAGE, "http://echo")
+        return await AgentClient(ECHO, http, signer(), deadline_s=5).post(MESSAGE, "http://echo")
 
 
 async def test_the_connections_to_an_agent_follow_no_redirect_and_wait_for_their_turn() -> None:
@@ -90,6 +93,62 @@ async def test_of_a_long_answer_the_first_thousand_characters_are_told() -> None
     assert await posted(httpx2.Response(422, text="z" * 1001)) == Refused("z" * 1000)
 
 
+class Endless(httpx2.AsyncByteStream):
+    """An answer without an end."""
+
+    def __init__(self) -> None:
+        self.read, self.is_closed = 0, False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while True:
+            self.read += 1024
+            yield b"x" * 1024
+
+    async def aclose(self) -> None:
+        self.is_closed = True
+
+
+async def test_an_answer_is_read_no_further_than_64_kib_and_its_connection_is_free_again() -> None:
+    answer = Endless()
+    transport = httpx2.MockTransport(lambda _: httpx2.Response(422, stream=answer))
+    async with httpx2.AsyncClient(transport=transport) as http, asyncio.timeout(5):
+        outcome = await AgentClient(ECHO, http, signer(), deadline_s=5).post(MESSAGE, "http://echo")
+        assert (answer.read, answer.is_closed) == (64 * 1024, True)
+    assert outcome == Refused("x" * 1000)
+
+
+async def test_words_that_are_no_utf8_are_told_as_far_as_they_can_be_read() -> None:
+    assert await posted(httpx2.Response(422, content=b"no \xff way")) == Refused("no \ufffd way")
+
+
+async def test_a_call_is_measured_by_agent_and_status_until_the_agent_is_forgotten() -> None:
+    def calls(status: str) -> float | None:
+        return REGISTRY.get_sample_value(
+            "signalbox_agent_call_seconds_count", {"agent": "echo", "status": status}
+        )
+
+    statuses: dict[str, httpx2.Response | Exception] = {
+        "200": httpx2.Response(200),
+        "503": httpx2.Response(503),
+        "away": httpx2.ConnectError("no"),
+        "timeout": httpx2.ReadTimeout("no"),
+        "broken": httpx2.ReadError("no"),
+    }
+    async with agent(httpx2.Response(200), []) as http:
+        client = AgentClient(ECHO, http, signer(), deadline_s=5)
+        client.forget()
+        for answer in statuses.values():
+            await posted(answer)
+        await posted(httpx2.InvalidURL("no"))
+        assert [calls(status) for status in statuses] == [1, 1, 2, 1, 1]
+        longest = REGISTRY.get_sample_value(
+            "signalbox_agent_call_seconds_sum", {"agent": "echo", "status": "200"}
+        )
+        assert 0 <= (longest or 0) < 5
+        client.forget()
+        assert {calls(status) for status in statuses} == {None}
+
+
 @pytest.mark.parametrize(
     ("error", "outcome"),
     [
@@ -111,7 +170,7 @@ async def test_what_goes_wrong_on_the_way_says_whether_the_agent_had_the_message
 async def test_a_call_has_the_bytes_the_attributes_and_no_wish_for_packed_answers() -> None:
     seen: list[httpx2.Request] = []
     async with agent(httpx2.Response(200), seen) as http:
-        await AgentClient(AgentId("echo"), http, signer(), deadline_s=5).post(MESSAGE, "http://echo/")
+        await AgentClient(ECHO, http, signer(), deadline_s=5).post(MESSAGE, "http://echo/")
     [request] = seen
     assert (request.method, str(request.url), request.content) == ("POST", "http://echo/messages", b"value")
     assert request.headers["accept-encoding"] == "identity"
@@ -123,7 +182,7 @@ async def test_a_call_has_the_bytes_the_attributes_and_no_wish_for_packed_answer
 async def test_whether_it_is_ready_is_asked_at_its_endpoint(endpoint: str) -> None:
     seen: list[httpx2.Request] = []
     async with agent(httpx2.Response(204), seen) as http:
-        assert await AgentClient(AgentId("echo"), http, signer(), deadline_s=5).is_ready(endpoint)
+        assert await AgentClient(ECHO, http, signer(), deadline_s=5).is_ready(endpoint)
     [request] = seen
     assert (request.method, str(request.url)) == ("GET", "http://echo:8200/readyz")
     assert request.headers["accept-encoding"] == "identity"

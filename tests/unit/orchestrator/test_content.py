@@ -161,3 +161,16 @@ def test_what_its_writers_schema_can_not_decode_is_known_by_its_bytes(accepted: 
 
     assert content_of(lead(b"\0\0\0\0\1x")) == content_of(lead(b"\0\0\0\0\1x"))
     assert content_of(lead(b"\0\0\0\0\1x")) != content_of(lead(b"\0\0\0\0\1y"))
+
+
+@pytest.mark.parametrize("nullable", [False, True])
+def test_a_default_inside_a_record_of_a_map_changes_nothing_either(nullable: bool) -> None:
+    def mapped(*fields: dict[str, Any]) -> ParsedSchema:
+        inner = {"type": "record", "name": "t.Inner", "fields": fields}
+        other = {"type": "record", "name": "t.Other", "fields": [TAGS]}
+        kind: Any = {"type": "map", "values": inner}
+        return schema({"name": "it", "type": ["null", other, kind] if nullable else kind})
+
+    old, new = mapped(NAME), mapped(NAME, SOURCE)
+    datum = {"it": {"first": {"name": "Ada"}, "second": {"name": "Eve"}}}
+    assert content_digest(read(datum, old, old), old) == content_digest(read(datum, old, new), new)

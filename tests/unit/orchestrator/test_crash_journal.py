@@ -1,13 +1,16 @@
 """What a process died of is known to its successor, and what merely waited beside it is not accused."""
 
 import asyncio
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from prometheus_client import REGISTRY
 
 from mortal_decisions import LIMIT, deadly, die_of, harmless, record, refuse, waiting
 from orchestrator.consume.crash_journal import CrashJournal
+from signalbox.protocol.errors import ConfigurationError
 from signalbox.protocol.reasons import Reason
 from signalbox.protocol.records import Draft, Record
 
@@ -123,3 +126,54 @@ async def test_a_name_that_does_not_fit_its_note_is_noted_all_the_same(tmp_path:
 async def test_a_file_of_deaths_that_nobody_of_us_wrote_accuses_nothing(tmp_path: Path, text: str) -> None:
     (tmp_path / "deaths.json").write_text(text)
     assert await topics(tmp_path, record(5)) == ["decided"]
+
+
+def counted(name: str) -> float:
+    return REGISTRY.get_sample_value(f"signalbox_{name}_total") or 0
+
+
+async def test_each_death_and_each_record_that_is_poison_is_counted_and_told_with_its_number(
+    tmp_path: Path,
+) -> None:
+    left_behind = await left_by_a_death(tmp_path, record(5))
+    deaths, poison = counted("deaths"), counted("poison")
+    for number in range(1, LIMIT + 1):
+        assert await topics(tmp_path, record(5)) == ["decided"]
+        (tmp_path / "deaths.json").write_text(json.dumps({"s agent_messages/0/5@7": number - 1}))
+        (tmp_path / "at_work").write_bytes(left_behind)
+        CrashJournal(tmp_path, LIMIT)
+        assert json.loads((tmp_path / "deaths.json").read_text()) == {"s agent_messages/0/5@7": number}
+    assert (counted("deaths"), counted("poison")) == (deaths + LIMIT, poison)
+    [draft] = await CrashJournal(tmp_path, LIMIT).watching("s", deadly, refuse)(record(5))
+    assert draft.value == b"the orchestrator died of it 3 times"
+    assert (counted("deaths"), counted("poison")) == (deaths + LIMIT, poison + 1)
+
+
+async def test_of_very_many_deaths_the_thousand_newest_are_kept(tmp_path: Path) -> None:
+    left_behind = await left_by_a_death(tmp_path, record(5))
+    (tmp_path / "deaths.json").write_text(json.dumps({f"s t/0/{number}@7": 1 for number in range(1000)}))
+    (tmp_path / "at_work").write_bytes(left_behind)
+    CrashJournal(tmp_path, LIMIT)
+    kept = json.loads((tmp_path / "deaths.json").read_text())
+    assert len(kept) == 1000
+    assert next(iter(kept)) == "s t/0/1@7"
+    assert list(kept)[-1] == "s agent_messages/0/5@7"
+
+
+async def test_the_same_record_in_another_stage_is_not_accused(tmp_path: Path) -> None:
+    (tmp_path / "deaths.json").write_text(json.dumps({"other agent_messages/0/5@7": LIMIT}))
+    assert await topics(tmp_path, record(5)) == ["decided"]
+    (tmp_path / "deaths.json").write_text(json.dumps({"s agent_messages/0/5@7": LIMIT}))
+    assert await topics(tmp_path, record(5)) == ["dead_letters"]
+
+
+async def test_what_is_noted_has_its_whole_place_and_only_while_a_step_lasts(tmp_path: Path) -> None:
+    left_behind = await left_by_a_death(tmp_path, record(5))
+    assert left_behind == b"s agent_messages/0/5@7".ljust(1024, b"\0")
+    assert (tmp_path / "at_work").read_bytes() == bytes(1024)
+
+
+def test_a_folder_that_can_not_be_written_is_told_as_a_setting(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigurationError, match=r"^DATA_DIR must be a folder that can be written: .*file"):
+        CrashJournal(tmp_path / "file", LIMIT)

@@ -7,9 +7,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 import pytest
+from prometheus_client import REGISTRY
 
 from orchestrator.consume.deciding import Deciding
-from signalbox.protocol.errors import Fatal
+from signalbox.protocol.errors import Fatal, Unavailable
 from signalbox.protocol.records import Draft, Record
 from signalbox.telemetry import Readiness
 
@@ -107,3 +108,38 @@ async def test_a_fatal_error_ends_a_decision_at_once() -> None:
     deciding = Deciding("test", decide, Readiness(), one_at_a_time_per_key=False, fault_pause_s=0.0)
     with pytest.raises(Fatal, match="the end"):
         await deciding.begin(Record("agent_messages", 3, 17, b"lead", b"value"))
+
+
+async def test_each_failure_of_a_decision_is_counted_for_its_stage_until_the_stage_ends() -> None:
+    def counted() -> float | None:
+        return REGISTRY.get_sample_value("signalbox_decision_faults_total", {"stage": "faulty"})
+
+    faults = [KeyError("one"), ValueError("two")]
+
+    async def decide(_: Record) -> Sequence[Draft]:
+        if faults:
+            raise faults.pop()
+        return [Draft("agent_routes", b"lead", b"route")]
+
+    deciding = Deciding("faulty", decide, Readiness(), one_at_a_time_per_key=False, fault_pause_s=0.0)
+    deciding.forget()
+    drafts = await deciding.begin(Record("agent_messages", 3, 17, b"lead", b"value"))
+    assert [draft.value for draft in drafts] == [b"route"]
+    assert counted() == 2
+    deciding.forget()
+    assert counted() is None
+
+
+async def test_while_what_a_decision_needs_is_away_that_is_told_and_it_is_no_fault() -> None:
+    readiness, told = Readiness(), list[list[str]]()
+
+    async def decide(_: Record) -> Sequence[Draft]:
+        told.append(readiness.waiting_for)
+        if len(told) < 2:
+            raise Unavailable("model", "away")
+        return []
+
+    deciding = Deciding("test", decide, readiness, one_at_a_time_per_key=False, fault_pause_s=0.0)
+    assert await deciding.begin(Record("agent_messages", 3, 17, b"lead", b"value")) == []
+    assert told == [[], ["model: away"]]
+    assert (readiness.ready, readiness.impaired) == (True, [])

@@ -2,11 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from signalbox.control.models import AgentInput, AgentOutput, AgentRegistered
 from signalbox.protocol.errors import Refusal
@@ -15,7 +17,7 @@ from signalbox.protocol.reasons import Reason
 from signalbox.protocol.records import Record
 from signalbox.telemetry import Readiness
 from signalbox_decide.directory import Directory
-from signalbox_decide.seats import Seats
+from signalbox_decide.seats import FULL, Seats
 
 ECHO = AgentId("echo")
 ANNOUNCEMENT = Record("agent_registry", 0, 1, b"echo", b"registration")
@@ -226,3 +228,144 @@ async def test_the_directory_changed_when_an_agent_came_and_when_it_left() -> No
     await directory.apply(TOMBSTONE)
     assert directory.changed_at >= came
     assert ECHO not in directory.agents
+
+
+@pytest.fixture
+async def directory() -> Directory:
+    return await directory_after(registration())
+
+
+async def is_a_change(directory: Directory, what: Callable[[], object]) -> bool:
+    """Say whether who waits for a change is woken by ``what``."""
+    change = asyncio.create_task(directory.change(None))
+    await asyncio.sleep(0)
+    what()
+    for _ in range(3):
+        await asyncio.sleep(0)
+    change.cancel()
+    return change.done()
+
+
+async def test_who_waits_is_woken_when_there_is_something_to_do_for_an_agent(directory: Directory) -> None:
+    elsewhere = AgentId("elsewhere")
+    assert await is_a_change(directory, lambda: directory.route_to(ECHO))
+    assert not await is_a_change(directory, lambda: directory.route_to(ECHO))
+    assert await is_a_change(directory, lambda: directory.released(ECHO))
+    assert await is_a_change(directory, lambda: directory.reached(ECHO, "http://127.0.0.1:8199"))
+    assert not await is_a_change(directory, lambda: directory.route_to(ECHO))  # it has a dispatcher
+    assert await is_a_change(directory, lambda: directory.route_to(elsewhere))
+    assert directory.at_work == {ECHO, elsewhere}
+
+
+async def test_that_all_was_read_is_told_once_and_those_who_left_meanwhile_are_forgotten() -> None:
+    directory = Directory(Decoded(registration()), LOOPBACK)  # type: ignore[arg-type]
+    directory.remember({ECHO: "http://127.0.0.1:8199", AgentId("gone"): "http://127.0.0.1:1"})
+    await directory.apply(ANNOUNCEMENT)
+    assert await is_a_change(directory, directory.is_read)
+    assert directory.read_to_its_end.is_set()
+    assert not await is_a_change(directory, directory.is_read)
+    assert directory.to_remember == {ECHO: "http://127.0.0.1:8199", AgentId("gone"): ""}
+    directory.released(AgentId("gone"))
+    assert directory.to_remember == {ECHO: "http://127.0.0.1:8199"}
+
+
+async def test_a_wait_for_a_change_ends_with_its_time(directory: Directory) -> None:
+    async with asyncio.timeout(5):
+        await directory.change(0.001)
+
+
+async def test_types_are_announced_by_who_takes_them_and_by_who_gives_them(directory: Directory) -> None:
+    announced = {
+        name: directory.announces(RecordType(f"demo.{name}")) for name in ("Asked", "Answered", "No")
+    }
+    assert announced == {"Asked": True, "Answered": True, "No": False}
+
+
+async def test_agents_that_take_a_type_come_in_the_order_of_their_ids_whoever_came_first() -> None:
+    codec = Decoded(registration())
+    directory = Directory(codec, LOOPBACK)  # type: ignore[arg-type]
+    for agent in ("echo", "zulu", "alpha"):
+        codec.said = registration(agent)
+        await directory.apply(Record("agent_registry", 0, 0, agent.encode(), b"registration"))
+    takers = directory.taking(RecordType("demo.Asked"))
+    assert [agent.definition.id for agent in takers] == ["alpha", "echo", "zulu"]
+    assert directory.taking(RecordType("demo.Answered")) == []
+
+
+class Ticking:
+    """A clock that goes on by a second whenever it is looked at."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def elapsed(self) -> float:
+        self.time += 1
+        return self.time
+
+
+async def test_an_agent_is_known_since_it_came_first_and_again_since_it_came_back() -> None:
+    said = registration()
+    directory = Directory(Decoded(said), LOOPBACK, clock=Ticking())  # type: ignore[arg-type]
+    await directory.apply(ANNOUNCEMENT)
+    first, changed = directory.known_since(ECHO), directory.changed_at
+    assert 0 < first < changed
+    said.endpoint = "http://127.0.0.1:8200"
+    await directory.apply(ANNOUNCEMENT)
+    assert (directory.known_since(ECHO), directory.changed_at > changed) == (first, True)
+    await directory.apply(TOMBSTONE)
+    left = directory.changed_at
+    await directory.apply(ANNOUNCEMENT)
+    assert directory.known_since(ECHO) > left
+
+
+async def test_what_is_left_out_is_told_and_counted_by_its_kind_and_the_agents_are_counted() -> None:
+    def counted() -> dict[str, float]:
+        name = "signalbox_registrations_left_out_total"
+        return {
+            why: REGISTRY.get_sample_value(name, {"why": why}) or 0 for why in ("key", "limit", "definition")
+        }
+
+    codec, before = Decoded(registration()), counted()
+    directory = Directory(codec, LOOPBACK, Seats(1))  # type: ignore[arg-type]
+    assert await directory.apply(ANNOUNCEMENT) is None
+    assert REGISTRY.get_sample_value("signalbox_agents") == 1
+    assert await directory.apply(replace(ANNOUNCEMENT, key=b"another")) == FULL
+    assert counted() == before | {"limit": before["limit"] + 1}
+    assert await directory.apply(replace(ANNOUNCEMENT, key=b"Not An Id"))
+    assert counted()["key"] == before["key"] + 1
+    codec.said = registration("another")
+    why = await directory.apply(ANNOUNCEMENT)
+    assert why == "the key says echo, the record another"
+    assert counted()["definition"] == before["definition"] + 1
+    directory = await directory_after(registration())
+    await directory.apply(TOMBSTONE)
+    assert REGISTRY.get_sample_value("signalbox_agents") == 0
+
+
+async def test_who_waited_for_a_seat_is_judged_again_when_one_is_free() -> None:
+    codec, judged = Decoded(registration()), list[Record]()
+    directory = Directory(codec, LOOPBACK, Seats(1))  # type: ignore[arg-type]
+
+    async def judge(record: Record) -> None:
+        judged.append(record)
+
+    directory.judged_by(judge)
+    await directory.apply(ANNOUNCEMENT)
+    waiting = [replace(ANNOUNCEMENT, key=key) for key in (b"first", b"second")]
+    for one in waiting:
+        await directory.apply(one)
+    await directory.apply(replace(TOMBSTONE, key=b"never_there"))
+    assert judged == []
+    await directory.apply(TOMBSTONE)
+    assert judged == waiting[:1]
+
+
+async def test_an_agent_that_was_reached_once_has_a_seat_until_it_is_removed() -> None:
+    codec = Decoded(registration())
+    directory = Directory(codec, LOOPBACK, Seats(1))  # type: ignore[arg-type]
+    directory.remember({ECHO: "http://127.0.0.1:8199"})
+    assert await directory.apply(replace(ANNOUNCEMENT, key=b"another")) == FULL
+    assert await directory.apply(ANNOUNCEMENT) is None

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from orchestrator.dispatch.agent_client import Done, Failed
 from orchestrator.dispatch.agent_client import Refused as AgentRefused
@@ -16,7 +17,7 @@ from orchestrator.dispatch.dispatch import Dispatch
 from routing_in_memory import TOKENS, RoutingInMemory, agent_of
 from signalbox.gate import Accepted
 from signalbox.protocol.envelope import Envelope
-from signalbox.protocol.errors import Refusal
+from signalbox.protocol.errors import Refusal, Unavailable
 from signalbox.protocol.names import AGENT_ROUTES, AgentId, MessageId
 from signalbox.protocol.reasons import Reason, Stage
 from signalbox.protocol.records import Record
@@ -35,13 +36,14 @@ class FakeDirectory:
             ECHO: SimpleNamespace(definition=SimpleNamespace(endpoint="http://e"))
         }
         self.unreached = False
+        self.reached_at: tuple[AgentId, str] | None = None
         self._changed = asyncio.Event()
 
     def was_reached(self, _: AgentId) -> bool:
         return not self.unreached
 
-    def reached(self, *_: str) -> None:
-        self.unreached = False
+    def reached(self, agent: AgentId, endpoint: str) -> None:
+        self.unreached, self.reached_at = False, (agent, endpoint)
 
     async def change(self, _: float | None) -> None:
         await self._changed.wait()
@@ -60,9 +62,14 @@ class Given:
         self.left = self.another_takes_it = False
         self.refused_by: tuple[AgentId, ...] = ()
         self.refusals: list[tuple[Stage, Reason, str]] = []
+        self.refused: list[Record] = []
         self.rerouting: list[tuple[AgentId, str]] = []
+        self.asked_for: list[tuple[Accepted, AgentId]] = []
+        self.deliveries = 0
+        self.readiness = Readiness()
 
     async def deliver(self, _: Record, endpoint: Callable[[], str]) -> Any:
+        self.deliveries += 1
         endpoint()
         if self.outcome is None:
             await asyncio.sleep(0)
@@ -76,7 +83,8 @@ class Given:
     async def check(self, _: Record) -> Accepted:
         return self.accepted
 
-    def others(self, *_: object) -> bool:
+    def others(self, message: Accepted, agent: AgentId) -> bool:
+        self.asked_for.append((message, agent))
         return self.another_takes_it
 
     async def reroute(self, _: Accepted, agent: AgentId, why: str) -> Any:
@@ -91,6 +99,7 @@ class Given:
     def of(self, decision: Any) -> list[Any]:
         if not isinstance(decision, Refused):
             return [decision]
+        self.refused.append(decision.record)
         self.refusals.append((decision.stage, decision.refusal.reason, decision.refusal.detail))
         return ["dead letter"]
 
@@ -98,7 +107,7 @@ class Given:
         fake: Any = self
         directory: Any = self.directory
         decider = Decider(fake, fake, fake, fake, fake)
-        return Dispatch(ECHO, fake, directory, decider, fake, Readiness())
+        return Dispatch(ECHO, fake, directory, decider, fake, self.readiness)
 
     async def settle(self, *refused_by: AgentId) -> list[Any]:
         self.refused_by = refused_by
@@ -160,6 +169,41 @@ async def test_a_message_that_kills_its_agent_is_called_poison(accepted: Callabl
     assert given.refusals[0][1] is Reason.POISON
 
 
+@pytest.mark.parametrize(
+    ("outcome", "detail"),
+    [
+        (Failed("8 attempts"), "echo: 8 attempts"),
+        (Poisoned("died 3 times"), "echo: died 3 times"),
+        (None, "echo was removed from the directory before it took the message"),
+    ],
+)
+async def test_what_is_given_up_is_the_message_itself_with_the_agent_and_the_cause(
+    accepted: Callable[..., Accepted], outcome: Any, detail: str
+) -> None:
+    given = Given(accepted(), outcome)
+    await given.settle()
+    assert given.refused == [given.accepted.record]
+    [(stage, _, told)] = given.refusals
+    assert (stage, told) == (Stage.DISPATCH, detail)
+
+
+@pytest.mark.parametrize("outcome", [Done(), AgentRefused("no"), Failed("8 attempts"), Poisoned("died")])
+async def test_what_becomes_of_an_agents_messages_is_counted_until_the_agent_is_forgotten(
+    accepted: Callable[..., Accepted], outcome: Any
+) -> None:
+    def counted() -> float | None:
+        labels = {"agent": "echo", "outcome": type(outcome).__name__.lower()}
+        return REGISTRY.get_sample_value("signalbox_dispatched_total", labels)
+
+    given = Given(accepted(), outcome, rerouted="second route")
+    given.dispatch().forget()
+    for _ in range(2):
+        await given.settle()
+    assert counted() == 2
+    given.dispatch().forget()
+    assert counted() is None
+
+
 async def test_an_agent_that_is_removed_between_two_attempts_releases_its_route(
     accepted: Callable[..., Accepted],
 ) -> None:
@@ -188,11 +232,63 @@ async def test_what_waits_for_an_agent_that_was_never_reached_goes_to_another_th
     assert given.rerouting == [(ECHO, "it was never reached, and another agent takes this")]
 
 
-async def test_an_agent_that_took_a_message_was_reached(accepted: Callable[..., Accepted]) -> None:
+async def test_an_agent_that_took_a_message_was_reached_where_it_lives(
+    accepted: Callable[..., Accepted],
+) -> None:
     given = Given(accepted(), Done())
     given.directory.unreached = True
     await given.settle()
     assert not given.directory.unreached
+    assert given.directory.reached_at == (ECHO, "http://e")
+
+
+async def test_an_agent_that_is_removed_while_it_takes_its_last_message_is_not_reached(
+    accepted: Callable[..., Accepted],
+) -> None:
+    given = Given(accepted(), Done())
+
+    async def last(*_: object) -> Done:
+        given.directory.agents.clear()
+        return Done()
+
+    given.deliver = last  # type: ignore[method-assign, assignment]
+    assert await given.settle() == []
+    assert given.directory.reached_at is None
+
+
+@pytest.mark.parametrize("never_reached", [True, False])
+async def test_while_no_decision_can_be_made_that_is_told_and_the_agent_is_not_asked_again(
+    accepted: Callable[..., Accepted], monkeypatch: pytest.MonkeyPatch, never_reached: bool
+) -> None:
+    monkeypatch.setattr("signalbox.process.retry._BACKOFF", lambda _: 0.0)
+    given = Given(accepted(), AgentRefused("not mine"), rerouted="second route")
+    given.directory.unreached = given.another_takes_it = never_reached
+    told: list[list[str]] = []
+
+    async def check(record: Record) -> Accepted:
+        assert record is given.accepted.record
+        told.append(given.readiness.waiting_for)
+        if len(told) < 3:
+            raise Unavailable("registry", "away")
+        return given.accepted
+
+    given.check = check  # type: ignore[method-assign, assignment]
+    assert await given.settle() == ["second route"]
+    assert told[:3] == [[], ["registry: away"], ["registry: away"]]
+    assert given.readiness.ready
+    assert given.deliveries == 1
+
+
+async def test_a_message_that_waits_for_its_second_agent_is_for_no_third(
+    accepted: Callable[..., Accepted],
+) -> None:
+    given = Given(accepted(), Done(), rerouted="second route")
+    given.directory.unreached = given.another_takes_it = True
+    assert await given.settle(AgentId("first")) == []
+    assert given.rerouting == []
+    given.directory.unreached = True
+    assert await given.settle() == ["second route"]
+    assert given.asked_for == [(given.accepted, ECHO)]
 
 
 async def test_a_route_that_cannot_be_read_is_dead_lettered_by_dispatch(routing: RoutingInMemory) -> None:

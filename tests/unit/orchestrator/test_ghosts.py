@@ -25,6 +25,7 @@ class Agents:
         self.ids, self.known = list(agents), set(reached)
         self.routed: list[str] = []
         self.waits = 0
+        self.limits: list[float | None] = []
         self.willing = dict.fromkeys(agents, True)
         self.changed_at = self.since = asyncio.get_running_loop().time()
         self._changed = asyncio.Event()
@@ -52,6 +53,7 @@ class Agents:
 
     async def change(self, timeout_s: float | None) -> None:
         self.waits += 1
+        self.limits.append(timeout_s)
         try:
             await asyncio.wait_for(self._changed.wait(), timeout_s)
         except TimeoutError:
@@ -141,9 +143,37 @@ async def test_a_ghost_whose_condition_holds_is_waited_for_and_nothing_ends(
 async def test_a_type_that_nobody_takes_is_given_up_after_the_wait(accepted: Callable[..., Accepted]) -> None:
     agents = Agents("other")
     agents.taking = lambda _: []  # type: ignore[method-assign]
+    began = asyncio.get_running_loop().time()
     with pytest.raises(Refusal) as refusal:
         await selection(agents).route(accepted())
     assert refusal.value.reason is Reason.NO_CANDIDATE
+    assert refusal.value.detail == "no registered agent takes sdr.LeadScored; waited 0.2 s"
+    assert asyncio.get_running_loop().time() - began >= WAIT_S
+
+
+async def test_while_a_type_waits_for_any_agent_that_is_told_by_its_name(
+    accepted: Callable[..., Accepted],
+) -> None:
+    agents, readiness = Agents("other"), Readiness()
+    taking, agents.taking = agents.taking, lambda _: []  # type: ignore[method-assign]
+    routing = asyncio.create_task(selection(agents, readiness).route(accepted()))
+    await asyncio.sleep(0.01)
+    assert readiness.impaired == ["routing sdr.LeadScored: waits for an agent that takes it: no agent"]
+    agents.taking = taking  # type: ignore[method-assign]
+    agents.reach("other")
+    assert candidates(await routing) == ["other"]
+    assert not readiness.impaired
+
+
+async def test_an_empty_directory_is_waited_for_without_limit(accepted: Callable[..., Accepted]) -> None:
+    agents = Agents()
+    agents.since = agents.changed_at = agents.since - 3600
+    routing = asyncio.create_task(selection(agents).route(accepted()))
+    await asyncio.sleep(0.01)
+    assert agents.limits == [None]
+    agents.ids, agents.willing = ["late"], {"late": True}
+    agents.reach("late")
+    assert candidates(await routing) == ["late"]
 
 
 async def test_what_an_agent_refused_goes_to_one_that_was_reached_if_there_is_one(

@@ -139,3 +139,30 @@ def test_no_more_ids_are_remembered_than_the_limit_and_the_oldest_go_first() -> 
         history.remember(number, taken)
     assert history.first(1, identity(1), at(1))
     assert not history.first(3, identity(3), at(1))
+
+
+def test_a_lead_is_the_first_of_its_id_whatever_other_leads_were_taken_in() -> None:
+    history = history_of(with_content(b"2:abc"))
+    assert history.arrival(correlation_id_of(LeadId("lead-2")), "2:abc", at(1)) is Arrival.FIRST
+    assert history.arrival(correlation_id_of(LeadId("lead-3")), "2:abc", at(2)) is Arrival.FIRST
+    assert history.arrival(correlation_id_of(LEAD), "2:abc", at(3)) is Arrival.DUPLICATE
+
+
+def test_positions_in_two_partitions_are_two_records() -> None:
+    history = History()
+    assert history.first(0, IDENTITY, at(1))
+    assert not history.first(0, IDENTITY, replace(at(1), partition=1))
+    assert not history.first(0, IDENTITY, replace(at(0), partition=1))
+
+
+def test_what_was_taken_on_one_partition_is_not_known_on_another() -> None:
+    history = History()
+    assert not history.knows(0, IDENTITY)
+    assert history.first(0, IDENTITY, at(1))
+    assert history.knows(0, IDENTITY)
+    assert not history.knows(1, IDENTITY)
+    assert not history.knows(0, IDENTITY._replace(message_id=MessageId("m-2")))
+
+
+def test_an_identity_is_remembered_in_sixteen_bytes() -> None:
+    assert len(IDENTITY.digest()) == 16

@@ -4,13 +4,16 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from prometheus_client import REGISTRY
 
 from gate_fuzz import DATA_BY_TYPE
 from routing_in_memory import ANSWERED, CAMPAIGN, HOPS, SCHEDULED, RoutingInMemory, agent_of
-from signalbox.protocol.envelope import Envelope
-from signalbox.protocol.names import AgentId, RecordType
+from signalbox.protocol.envelope import Envelope, replay_id
+from signalbox.protocol.headers import ROUTE_AFRESH
+from signalbox.protocol.names import AgentId, MessageId, RecordType, dead_letter_topic
 from signalbox.protocol.reasons import Reason, Stage
-from signalbox.protocol.records import Record
+from signalbox.protocol.records import Record, written
+from signalbox.protocol.replay_marks import REPLAY_OF
 
 SCORED = RecordType("sdr.LeadScored")
 
@@ -177,3 +180,98 @@ async def test_an_audit_event_has_the_same_id_again_for_the_same_place_and_anoth
     ids = [await event_id(record) for record in elsewhere]
     assert len(set(ids)) == len(elsewhere)
     assert await event_id(message) == ids[0]
+
+
+async def test_a_route_belongs_to_the_trace_and_the_workflow_of_its_message(routing: RoutingInMemory) -> None:
+    await routing.announce("alpha")
+    message = routing.message(traceparent=f"00-{'a' * 32}-{'b' * 16}-01")
+    [route] = await routing.decides(message)
+    asked, said = Envelope.parse(message.headers), Envelope.parse(route.headers)
+    assert (said.traceparent, said.correlation_id, said.causation_id, said.workflow_time) == (
+        asked.traceparent,
+        asked.correlation_id,
+        asked.id,
+        asked.workflow_time,
+    )
+    assert (route.key, route.partition) == (message.key, message.partition)
+
+
+async def test_a_route_is_read_back_as_the_message_that_it_carries(routing: RoutingInMemory) -> None:
+    for agent in ("alpha", "beta"):
+        await routing.announce(agent)
+    message = routing.message(message_id="m-7", hop=2)
+    [first] = await routing.decides(message)
+    [second] = await routing.refused_by("alpha", first)
+    for route, refused_by in ((first, ()), (second, ("alpha",))):
+        restored = await routing.records.routed(written(route))
+        assert (restored.original, restored.message_id) == (message, MessageId("m-7"))
+        assert restored.refused_by == refused_by
+        assert restored.used is not None
+        assert restored.used.hop == 2
+
+
+async def test_each_decision_is_counted_by_what_it_was_and_a_duplicate_as_none(
+    routing: RoutingInMemory,
+) -> None:
+    def counted() -> list[float]:
+        outcomes = ("routed", "terminal", "HOP_LIMIT", "NOT_FRAMED")
+        decisions = [("signalbox_decisions_total", {"outcome": outcome}) for outcome in outcomes]
+        asked = [*decisions, ("signalbox_message_duplicates_total", {})]
+        return [REGISTRY.get_sample_value(name, labels) or 0 for name, labels in asked]
+
+    await routing.announce("alpha")
+    before = counted()
+    message = routing.message()
+    for one in (
+        message,
+        routing.again(message),
+        routing.message(SCHEDULED, CAMPAIGN, message_id="m-2"),
+        routing.message(message_id="m-3", hop=HOPS),
+        not_decodable(routing),
+    ):
+        await routing.decides(one)
+    assert [now - then for now, then in zip(counted(), before, strict=True)] == [1, 1, 1, 1, 1]
+
+
+async def stopped(routing: RoutingInMemory, workflow: str) -> tuple[str, Record]:
+    """Let a message be stopped for its hops; return the place of its dead letter, and the replay of it."""
+    await routing.decides(routing.message(message_id=f"stopped-{workflow}", workflow=workflow, hop=HOPS))
+    letter = routing.topics.on(dead_letter_topic("agent_messages"))[-1]
+    place = (letter.topic, letter.partition, letter.offset)
+    replay = routing.message(message_id=replay_id(*place), workflow=workflow, hop=0)
+    named = "/".join(map(str, place))
+    return named, replace(replay, headers=(*replay.headers, (REPLAY_OF, named.encode())))
+
+
+def begins_afresh(route: Record) -> bool:
+    return route.header(ROUTE_AFRESH) is not None
+
+
+async def test_a_replay_lets_its_workflow_begin_afresh_and_what_only_names_it_does_not(
+    routing: RoutingInMemory,
+) -> None:
+    await routing.announce("alpha")
+    await routing.decides(routing.message(hop=HOPS - 1))
+    named, replay = await stopped(routing, "c-1")
+    claims = routing.message(message_id="m-9", hop=0)
+    dead_letter, _ = routing.dead_letter(
+        await routing.decides(replace(claims, headers=(*claims.headers, (REPLAY_OF, named.encode()))))
+    )
+    assert dead_letter.reason is Reason.HOP_LIMIT
+    [route] = await routing.decides(replay)
+    assert begins_afresh(written(route))
+    assert Envelope.parse(route.headers).hop == 0
+    assert await routing.decides(routing.again(replay)) == []
+    [after] = await routing.decides(routing.message(message_id="m-10"))
+    assert not begins_afresh(written(after))
+    assert Envelope.parse(after.headers).hop == 1
+
+
+async def test_a_replay_into_a_workflow_that_used_up_nothing_has_nothing_to_begin_afresh(
+    routing: RoutingInMemory,
+) -> None:
+    await routing.announce("alpha")
+    _, replay = await stopped(routing, "c-2")
+    [route] = await routing.decides(replay)
+    assert agent_of(route) == b"alpha"
+    assert not begins_afresh(written(route))

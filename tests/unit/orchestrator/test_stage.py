@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from orchestrator.consume import wiring
 from orchestrator.consume.stage import Stage
@@ -707,3 +708,97 @@ async def test_a_decision_that_takes_too_long_after_a_stop_is_handed_back(
     assert producer.transactions[-1][1] == {HERE: 1}
     async with asyncio.timeout(5):
         await cancelled.wait()
+
+
+def counted(name: str) -> float | None:
+    return REGISTRY.get_sample_value(f"signalbox_{name}", {"stage": "test"})
+
+
+async def test_a_stage_counts_what_it_reads_and_commits_and_leaves_no_figures_behind() -> None:
+    decided = asyncio.Event()
+
+    async def held(record: Record) -> Sequence[Draft]:
+        if record.offset:
+            await decided.wait()
+        return await routed(record)
+
+    seen: list[tuple[float | None, ...]] = []
+
+    def one_is_committed() -> bool:
+        figures = tuple(map(counted, ("records_total", "in_flight", "commits_total")))
+        if figures == (3, 2, 1):
+            seen.append(figures)
+            decided.set()
+        return len(producer.values) == 3
+
+    consumer = FakeConsumer(Batch([record(0), record(1), record(2)], frozenset({HERE})))
+    producer = FakeProducer()
+    await run_until(stage_of(consumer, producer, held), one_is_committed)
+    assert seen
+    assert [counted(name) for name in ("records_total", "in_flight", "commits_total")] == [None] * 3
+
+
+async def test_what_keeps_a_stage_from_reading_or_committing_is_told_by_its_own_name_until_it_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for module in ("assignment", "checkpoint"):
+        monkeypatch.setattr(f"orchestrator.consume.{module}._PAUSE_S", 0.001)
+    readiness, told = Readiness(), list[list[str]]()
+
+    class Away(FakeConsumer):
+        async def poll(self, limit: int, timeout_s: float) -> Batch:
+            told.append(readiness.waiting_for)
+            if len(told) == 3:
+                raise Unavailable("broker", "no leader")
+            return await super().poll(limit, timeout_s)
+
+    def committed() -> bool:
+        return producer.values == [b"0"] and readiness.ready
+
+    consumer = Away(Batch(assigned=frozenset({HERE})), Batch(), Batch(), Batch(), Batch([record(0)]))
+    producer = FakeProducer(refusals=1)
+    await run_until(stage_of(consumer, producer, routed, readiness), committed)
+    reasons = {reason for reasons in told for reason in reasons}
+    assert reasons >= {"test broker: no leader", "test commit: away"}
+    assert ["test commit: away"] in told
+    assert readiness.ready
+
+
+async def test_a_stage_that_ends_while_it_waits_for_the_broker_says_nothing_more() -> None:
+    class Away(FakeConsumer):
+        async def poll(self, limit: int, timeout_s: float) -> Batch:
+            raise Unavailable("broker", "no leader")
+
+    readiness = Readiness()
+    stage = stage_of(Away(), FakeProducer(), routed, readiness)
+    await run_until(stage, lambda: "test broker: no leader" in readiness.waiting_for)
+    assert (readiness.waiting_for, readiness.impaired) == ([], [])
+
+
+async def test_a_stage_is_idle_when_it_has_read_all_and_decides_on_nothing() -> None:
+    decided, polls = asyncio.Event(), 0
+
+    class Counting(FakeConsumer):
+        async def poll(self, limit: int, timeout_s: float) -> Batch:
+            nonlocal polls
+            polls += 1
+            return await super().poll(limit, timeout_s)
+
+    async def held(record: Record) -> Sequence[Draft]:
+        begun.append(polls)
+        await decided.wait()
+        return await routed(record)
+
+    def is_idle_after_it_was_at_work() -> bool:
+        if begun and polls > begun[0] + 3 and not decided.is_set():
+            assert stage.idle_since is None
+            decided.set()
+        return bool(producer.values) and stage.idle_since is not None
+
+    begun: list[int] = []
+    producer = FakeProducer()
+    consumer = Counting(Batch([record(0)], frozenset({HERE})))
+    stage = stage_of(consumer, producer, held)
+    before = asyncio.get_running_loop().time()
+    await run_until(stage, is_idle_after_it_was_at_work)
+    assert before <= (stage.idle_since or 0) <= asyncio.get_running_loop().time()

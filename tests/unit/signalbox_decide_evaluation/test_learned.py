@@ -1,6 +1,7 @@
 """A learned router without the library that it was learned with: what it says, and what is refused."""
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -127,5 +128,8 @@ def test_features_are_the_same_on_every_machine_and_of_length_one_for_each_kind(
     assert features("?!") == {}
     # One word and one run of three characters, " a ", by CRC-32 of "w a" and "c a ".
     assert features("a") == {4779: -1.0, 15167: -1.0}
+    # Twice is more than once, and less than twice as much; so are the two words beside each other.
+    twice, pair = 1 + math.log(2), math.sqrt((1 + math.log(2)) ** 2 + 1)
+    assert features("a a") == pytest.approx({4779: -twice / pair, 12423: 1 / pair, 15167: -1.0})
     assert features("Bread bread") == features("bread BREAD")
     assert features("bread rolls") != features("rolls bread")
