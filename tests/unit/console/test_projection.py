@@ -469,6 +469,74 @@ async def test_a_replay_says_in_the_timeline_and_in_the_list_who_sent_it_and_why
     assert (step.detail["who"], step.detail["reason"]) == ("ops", "mended")
 
 
+async def test_each_step_of_a_lead_tells_all_that_is_known_of_it(views, paper):
+    captured = paper.captured("lead-1")
+    paper.decided(captured, "rival", "routed")
+    paper.decided(captured, "lead_ingestion", "rerouted", excluded=["rival"], reason="it fits", model_calls=2)
+    profiled = paper.answered(captured, "lead_ingestion", "sdr.LeadProfiled")
+    paper.decided(profiled, None, "ended", reason="no one takes it")
+    scored = paper.answered(captured, "lead_ingestion", "sdr.LeadScored")
+    dead_letter = paper.rejected(scored, "HOP_LIMIT", "guard", detail="too far", field="ce_hop")
+    paper.replay_audited(dead_letter)
+    paper.discarded(dead_letter)
+    queries = await views.show(*paper.records)
+    candidates = ["lead_ingestion", "lead_scoring", "send_email", "rival"]
+    place = {"topic": "agent_messages_dlt", "partition": 0, "offset": 0}
+    ids = [Envelope.parse(record.headers).id for record in (captured, profiled, scored)]
+    gave = [
+        {"record_type": "sdr.LeadProfiled", "message_id": ids[1]},
+        {"record_type": "sdr.LeadScored", "message_id": ids[2]},
+    ]
+    why = {"reason": "HOP_LIMIT", "detail": "too far", "field": "ce_hop", "stage": "guard"}
+    decided = {"candidates": candidates, "reason": "it fits", "model": "offline", "model_calls": 2}
+    ended = {"candidates": [], "reason": "no one takes it", "model": "", "model_calls": 0}
+    replayed = {"replay_id": replay_id("agent_messages_dlt", 0, 0), "who": "ops", "reason": "mended"}
+    agent, types = "lead_ingestion", ("sdr.LeadCaptured", "sdr.LeadProfiled", "sdr.LeadScored")
+    told = [
+        ("captured", 0, None, {"source": "intake"}),
+        ("gated", 0, None, {}),
+        ("routed", 0, agent, {**decided, "refused_by": ["rival"]}),
+        ("handled", 0, agent, {"gave": gave}),
+        ("gated", 1, None, {}),
+        ("ended", 1, None, ended),
+        ("gated", 2, None, {}),
+        ("dead_lettered", 2, None, why | place),
+        ("replayed", 2, None, replayed | place),
+        ("discarded", 2, None, {"who": "ops", "reason": "not worth it"} | place),
+    ]
+    timeline = [
+        (one.stage.value, one.message_id, one.record_type, one.agent, one.detail)
+        for one in queries.lead("lead-1").timeline
+    ]
+    assert sorted(timeline, key=str) == sorted(
+        ((stage, ids[of], types[of], by, detail) for stage, of, by, detail in told), key=str
+    )
+
+
+async def test_a_replay_that_no_audit_tells_of_says_its_id_and_where_its_dead_letter_lies(views, paper):
+    dead_letter = paper.rejected(paper.captured("lead-1"), "RULE_VIOLATED", "gate")
+    paper.replayed(dead_letter)
+    queries = await views.show(*paper.records)
+    [step] = [step for step in queries.lead("lead-1").timeline if step.stage == "replayed"]
+    assert step.detail == {
+        "replay_id": replay_id("agent_messages_dlt", 0, 0),
+        "topic": "agent_messages_dlt",
+        "partition": 0,
+        "offset": 0,
+    }
+
+
+async def test_the_last_step_of_a_schedule_says_why_it_is_the_last(views, paper):
+    paper.scheduled("lead-1")
+    queries = await views.show(*paper.records)
+    last = queries.lead("lead-1").timeline[-1]
+    assert (last.stage, last.agent, last.detail) == (
+        "scheduled",
+        None,
+        {"reason": "terminal: sdr.CampaignScheduled"},
+    )
+
+
 async def test_dead_letters_are_found_by_state_topic_agent_contract_and_time(views, paper):
     scored = paper.answered(paper.captured("lead-1"), "lead_scoring", "sdr.LeadScored")
     by_scorer = paper.rejected(scored, "RULE_VIOLATED", "gate")

@@ -184,13 +184,15 @@ def test_a_reader_of_what_no_one_registered_only_lacks_the_registration(judged, 
 
 
 def test_a_version_that_was_taken_back_is_named_and_so_is_the_newest(registry, judged, first, second):
-    registry.register(PLACED, second, first, second.replace("Which", "The table"))
+    registry.register(
+        PLACED, second, first, *(second.replace("Which", doc) for doc in ("The table", "Where"))
+    )
     registry.take_back(PLACED, 1)
     assert judged(till(second)).objections == (
         Objection(
             PLACED,
             "version 1, which it was built with, was deregistered",
-            "Build it with version 3, or register its text again.",
+            "Build it with version 4, or register its text again.",
         ),
     )
 
@@ -225,6 +227,27 @@ def test_the_advice_says_why_the_version_that_it_was_built_with_was_passed_over(
         "the contract in force, version 1, can't read what it writes: order_id"
     )
     assert objection.advice.startswith("Version 2 was not adopted: it does not read version 1: ")
+
+
+def test_where_several_were_passed_over_the_advice_says_why_each_was(registry, judged, first, other):
+    registry.register(PLACED, first, other, other.replace("An order", "One order"))
+    [objection] = judged(till(other)).objections
+    why = "it does not read version 1: string can't be read as int (at order_id)"
+    told = objection.advice.split("; ")
+    assert [each.partition(": ")[0] for each in told] == [
+        "Version 2 was not adopted",
+        "Version 3 was not adopted",
+    ]
+    assert {each.partition(": ")[2] for each in told} == {f"{why}."}
+
+
+def test_what_is_wrong_with_the_record_as_a_whole_is_told_without_a_place(registry, judged, first):
+    registry.register(PLACED, first)
+    [_, objection] = judged(till(first.replace("Placed", "Put"))).objections
+    assert objection.reason == (
+        "the contract in force, version 1, can't read what it writes:"
+        " record shop.Put can't be read as record shop.Placed"
+    )
 
 
 def test_each_version_that_was_passed_over_is_in_the_advice(registry, judged, first):

@@ -90,27 +90,51 @@ async def test_following_refreshes_by_itself_and_outlives_an_unreachable_registr
 
 
 @pytest.mark.parametrize(
-    "bad",
+    ("bad", "why"),
     [
-        version(("b", "int")),
-        version(("a", "string")),
-        version(("a", "int"), rule="this.a >"),
-        version(("a", "int"), rule="this.x.matches('(')"),
-        version(("a", "int"), ("next", ["null", "t.R"])),
-        version(("a", "int"), ("x", {"type": "array", "items": "null"})),
-        version(("a", "int"), name="Other"),
-        '{"type": "record"',
-        '"string"',
+        (
+            version(("b", "int")),
+            "it does not read version 1: the writer has no such field and it has no default (at b)",
+        ),
+        (version(("a", "string")), "it does not read version 1: int can't be read as string (at a)"),
+        (
+            version(("a", "string"), ("b", "int"), ("c", "int")),
+            "it does not read version 1: int can't be read as string (and 2 more) (at a)",
+        ),
+        (version(("a", "int"), rule="this.a >"), "t.R, rule rule: the rule 'this.a >' does not compile: "),
+        (
+            version(("a", "int"), rule="this.x.matches('(')"),
+            "t.R, rule rule: the regular expression '(' does not compile: ",
+        ),
+        (version(("a", "int"), ("next", ["null", "t.R"])), "UNSAFE_SCHEMA: the schema is recursive: "),
+        (
+            version(("a", "int"), ("x", {"type": "array", "items": "null"})),
+            "UNSAFE_SCHEMA: its items take no bytes, ",
+        ),
+        (version(("a", "int"), name="Other"), "it is a schema of t.Other, not of t.R"),
+        ('{"type": "record"', "UNSAFE_SCHEMA: the schema text is not JSON: "),
+        ('"string"', "it is a schema of no record, not of t.R"),
     ],
 )
-async def test_a_version_that_cannot_be_held_to_is_passed_over_with_one_alert(
-    registry: MemoryRegistry, contracts: Contracts, alerts: list[tuple[str, int, str]], bad: str
+async def test_a_version_that_cannot_be_held_to_is_passed_over_with_one_alert_that_says_why(
+    registry: MemoryRegistry, contracts: Contracts, alerts: list[tuple[str, int, str]], bad: str, why: str
 ) -> None:
     registry.register(T, version(("a", "int")))
     registry.register(T, bad)
     assert await held(contracts) == 1
     await contracts.refresh()
-    assert [(record_type, number) for record_type, number, _ in alerts] == [(T, 2)]
+    [(record_type, number, told)] = alerts
+    assert (record_type, number) == (T, 2)
+    assert told.startswith(why)
+
+
+async def test_a_version_whose_default_does_not_fit_is_passed_over(
+    registry: MemoryRegistry, contracts: Contracts, alerts: list[tuple[str, int, str]]
+) -> None:
+    fields = [{"name": "a", "type": "int", "default": "x"}]
+    registry.register(T, {"type": "record", "name": "t.R", "fields": fields})
+    assert await held(contracts) is None
+    assert alerts == [(T, 1, "UNSAFE_SCHEMA: the default does not fit the field: 'x' is no int (at a)")]
 
 
 OPTIONAL = ["null", "int"]
@@ -205,7 +229,42 @@ async def test_a_pin_on_a_version_that_is_not_there_holds_the_one_below_and_aler
     registry.register(T, version(("a", "int")))
     registry.register(T, version(("a", "int"), rule="this.a > 0"), version=5)
     assert await held(Contracts(registry, pins={T: 3}, alert=lambda *alert: alerts.append(alert))) == 1
-    assert [number for _, number, _ in alerts] == [3]
+    assert alerts == [(T, 3, "the version it is pinned at is not registered, or was not adopted")]
+
+
+async def test_a_pin_below_all_that_is_adopted_holds_nothing(
+    registry: MemoryRegistry, alerts: list[tuple[str, int, str]]
+) -> None:
+    registry.register(T, version(("a", "int")), version=2)
+    assert await held(Contracts(registry, pins={T: 1}, alert=lambda *alert: alerts.append(alert))) is None
+    assert [number for _, number, _ in alerts] == [1]
+
+
+async def test_a_pin_that_holds_alerts_no_one(
+    registry: MemoryRegistry, alerts: list[tuple[str, int, str]]
+) -> None:
+    registry.register(T, version(("a", "int")))
+    assert await held(Contracts(registry, pins={T: 1}, alert=lambda *alert: alerts.append(alert))) == 1
+    assert alerts == []
+
+
+async def test_a_contract_is_made_once_for_as_long_as_it_holds(
+    registry: MemoryRegistry, contracts: Contracts
+) -> None:
+    registry.register(T, version(("a", "int")))
+    first = await contracts.get(T)
+    await contracts.refresh()
+    assert await contracts.get(T) is first
+    assert first is not None
+    assert (first.record_type, first.version, first.schema_id, first.schema.name) == (T, 1, 1, T)
+
+
+async def test_versions_hold_in_the_order_of_their_numbers_whatever_order_they_are_told_in(
+    contracts: Contracts, registry: MemoryRegistry
+) -> None:
+    registry.register(T, version(("a", "int"), rule="this.a > 0"), version=10)
+    registry.register(T, version(("a", "int")), version=9)
+    assert await held(contracts) == 10
 
 
 async def test_an_unreachable_registry_leaves_what_holds_in_force(

@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import json
 from dataclasses import replace
 from typing import Any
@@ -47,6 +48,12 @@ async def rejection(gate: Gate, message: Record) -> tuple[Reason, str]:
     verdict = await gate.check(message)
     assert isinstance(verdict, Rejected), verdict
     return verdict.reason, verdict.field
+
+
+async def told(gate: Gate, message: Record) -> Rejected:
+    verdict = await gate.check(message)
+    assert isinstance(verdict, Rejected), verdict
+    return verdict
 
 
 def foreign(name: str, *fields: dict[str, Any]) -> dict[str, Any]:
@@ -256,6 +263,20 @@ async def test_a_registration_that_comes_later_admits(gate: Gate, registry: Memo
     assert isinstance(await late.check(message), Accepted)
 
 
+async def test_what_uses_a_schema_is_asked_once_a_second_however_many_records_are_not_admitted(
+    registry: MemoryRegistry, clock: Clock
+) -> None:
+    gate = Gate(registry, Contracts(registry), sdr_admission(), schemas=WriterSchemas(registry, Limits()))
+    schema_id = registry.register("other.Subject", foreign("Other", {"name": "text", "type": "string"}))
+    message = record(b"\0" + schema_id.to_bytes(4, "big") + b"\2x", headers(SCORED))
+    asked = []
+    for moment in (10.0, 10.5, 11.0, 11.1, 12.0, 12.2):
+        clock.now = moment
+        assert await rejection(gate, message) == (Reason.NOT_ADMITTED, "")
+        asked.append(registry.asked.count(("usages", schema_id)))
+    assert asked == [1, 1, 1, 2, 2, 3]
+
+
 async def test_a_deleted_version_still_admits_what_was_written_with_it(
     gate: Gate, registry: MemoryRegistry
 ) -> None:
@@ -278,6 +299,20 @@ async def test_a_contract_that_holds_now_reads_what_an_older_writer_wrote(
     registry.register(SCORED, newer)
     await gate.contracts.refresh()
     assert await rejection(gate, good) == (Reason.RULE_VIOLATED, "score")
+
+
+async def test_what_was_written_is_told_whichever_contract_read_it(
+    registry: MemoryRegistry, good: Record
+) -> None:
+    newer = json.loads(committed_contracts.schema_text(SCORED))
+    newer["fields"].append({"name": "more", "type": ["null", "string"], "default": None})
+    registry.register(SCORED, newer)
+    verdict = await impatient_gate(registry).check(good)
+    assert isinstance(verdict, Accepted)
+    datum, schema = verdict.written()
+    assert ("more" in verdict.datum, "more" in datum) == (True, False)
+    assert schema.text == committed_contracts.schema_text(SCORED)
+    assert replace(verdict, writer=None).written() == (verdict.datum, verdict.contract.schema)
 
 
 async def test_no_version_to_hold_to_is_incompatible(
@@ -317,3 +352,124 @@ async def test_a_detail_is_never_longer_than_a_header_should_be(gate: Gate, regi
     verdict = await gate.check(record(framed(registry, SCORED, scored), headers(SCORED)))
     assert isinstance(verdict, Rejected)
     assert len(verdict.detail) <= 500
+
+
+async def test_each_check_says_in_words_what_it_found(
+    gate: Gate, registry: MemoryRegistry, good: Record
+) -> None:
+    borrowed = registry.register("other.Subject", foreign("Other", {"name": "text", "type": "string"}))
+    unsafe = registry.register("sdr.Unsafe", '{"type": "record"')
+    plain = registry.register("sdr.Plain", '"string"')
+    value, id_of = good.value or b"", {"Other": borrowed, "Unsafe": unsafe, "Plain": plain}
+    nowhere = "is registered under no record type that agent_messages admits"
+    for message, expected in (
+        (
+            replace(good, headers=(("", None),) * 10_001),
+            Rejected(Reason.TOO_LARGE, "10001 headers, more than 10000"),
+        ),
+        (
+            replace(good, value=b"x" * 262_144, headers=(("a", b"b"), ("a", None))),
+            Rejected(Reason.TOO_LARGE, "value and headers have 262147 bytes together, more than 262144"),
+        ),
+        (
+            replace(good, unreadable_headers=True),
+            Rejected(Reason.HEADER_INVALID, "the name of a header is not UTF-8, so no header can be read"),
+        ),
+        (
+            replace(good, value=b"\0\0\0\0\x63"),
+            Rejected(Reason.UNKNOWN_SCHEMA, "the registry does not know schema id 99"),
+        ),
+        (
+            replace(good, headers=headers("sdr.LeadCaptured")),
+            Rejected(
+                Reason.NOT_ADMITTED,
+                "ce_type says sdr.LeadCaptured, the schema says sdr.LeadScored",
+                "ce_type",
+            ),
+        ),
+        *(
+            (
+                replace(good, value=b"\0" + id_of[name].to_bytes(4, "big")),
+                Rejected(Reason.NOT_ADMITTED, f"schema id {id_of[name]} ({said}) {nowhere}"),
+            )
+            for name, said in (
+                ("Other", "sdr.Other"),
+                ("Unsafe", "an unsafe schema"),
+                ("Plain", "no record"),
+            )
+        ),
+        (
+            replace(good, value=value + b"x"),
+            Rejected(
+                Reason.MALFORMED,
+                f"1 bytes are left over after the datum, at byte {len(value) - 5} of the Avro body",
+            ),
+        ),
+    ):
+        assert await told(gate, message) == expected
+
+
+async def test_that_no_version_can_be_held_to_is_told_with_the_record_type(
+    gate: Gate, registry: MemoryRegistry, good: Record
+) -> None:
+    registry.soft_delete(SCORED, 1)
+    assert await told(gate, good) == Rejected(
+        Reason.INCOMPATIBLE, "no version of sdr.LeadScored can be held to now"
+    )
+
+
+async def test_a_detail_is_cut_at_five_hundred_characters(gate: Gate, registry: MemoryRegistry) -> None:
+    newer = json.loads(committed_contracts.schema_text(SCORED))
+    newer["confluent:rules"] = [{"name": "none", "doc": "y" * 1000, "expr": "false"}]
+    registry.register(SCORED, newer)
+    message = record(framed(registry, SCORED), headers(SCORED))
+    assert await told(gate, message) == Rejected(Reason.RULE_VIOLATED, f"none: {'y' * 494}")
+
+
+async def test_a_lead_that_says_nothing_of_itself_comes_from_intake(
+    gate: Gate, registry: MemoryRegistry
+) -> None:
+    verdict = await gate.check(record(framed(registry, "sdr.LeadCaptured"), (), topic=INCOMING_LEADS))
+    assert isinstance(verdict, Accepted)
+    assert (verdict.envelope.source, verdict.lead_id) == ("intake", "lead-1")
+
+
+async def test_a_verdict_is_an_error_with_the_same_words(gate: Gate, good: Record) -> None:
+    refusal = (await told(gate, replace(good, key=None))).refusal
+    assert (refusal.reason, refusal.field) == (Reason.HEADER_INVALID, "key")
+    assert refusal.detail == (await told(gate, replace(good, key=None))).detail
+
+
+class Slow(MemoryRegistry):
+    """Answers when the test says so, and then is away."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked_for, self.answers = asyncio.Event(), asyncio.Event()
+
+    async def schema_text(self, schema_id: SchemaId) -> str | None:
+        self.asked_for.set()
+        await self.answers.wait()
+        raise Unavailable("registry", "it went away")
+
+
+@pytest.mark.parametrize("stopped", [False, True], ids=["it fails", "the loop ends"])
+async def test_a_question_that_no_one_waits_for_any_more_ends_without_a_warning(stopped: bool) -> None:
+    warnings: list[Any] = []
+    loop, slow = asyncio.get_running_loop(), Slow()
+    schemas, before = WriterSchemas(slow, Limits()), asyncio.all_tasks()
+    loop.set_exception_handler(lambda _, context: warnings.append(context))
+    try:
+        waiting = asyncio.create_task(schemas.get(SchemaId(1)))
+        await slow.asked_for.wait()
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        [asking] = asyncio.all_tasks() - before
+        asking.cancel() if stopped else slow.answers.set()
+        await asyncio.wait([asking])
+        del waiting, asking
+        await asyncio.sleep(0)
+        gc.collect(0)
+    finally:
+        loop.set_exception_handler(None)
+    assert warnings == []

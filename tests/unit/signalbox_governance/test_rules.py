@@ -1,7 +1,7 @@
 """Data rules, with confluent-kafka's own validator as the oracle of their meaning."""
 
 import json
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -9,11 +9,13 @@ from uuid import UUID
 import pytest
 from confluent_kafka.schema_registry.common.avro import validate_message
 from confluent_kafka.schema_registry.rules.cel.cel_validator import CelValidator
+from google.protobuf.wrappers_pb2 import BytesValue
 
 from signalbox.avro import parse
 from signalbox.gate import Condition, Rules, redacted
-from signalbox.gate.cel import counted_states
+from signalbox.gate.cel import Binding, Expression, Unreadable, counted_states, timestamp
 from signalbox.gate.pii import personal_values, pii_paths
+from signalbox.gate.record_rules import Work
 from signalbox.protocol.errors import ConfigurationError, Refusal
 from signalbox.protocol.reasons import Reason
 
@@ -130,6 +132,7 @@ def test_a_rule_that_cannot_be_evaluated_is_violated_with_a_detail_of_its_own() 
     refusal = refusal_of(record(field("a", "int", "1 / this > 0")), {"a": 0})
     assert refusal is not None
     assert refusal.detail.startswith("a_0: could not be evaluated: ")
+    assert "divide by zero" in refusal.detail
 
 
 def test_a_rule_that_gives_neither_bool_nor_text_is_violated() -> None:
@@ -169,6 +172,129 @@ def test_a_nul_is_found_wherever_a_rule_could_read_it(kind: Any, value: Any, pla
         refusal = refusal_of(schema, {"a": value})
         assert refusal is not None
         assert refusal.field == place
+
+
+def test_what_can_not_be_shown_to_a_rule_is_told_with_its_place() -> None:
+    nul = "rules can't be checked: a text holds U+0000, behind which rules are blind"
+    for value, place, told in (
+        ({"a": ["x", "\0"]}, "it.a[1]", nul),
+        ({"a": {"b": ["\0"]}}, 'it.a["b"][0]', nul),
+        ({"a": {1, 2}}, "it.a", "rules can't be checked: a set can't be shown to a rule"),
+    ):
+        schema = record(field("it", record(field("a", "string", "this == this"), name="Inner")))
+        refusal = refusal_of(schema, {"it": value})
+        assert refusal is not None
+        assert (refusal.field, refusal.detail) == (place, told)
+
+
+def test_what_is_bound_is_counted_with_all_that_is_inside_it() -> None:
+    binding = Binding()
+    assert binding.bind({"a": ["xy", b"abc", 1, None, {"key": b"a\0"}]})["a"][:4] == ["xy", b"abc", 1, None]
+    assert (binding.values, binding.characters, binding.longest) == (8, 11, 3)
+    binding.bind("four")
+    assert Binding.total([binding, Binding(2, 40, 30), Binding(1, 5, 5)]) == Binding(12, 60, 30)
+
+
+def test_a_text_with_nul_is_bound_as_bytes_alone() -> None:
+    assert Binding().bind(b"a\0b") == BytesValue(value=b"a\0b")
+    for given in ("a\0", ["\0"], {"\0": 1}):
+        with pytest.raises(Unreadable):
+            Binding().bind(given)
+
+
+def test_a_time_without_a_zone_is_taken_as_utc_and_one_with_a_zone_is_converted() -> None:
+    there = timezone(timedelta(hours=2))
+    for moment in (datetime(2026, 1, 1, 7), datetime(2026, 1, 1, 9, tzinfo=there)):
+        assert Binding().bind(moment).ToDatetime() == datetime(2026, 1, 1, 7)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds", "nanos"),
+    [(time(0, 0, 1), 1, 0), (time(0, 1), 60, 0), (time(1, 2, 3, 4), 3_723, 4_000)],
+)
+def test_a_time_of_day_is_the_duration_since_midnight(value: time, seconds: int, nanos: int) -> None:
+    bound = Binding().bind(value)
+    assert (bound.seconds, bound.nanos) == (seconds, nanos)
+
+
+def test_a_budget_may_be_used_up_and_not_exceeded() -> None:
+    work = Work(timestamp(datetime.now(UTC)), left=100)
+    work.charge(100, None)
+    with pytest.raises(Refusal) as told:
+        work.charge(1, ((None, ".mails[2]"), ".to"))
+    assert (told.value.reason, told.value.detail, told.value.field) == (
+        Reason.RULE_VIOLATED,
+        "its rules would take too long on a record of its size",
+        "mails[2].to",
+    )
+
+
+@pytest.mark.parametrize(
+    ("expression", "members", "size", "nanoseconds"),
+    [
+        ("true", 1, Binding(), 3_000 + 50),
+        ("this > 0", 1, Binding(values=1), 3_000 + 400 + 3 * 50),
+        ("this > 0", 9, Binding(values=9), 3_000 + 9 * 400 + 9 * 3 * 50),
+        ("this.contains('x')", 1, Binding(1, 100, 100), 3_000 + 400 + 7 * 50 + 100),
+        ("this + 'abc' == ''", 2, Binding(2, 100, 60), 3_000 + 800 + 2 * 8 * 50 + 100 * 8),
+        ("this.matches('^a{5}$')", 1, Binding(1, 10, 10), 3_000 + 400 + 7 * 50 + 7_000 + 10 * (4 + 13 * 7)),
+        ("this.all(x, x > 0)", 2, Binding(7, 0, 0), 3_000 + 7 * 400 + 2 * 7 * 10 * 50),
+        ("this.all(x, x > 0)", 1, Binding(), 3_000 + 10 * 50),
+        ("this.all(x, x.size() > 0)", 1, Binding(3, 12, 9), 3_000 + 3 * 400 + 3 * (14 * 50 + 9)),
+        ("this.all(x, this.all(y, x > y))", 1, Binding(3), 3_000 + 3 * 400 + 9 * 17 * 50),
+        ("this.all(x, this.all(y, x > y))", 1, Binding(200), 3_000 + 200 * 400 + 10_000 * 17 * 50),
+    ],
+)
+def test_what_a_rule_costs_follows_from_its_text_and_from_what_it_is_given(
+    expression: str, members: int, size: Binding, nanoseconds: int
+) -> None:
+    assert Expression(expression).cost(members, size) == nanoseconds
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        ({"name": "big", "doc": "It is big.", "expr": "this.a > 5"}, "big: It is big."),
+        ({"name": "big", "expr": "this.a > 5"}, "big: this.a > 5"),
+        ({"expr": "this.a > 5", "doc": "It is big."}, "unnamed: It is big."),
+        ({"name": "big", "doc": "It is big.", "expr": "this.a > 5 ? '' : 'too small'"}, "big: too small"),
+        ({"name": "big", "doc": None, "expr": "'' + string(this.a)"}, "big: 1"),
+    ],
+)
+def test_a_violation_is_told_by_the_rules_name_and_what_it_says_or_else_what_it_demands(
+    rule: dict[str, Any], told: str
+) -> None:
+    refusal = refusal_of({**record(field("a", "int")), "confluent:rules": [rule]}, {"a": 1})
+    assert refusal is not None
+    assert (refusal.detail, refusal.field) == (told, "")
+
+
+@pytest.mark.parametrize(
+    ("rules", "told"),
+    [
+        ({"expr": "true"}, "confluent:rules of {} is no list"),
+        ([{"name": "x"}], "{}: a rule is an object with name, doc and expr"),
+        ([{"name": "x", "expr": 5}], "{}: a rule is an object with name, doc and expr"),
+        ([{"name": "x", "expr": "this >"}], "{}, rule x: the rule 'this >' does not compile: "),
+        ([{"expr": "this >"}], "{}, rule unnamed: the rule 'this >' does not compile: "),
+        (
+            [{"name": "x", "expr": "this.matches(this)"}],
+            "{}, rule x: the rule 'this.matches(this)' calls matches() with what is no literal:"
+            " text.matches('…')",
+        ),
+        (
+            [{"name": "x", "expr": "this.matches('(')"}],
+            "{}, rule x: the regular expression '(' does not compile: ",
+        ),
+    ],
+)
+def test_a_rule_that_can_not_be_used_is_named_with_its_place(rules: Any, told: str) -> None:
+    of_record = {**record(name="R"), "confluent:rules": rules}
+    of_field = record({"name": "a", "type": "string", "confluent:rules": rules})
+    for schema, place in ((of_record, "R"), (of_field, "R.a")):
+        with pytest.raises(ConfigurationError) as refused:
+            Rules(parse(json.dumps(schema)))
+        assert str(refused.value).startswith(told.format(place))
 
 
 def test_a_nul_that_no_rule_reads_is_nobodys_business() -> None:
@@ -340,6 +466,11 @@ def test_a_condition_holds_or_does_not_and_never_raises() -> None:
     assert not Condition("this.a").holds({"a": "text"})
 
 
+def test_a_condition_knows_what_time_it_is() -> None:
+    assert Condition("now > timestamp('2026-01-01T00:00:00Z')").holds({})
+    assert not Condition("now > timestamp('2999-01-01T00:00:00Z')").holds({})
+
+
 @pytest.mark.parametrize("expression", ["this >", "'text'", "1 + 1"])
 def test_a_condition_that_can_give_no_bool_is_refused(expression: str) -> None:
     with pytest.raises(ConfigurationError):
@@ -393,6 +524,28 @@ def test_a_whole_record_can_be_personal() -> None:
     datum = {"inner": {"code": "a"}, "more": [{"code": "b"}]}
     assert redacted(schema, datum) == {"inner": "•••", "more": ["•••"]}
     assert personal_values(schema, datum) == ["a", "b"]
+
+
+def test_of_a_record_that_is_personal_as_a_whole_the_names_of_its_fields_are_shown_alone() -> None:
+    schema = {**record(field("code", "string"), field("age", "int"), name="S"), "confluent:tags": ["PII"]}
+    datum = {"code": "a", "age": None}
+    assert redacted(parse(json.dumps(schema)), datum) == {"code": "•••", "age": "•••"}
+    assert personal_values(parse(json.dumps(schema)), datum) == ["a"]
+
+
+def test_what_has_a_schema_is_redacted_by_it() -> None:
+    class Held:
+        schema = parse(json.dumps(record(field("code", "string", **{"confluent:tags": ["PII"]}))))
+
+    assert redacted(Held(), {"code": "a"}) == {"code": "•••"}
+    assert personal_values(Held(), {"code": "a"}) == ["a"]
+
+
+@pytest.mark.parametrize("tags", ["PII", {"PII": True}, None, ["pii"], []])
+def test_what_is_not_tagged_by_a_list_with_the_very_word_is_shown(tags: Any) -> None:
+    schema = parse(json.dumps(record(field("code", "string", **{"confluent:tags": tags}))))
+    assert redacted(schema, {"code": "a"}) == {"code": "a"}
+    assert pii_paths(schema) == set()
 
 
 def test_the_texts_of_personal_values_are_found_however_deep_they_lie() -> None:

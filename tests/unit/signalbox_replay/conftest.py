@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from memory_registry import register_committed
+from signalbox.gate.control_records import ControlRecords
 from signalbox.protocol.dead_letters import DeadLetter, dead_letter_of
 from signalbox.protocol.envelope import Envelope, correlation_id_of
 from signalbox.protocol.errors import Refusal
 from signalbox.protocol.names import Headers, LeadId, MessageId, RecordType
 from signalbox.protocol.reasons import Reason, Stage
 from signalbox.protocol.records import Record
+from signalbox_agent.testing import MemoryRegistry
 
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.append(str(ROOT / "tests" / "fuzz"))
@@ -54,3 +57,12 @@ def dead_letter() -> Callable[..., DeadLetter]:
         return replace(DeadLetter.of(record))
 
     return make
+
+
+@pytest.fixture
+async def control() -> ControlRecords:
+    registry = MemoryRegistry()
+    register_committed(registry)
+    records = ControlRecords(registry)
+    await records.load()
+    return records

@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
-from signalbox.avro import encode, parse
+from signalbox.avro import Limits, decode, encode, parse, unframe
 from signalbox.gate import Contracts
 from signalbox.protocol.errors import Refusal
 from signalbox.protocol.names import RecordType, SchemaId, Subject
 from signalbox.protocol.reasons import Reason
 from signalbox_agent.testing import MemoryRegistry
+from signalbox_operations.replay.editing import editable
 from signalbox_operations.replay.held_against import (
     Written,
     best_effort,
@@ -130,16 +131,39 @@ def test_a_value_that_the_contract_can_not_read_is_read_as_it_was_written():
     assert problem.startswith("the contract can't read it: ")
 
 
-def test_bytes_behind_the_datum_are_left_out_and_told():
-    datum, problem = best_effort(VALUE + b"more", written(FIRST), parse(FIRST))
+@pytest.mark.parametrize("reader", [FIRST, SECOND])
+def test_bytes_behind_the_datum_are_left_out_and_told(reader):
+    datum, problem = best_effort(VALUE + b"more", written(FIRST), parse(reader))
     assert datum == {"order_id": "o-1"}
-    assert problem
+    assert problem == "MALFORMED: 4 bytes are left over after the datum, at byte 4 of the Avro body"
 
 
 def test_of_a_datum_that_ends_too_early_nothing_is_read():
     datum, problem = best_effort(VALUE[:-1], written(FIRST), parse(FIRST))
     assert datum is None
-    assert problem
+    assert problem.startswith("MALFORMED: ")
+    assert problem.endswith(" (at order_id)")
+
+
+def test_a_value_that_only_its_data_keep_the_contract_from_reading_can_be_edited_as_it_is_shown():
+    """Bytes are read as a text where they are UTF-8: the schemas alone say nothing against it."""
+    writer, reader = (parse(schema({"name": "note", "type": kind})) for kind in ("bytes", "string"))
+    value = encode(SchemaId(1), writer, {"order_id": "o-1", "note": b"\xff"})
+    datum, problem = best_effort(value, Written(SchemaId(1), writer, ()), reader)
+    assert datum == {"order_id": "o-1", "note": b"\xff"}
+    assert problem.startswith("the contract can't read it: INCOMPATIBLE: ")
+    form = editable(datum, problem, (2, SchemaId(2), reader), value)
+    assert decode(unframe(form.encoded(form.text))[1], reader)["note"] == "\xff"
+
+
+def test_a_person_sees_a_message_that_is_larger_than_the_gate_lets_in():
+    long = schema({"name": "note", "type": "string"})
+    datum = {"order_id": "o-1", "note": "x" * (Limits().max_bytes + 1)}
+    value = encode(SchemaId(1), parse(long), datum, Limits(max_bytes=10**9))
+    assert best_effort(value, written(long), parse(long)) == (datum, "")
+    without, problem = best_effort(value, written(long), parse(schema({"name": "note", "type": "int"})))
+    assert (without, problem.partition(": ")[0]) == (datum, "the contract can't read it")
+    assert best_effort(value + b"more", written(long), parse(long))[0] == datum
 
 
 def test_a_value_whose_schema_is_unknown_is_not_read():

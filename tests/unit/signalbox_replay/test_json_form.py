@@ -95,6 +95,43 @@ def test_no_value_changes_by_being_shown(changes):
     assert from_json(EVERYTHING.root, json.loads(as_json(datum))) == datum
 
 
+@pytest.mark.parametrize(("name", "bits"), [("small", 32), ("big", 64)])
+def test_a_whole_number_reaches_to_both_ends_of_its_type_and_not_beyond(name, bits):
+    shown = json.loads(as_json(DATUM))
+    for most in (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1):
+        assert from_json(EVERYTHING.root, shown | {name: most})[name] == most
+        with pytest.raises(Refusal, match=f"expected a whole number of {bits} bits"):
+            from_json(EVERYTHING.root, shown | {name: most + (1 if most > 0 else -1)})
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"flag": 1}, "expected true or false, found 1"),
+        ({"real": "1"}, 'expected a number, found "1"'),
+        ({"real": True}, "expected a number, found true"),
+        ({"text": 1}, "expected a text, found 1"),
+        ({"raw": 1}, "expected a text with one character a byte, found 1"),
+        ({"pair": "\u20ac "}, r'expected a text with one character a byte, found "\u20ac "'),
+        ({"pair": "a"}, 'expected 2 bytes, found "a"'),
+        ({"kind": "C"}, 'expected one of A, B, found "C"'),
+        ({"at": "2026-03-02T09:00"}, "expected a time with its offset from UTC, like 2026-03-02T09:00:00Z"),
+        ({"local": 1}, "expected a time without an offset, like 2026-03-02T09:00:00, found 1"),
+        ({"clock": "9"}, 'expected a time of day, like 09:00:00, found "9"'),
+        ({"on": None}, "expected a date, like 2026-03-02, found null"),
+        ({"token": "x"}, 'expected a UUID, found "x"'),
+        ({"price": "x"}, 'expected a decimal number as text, found "x"'),
+        ({"price": 12}, "expected a decimal number as text, found 12"),
+        ({"text": ["x" * 100]}, f'expected a text, found ["{"x" * 78}'),
+        ({"nte": "x"}, "t.Everything has no such field"),
+    ],
+)
+def test_what_does_not_fit_is_told_beside_what_would(change, told):
+    with pytest.raises(Refusal) as refused:
+        from_json(EVERYTHING.root, json.loads(as_json(DATUM)) | change)
+    assert refused.value.detail.startswith(told)
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [
@@ -128,7 +165,7 @@ def test_a_field_that_is_required_and_not_there_is_named():
     del shown["note"], shown["text"]  # the first of them has a default
     with pytest.raises(Refusal) as refused:
         from_json(EVERYTHING.root, shown)
-    assert refused.value.field == "text"
+    assert (refused.value.field, refused.value.detail) == ("text", "the field is required")
 
 
 def test_a_record_that_can_not_be_read_is_edited_from_its_contracts_empty_form():
@@ -139,6 +176,26 @@ def test_a_record_that_can_not_be_read_is_edited_from_its_contracts_empty_form()
     assert shown["lead"]["email"] is None
     with pytest.raises(Refusal):
         form.encoded(form.text)  # what is required has to be filled in
+
+
+def test_the_empty_form_has_each_default_and_nothing_where_a_value_is_needed():
+    schema = parse(
+        json.dumps(
+            {
+                "type": "record",
+                "name": "t.Empty",
+                "fields": [
+                    {"name": "needed", "type": "string"},
+                    {"name": "given", "type": "int", "default": 7},
+                    {"name": "many", "type": {"type": "array", "items": "int"}},
+                    {"name": "named", "type": {"type": "map", "values": "int"}},
+                    {"name": "either", "type": ["int", "null"]},
+                ],
+            }
+        )
+    )
+    shown = {"needed": None, "given": 7, "many": [], "named": {}, "either": None}
+    assert skeleton(schema.root) == shown
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "[" * 100_000])
@@ -230,6 +287,14 @@ def test_an_edit_of_one_field_leaves_every_other_as_it_was(given_datum):
     assert form.encoded(json.dumps(edited)) == encode(SchemaId(8), UNIONS, wanted)
 
 
+def test_what_an_edit_leaves_alone_stays_of_its_branch():
+    datum = {"one": date(2026, 3, 2), "many": [b"abcd"], "at": b"x", "named": {"a": True}, "note": "a"}
+    form = editable(datum, "", (3, SchemaId(8), UNIONS), encode(SchemaId(7), UNIONS, datum))
+    assert form.encoded(form.text.replace('"a"\n}', '"b"\n}')) == encode(
+        SchemaId(8), UNIONS, datum | {"note": "b"}
+    )
+
+
 @pytest.mark.parametrize(
     ("before", "text", "after"),
     [
@@ -295,3 +360,76 @@ def test_the_bytes_of_another_version_are_not_taken_as_they_are():
     value = encode(SchemaId(6), NESTED, datum)
     shown = editable(datum, "", (3, SchemaId(7), NESTED), value)
     assert unframe(shown.encoded(shown.text))[0] == 7
+
+
+@pytest.mark.parametrize("now", ["[1, 2, 3]", "[2, 1, 3]", "[1]", "[]"])
+def test_the_items_of_a_list_may_become_more_or_fewer_and_change_places(now):
+    """Each is found by what it says: the decimals stay decimals, though JSON has them as texts."""
+    kind = {"type": "array", "items": ["string", {"type": "bytes", "logicalType": "decimal", "precision": 4}]}
+    schema = parse(json.dumps({"type": "record", "name": "t.L", "fields": [{"name": "many", "type": kind}]}))
+    before = {"many": [Decimal(1), "2"]}
+    said = [str(number) for number in json.loads(now)]
+    found = from_json(schema.root, {"many": said}, before=before)["many"]
+    assert found == [Decimal(1) if one == "1" else one for one in said]
+
+
+def test_of_a_union_the_branch_that_came_furthest_says_what_is_wrong():
+    inner = {"type": "record", "name": "t.In", "fields": [{"name": "a", "type": "int"}]}
+    fields = [{"name": "it", "type": ["null", "string", inner]}, {"name": "n", "type": ["null", "int"]}]
+    schema = parse(json.dumps({"type": "record", "name": "t.U", "fields": fields}))
+    for value, field, told in (
+        ({"it": {"a": "x"}, "n": None}, "it.a", "expected a whole number of 32 bits"),
+        ({"it": 3, "n": None}, "it", "expected a text"),
+        ({"it": None, "n": "x"}, "n", "expected a whole number of 32 bits"),
+    ):
+        with pytest.raises(Refusal) as refused:
+            from_json(schema.root, value)
+        assert (refused.value.field, refused.value.detail.partition(",")[0]) == (field, told)
+
+
+DATED = ["string", {"type": "int", "logicalType": "date"}]
+INSIDE = parse(
+    json.dumps(
+        {
+            "type": "record",
+            "name": "t.Outer",
+            "fields": [
+                {
+                    "name": "it",
+                    "type": [
+                        "null",
+                        {
+                            "type": "record",
+                            "name": "t.Inner",
+                            "fields": [{"name": "on", "type": DATED}, {"name": "n", "type": "int"}],
+                        },
+                    ],
+                },
+                {"name": "named", "type": {"type": "map", "values": DATED}},
+            ],
+        }
+    )
+)
+
+
+def test_what_is_left_alone_inside_a_union_or_a_map_that_changed_is_what_it_was():
+    day, text = date(2026, 3, 2), "2026-03-02"
+    before = {"it": {"on": day, "n": 1}, "named": {"a": day, "b": text}}
+    said = {"it": {"on": text, "n": 2}, "named": {"a": text, "b": text, "c": text}}
+    assert from_json(INSIDE.root, said, before=before) == {
+        "it": {"on": day, "n": 2},
+        "named": {"a": day, "b": text, "c": text},
+    }
+
+
+@pytest.mark.parametrize(
+    ("inner", "field", "told"),
+    [
+        ({"on": "x", "n": 1, "more": 2}, "it.more", "t.Inner has no such field"),
+        ({"on": "x"}, "it.n", "the field is required"),
+    ],
+)
+def test_a_field_too_many_or_too_few_inside_another_is_named_with_its_whole_path(inner, field, told):
+    with pytest.raises(Refusal) as refused:
+        from_json(INSIDE.root, {"it": inner, "named": {}})
+    assert (refused.value.field, refused.value.detail) == (field, told)

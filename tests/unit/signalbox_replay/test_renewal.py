@@ -1,3 +1,4 @@
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -139,3 +140,31 @@ def test_a_key_that_is_no_text_leaves_the_correlation_to_the_gate(dead_letter):
 def test_half_a_surrogate_pair_in_a_given_header_is_sent_for_the_gate_to_judge(dead_letter):
     message = renewed(dead_letter(), ReplayOptions(headers={"mark": "\ud800"}), SCORED, b"")
     assert dict(message.draft.headers)["mark"] == b"\xed\xa0\x80"
+
+
+def test_times_that_are_given_are_written_as_every_header_writes_them(dead_letter):
+    bare = dead_letter(Reason.HEADER_INVALID, headers=())
+    headers = dict(renewed(bare, ReplayOptions(key=b"lead-9"), SCORED, b"").draft.headers)
+    for name in ("ce_time", "ce_workflowtime"):
+        assert re.fullmatch(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", headers[name])
+
+
+def test_completed_headers_say_what_sends_them_and_that_the_value_is_avro(dead_letter):
+    bare = dead_letter(Reason.HEADER_INVALID, headers=(("mark", b"x"), ("ce_hop", b"-1")))
+    message = renewed(bare, ReplayOptions(key=b"lead-9"), SCORED, b"")
+    assert message.completed == (
+        "ce_correlationid",
+        "ce_hop",
+        "ce_source",
+        "ce_specversion",
+        "ce_time",
+        "ce_type",
+        "ce_workflowtime",
+        "content-type",
+    )
+    headers = dict(message.draft.headers)
+    assert (headers["ce_source"], headers["ce_specversion"], headers["content-type"]) == (
+        b"dead-letters",
+        b"1.0",
+        b"application/avro",
+    )

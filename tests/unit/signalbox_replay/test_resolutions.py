@@ -1,21 +1,12 @@
+from datetime import UTC, datetime
+
 import pytest
 
-from memory_registry import register_committed
-from signalbox.gate.control_records import ControlRecords
 from signalbox.protocol.records import Draft, Record
-from signalbox_agent.testing import MemoryRegistry
+from signalbox_operations.replay import Resolution
 from signalbox_operations.replay.audit import Audit
 from signalbox_operations.replay.renewal import ReplayOptions, renewed
 from signalbox_operations.replay.resolutions import resolutions_of
-
-
-@pytest.fixture
-async def control():
-    registry = MemoryRegistry()
-    register_committed(registry)
-    records = ControlRecords(registry)
-    await records.load()
-    return records
 
 
 def read(draft: Draft, at: int = 0, value: bytes | None = None) -> Record:
@@ -106,3 +97,16 @@ async def test_a_replay_was_when_its_message_was_written_and_not_when_it_was_aud
     for order in (records, records[::-1]):  # the topics are read side by side
         resolution = (await resolutions_of([one], order, control))[one.position]
         assert (resolution.at.timestamp() * 1000, resolution.who) == (records[0].timestamp_ms, "rev@ops")
+
+
+@pytest.mark.parametrize(
+    ("resolution", "told"),
+    [
+        (("replayed",), "replayed at 2026-03-02T09:00:00+00:00"),
+        (("discarded", "rev@ops"), "discarded at 2026-03-02T09:00:00+00:00 by rev@ops"),
+        (("discarded", "rev@ops", "no use"), "discarded at 2026-03-02T09:00:00+00:00 by rev@ops: no use"),
+    ],
+)
+def test_an_end_is_told_with_its_time_and_with_who_and_why_as_far_as_they_are_known(resolution, told):
+    how, *by = resolution
+    assert str(Resolution(how, datetime(2026, 3, 2, 9, 0, 0, 7, UTC), *by)) == told

@@ -14,6 +14,7 @@ from memory_broker import SCORED, MemoryBroker, broker_behind_dead_letters
 from signalbox.control.models import MessageDiscarded, MessageReplayed
 from signalbox.gate import Accepted, Rejected
 from signalbox.gate.control_records import ControlRecords
+from signalbox.kafka import KafkaSettings
 from signalbox.protocol.dead_letters import DeadLetter, Position
 from signalbox.protocol.envelope import correlation_id_of
 from signalbox.protocol.errors import Refusal, Unavailable
@@ -29,7 +30,7 @@ from signalbox.protocol.names import (
     RecordType,
 )
 from signalbox.protocol.reasons import Reason
-from signalbox.protocol.records import Draft, Record
+from signalbox.protocol.records import Draft, Record, written
 from signalbox.trust import TrustSettings, sealed
 from signalbox_operations.replay import (
     DeadLetterService,
@@ -76,6 +77,15 @@ async def events(service: DeadLetterService, broker: MemoryBroker) -> list[Any]:
     models = {b"control.MessageReplayed": MessageReplayed, b"control.MessageDiscarded": MessageDiscarded}
     audit = broker.on(GOVERNANCE_AUDIT)
     return [await control.read(models[record.header("ce_type") or b""], record) for record in audit]
+
+
+def made_lesser(broker: MemoryBroker, whole: DeadLetter) -> Position:
+    """Let a dead letter lie there without its value, as if the broker had not taken all of it."""
+    record = whole.record
+    draft = Draft(record.topic, record.key, record.value, record.headers, record.partition)
+    less = lesser_dead_letters(draft, "2026-03-05T09:00:00.000Z")[1]
+    broker.records[broker.records.index(record)] = replace(record, value=less.value, headers=less.headers)
+    return whole.position
 
 
 async def test_a_replay_is_sent_before_it_is_audited(
@@ -200,11 +210,7 @@ async def test_what_a_dead_letter_leaves_out_is_read_from_where_its_record_lay(
 ) -> None:
     broker.refused()
     whole = broker.refused()
-    record = whole.record
-    draft = Draft(record.topic, record.key, record.value, record.headers, record.partition)
-    less = lesser_dead_letters(draft, "2026-03-05T09:00:00.000Z")[1]
-    at = Position(record.topic, record.partition, record.offset)
-    broker.records[broker.records.index(record)] = replace(record, value=less.value, headers=less.headers)
+    at = made_lesser(broker, whole)
     found = (await service.dead_letters([at]))[at]
     assert isinstance(found, DeadLetter)
     assert (found.original, leaves_out(found)) == (whole.original, frozenset())
@@ -289,6 +295,101 @@ async def test_an_edited_record_is_sent_as_what_it_became(
     assert dict(ready.message.draft.headers)["ce_type"] == SCORED.encode()
 
 
+async def test_of_an_edited_record_the_operator_hears_what_was_completed_and_started_afresh(
+    service: DeadLetterService, broker: MemoryBroker
+) -> None:
+    dead_letter = broker.refused(headers=(("ce_hop", b"-1"), ("ce_source", b"web")))
+    form = await service.editable(dead_letter, SCORED, None)
+    options = ReplayOptions(b"lead-1", fresh=True)
+    ready = await service.prepare(dead_letter, options, (form, form.encoded(form.text)))
+    assert isinstance(ready.verdict, Accepted)
+    assert ready.message.fresh
+    assert {"ce_hop", "ce_type"} < set(ready.message.completed)
+    assert "ce_source" not in ready.message.completed
+
+
+async def test_the_gate_judges_the_very_message_that_is_sent(
+    service: DeadLetterService, broker: MemoryBroker
+) -> None:
+    [ready] = await prepared(service, broker.refused())
+    assert isinstance(ready.verdict, Accepted)
+    assert ready.verdict.record == written(ready.message.draft)
+    assert ready.version is None
+
+
+async def test_the_original_is_judged_as_it_is_and_its_contract_is_told(
+    service: DeadLetterService, broker: MemoryBroker
+) -> None:
+    dead_letter = broker.refused()
+    verdict, contract = await service.verdict(dead_letter), await service.contract_of(SCORED)
+    assert isinstance(verdict, Accepted)
+    assert (verdict.record, verdict.contract) == (dead_letter.original, contract)
+    assert await service.contract_of(RecordType("shop.Placed")) is None
+    assert await service.verdict(broker.refused(b"rubbish")) == Rejected(
+        Reason.NOT_FRAMED, "the first byte is 0x72, expected the magic byte 0x00"
+    )
+
+
+async def test_what_is_not_there_any_more_is_told_with_when_the_workflow_began(
+    service: DeadLetterService, broker: MemoryBroker
+) -> None:
+    [ready] = await prepared(service, broker.refused(began=datetime(2026, 3, 2, 9, tzinfo=UTC)))
+    assert ready.verdict == Rejected(
+        Reason.DEADLINE_EXCEEDED,
+        "the workflow began at 2026-03-02T09:00:00+00:00; --fresh starts its time afresh",
+        "ce_workflowtime",
+    )
+
+
+async def test_all_is_read_from_and_sent_to_the_broker_of_the_environment_with_ten_minutes_patience(
+    broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[tuple[str, float | None]] = []
+    sent_by: list[tuple[str, str]] = []
+
+    def read_to_end(kafka: KafkaSettings, *given: Any, patience_s: float, **options: Any) -> Iterator[Record]:
+        read.append((kafka.bootstrap_servers, patience_s))
+        return broker.read_to_end(kafka, *given, **options)
+
+    def read_at(kafka: KafkaSettings, *at: Any) -> Record | None:
+        read.append((kafka.bootstrap_servers, None))
+        return broker.read_at(kafka, *at)
+
+    def producer(kafka: KafkaSettings, name: str) -> MemoryBroker:
+        sent_by.append((kafka.bootstrap_servers, name))
+        return broker
+
+    lesser = made_lesser(broker, broker.refused())
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "elsewhere:9092")
+    async with open_dead_letter_service("rev@ops", lambda *_: None) as service:
+        for name, stands in (("read_to_end", read_to_end), ("read_at", read_at), ("Producer", producer)):
+            monkeypatch.setattr(f"signalbox_operations.replay.service.{name}", stands)
+        found = (await service.dead_letters([lesser]))[lesser]
+        assert isinstance(found, DeadLetter)
+        await service.resolutions([found])
+        await service.discard([found], "no use")
+        await service.discard([broker.refused()], "no use")
+    assert read == [("elsewhere:9092", 600.0), ("elsewhere:9092", None), ("elsewhere:9092", 600.0)]
+    assert sent_by == [("elsewhere:9092", "signalbox-dead-letters")]
+
+
+async def test_of_a_partition_no_more_is_read_than_what_is_asked_for(
+    service: DeadLetterService, broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[tuple[int, int]] = []
+
+    def watched(*given: Any, **options: Any) -> Iterator[Record]:
+        for record in broker.read_to_end(*given, **options):
+            read.append((record.partition, record.offset))
+            yield record
+
+    monkeypatch.setattr("signalbox_operations.replay.service.read_to_end", watched)
+    for partition in (0, 0, 1, 0, 1):
+        broker.refused(partition=partition)
+    await service.dead_letters([Position("agent_messages_dlt", 0, 1)])
+    assert read == [(0, 0), (0, 1)]
+
+
 @pytest.mark.parametrize(
     ("topic", "value", "headers", "meant"),
     [
@@ -314,8 +415,37 @@ async def test_what_a_dead_letter_should_be_is_told_by_its_topic_its_schema_and_
 async def test_a_dead_letter_of_which_nothing_says_what_it_should_be_is_not_edited(
     service: DeadLetterService, broker: MemoryBroker
 ) -> None:
-    with pytest.raises(Refusal, match="--contract"):
+    with pytest.raises(Refusal) as told:
         await service.editable(broker.refused(b"rubbish", headers=()), None, None)
+    assert (told.value.reason, told.value.detail, told.value.field) == (
+        Reason.RULE_VIOLATED,
+        "neither its schema nor ce_type says what record it is; name it with --contract",
+        "ce_type",
+    )
+
+
+async def test_a_type_that_is_no_text_is_told_as_far_as_it_can_be_read(
+    service: DeadLetterService, broker: MemoryBroker
+) -> None:
+    with pytest.raises(Refusal, match="sdr\ufffd"):
+        await service.editable(broker.refused(b"rubbish", headers=(("ce_type", b"sdr\xff"),)), None, None)
+
+
+async def test_what_is_edited_is_the_record_and_unchanged_it_is_the_very_bytes(
+    service: DeadLetterService, broker: MemoryBroker
+) -> None:
+    dead_letter = broker.refused(broker.framed(SCORED, score=12))
+    form = await service.editable(dead_letter, None, None)
+    assert (form.problem, json.loads(form.text)["score"]) == ("", 12)
+    assert form.encoded(form.text) is dead_letter.original.value
+
+
+async def test_what_keeps_a_record_from_being_read_is_told_beside_what_is_edited(
+    service: DeadLetterService, broker: MemoryBroker
+) -> None:
+    form = await service.editable(broker.refused(broker.framed(SCORED, score=12) + b"more"), None, None)
+    assert "4 bytes are left over" in form.problem
+    assert json.loads(form.text)["score"] == 12
 
 
 async def test_a_dead_letter_is_edited_against_the_version_that_is_named(

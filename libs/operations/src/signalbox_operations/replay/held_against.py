@@ -2,12 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from signalbox.avro import Limits, ParsedSchema, decode, parse, unframe
-from signalbox.avro.codec import require_readable
 from signalbox.gate import Contract, Contracts
 from signalbox.protocol.dead_letters import failing_byte
 from signalbox.protocol.errors import Refusal
@@ -97,17 +95,13 @@ def best_effort(
         detail = f"schema id {written.schema_id} is unknown to the registry, or not safe to use"
         return None, detail
     _, body = unframe(value)
-    with suppress(Refusal):
-        return decode(body, written.schema, reader, limits=_LIMITS), ""
-    return _decoded(body, written.schema, reader)
-
-
-def _decoded(body: bytes, schema: ParsedSchema, reader: ParsedSchema) -> tuple[Mapping[str, Any] | None, str]:
     try:
-        require_readable(schema, reader)
-        problem = ""
+        return decode(body, written.schema, reader, limits=_LIMITS), ""
     except Refusal as refusal:
-        problem = f"the contract can't read it: {refusal}"
+        return _decoded(body, written.schema, f"the contract can't read it: {refusal}")
+
+
+def _decoded(body: bytes, schema: ParsedSchema, problem: str) -> tuple[Mapping[str, Any] | None, str]:
     try:
         return decode(body, schema, limits=_LIMITS), problem
     except Refusal as refusal:
