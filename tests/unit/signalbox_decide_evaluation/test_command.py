@@ -13,7 +13,9 @@ from signalbox.models import Completion
 from signalbox.protocol.errors import Unavailable
 from signalbox.telemetry import logger
 from signalbox_cli import measuring
-from small_cases import agent
+from signalbox_decide.evaluation.statistics import wilson
+from signalbox_decide.learned import write_learned
+from small_cases import agent, learned_by_words
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +42,7 @@ def test_the_table_has_a_row_for_each_and_says_what_they_are(routes: Routes, mad
     assert "contract alone  4/12   0.333" in out
     assert "Each row: the same 12 cases, part held_out." in out
     assert "offline: a word score, and no LLM" in out
-    assert "no row 'linear': learning needs scikit-learn" in out
+    assert "no rows 'linear' and 'learned': learning needs scikit-learn" in out
     assert "case-2   NONE   bakery  It says so." in out
 
 
@@ -126,6 +128,7 @@ def _away(*_: Any, **__: Any) -> None:
         ("eval", "--compare", "a"),
         ("eval", "--part", "some"),
         ("eval", "--fail-below", "2"),
+        ("eval", "--learned-min", "1.1"),
         ("train",),
     ],
 )
@@ -146,6 +149,39 @@ def test_a_router_is_learned_and_measured(routes: Routes, made_set: MadeSet, tmp
     asked = ("--agents", tmp_path / "other.yaml", "--learned", out_file)
     status, _, err = routes("eval", "--set", file, *asked)
     assert (status, "other definitions of garage" in err) == (2, True)
+
+
+def test_the_row_learned_says_what_asking_less_saves_and_costs(
+    routes: Routes, made_set: MadeSet, tmp_path: Path, agents: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, words = made_set(), {"bakery": "bread", "garage": "brakes"}
+    write_learned(tmp_path / "l.json", learned_by_words(agents, words))
+    asked = ("eval", "--set", file, "--learned", tmp_path / "l.json")
+    status, out, _ = routes(*asked, "--learned-min", "0.5")
+    assert status == 0
+    assert [line.split()[0] for line in out.splitlines()[1:5]] == ["linear", "contract", "offline", "learned"]
+    assert "learned: linear where its confidence is 0.5 or more, else offline is asked" in out
+    assert "right when offline is always asked  8/12" in out
+
+    found = json.loads(routes(*asked, "--learned-min", "0.5", "--json")[1])
+    rows, learned = {row["router"]: row for row in found["rows"]}, found["learned"]
+    assert (learned["at_least"], learned["model"], learned["saved"]["total"]) == (0.5, "offline", 12)
+    assert 0 < learned["saved"]["saved"] == 12 - rows["learned"]["calls"]
+    assert learned["saved"]["interval"] == [*wilson(learned["saved"]["saved"], 12)]
+    assert learned["sure"]["total"] == learned["saved"]["saved"]
+    assert learned["always"] == rows["offline"]["accuracy"]
+    assert rows["learned"]["accuracy"]["right"] == learned["sure"]["right"] + learned["asked"]["right"]
+
+    monkeypatch.setenv("ROUTER_LEARNED_MIN", "1")
+    assert json.loads(routes(*asked, "--json")[1])["learned"]["at_least"] == 1
+    monkeypatch.delenv("ROUTER_LEARNED_MIN")
+    assert json.loads(routes(*asked, "--json")[1])["learned"]["at_least"] == 0.9
+
+
+def test_without_a_linear_router_there_is_no_row_learned(routes: Routes, made_set: MadeSet) -> None:
+    found = json.loads(routes("eval", "--set", made_set(), "--json")[1])
+    assert found["learned"] is None
+    assert [row["router"] for row in found["rows"]] == ["offline", "contract alone"]
 
 
 def test_learning_without_the_library_is_one_clear_line(

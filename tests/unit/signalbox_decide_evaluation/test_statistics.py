@@ -2,7 +2,7 @@
 
 import pytest
 
-from signalbox_decide.evaluation.statistics import mcnemar, percentile, wilson
+from signalbox_decide.evaluation.statistics import mcnemar, paired_difference, percentile, wilson
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,27 @@ def test_mcnemars_exact_test(only_first: int, only_second: int, p: float) -> Non
 
 def test_mcnemars_test_takes_many_cases() -> None:
     assert 0 < mcnemar(5000, 5400) < 0.0001
+
+
+def test_newcombes_interval_of_a_difference_between_the_same_cases() -> None:
+    # Fagerland, Lydersen and Laake, Statistics in Medicine 33 (2014): Bentur's patients, method 10
+    assert paired_difference(1, 1, 7, 12) == pytest.approx((-0.507, -0.026), abs=5e-4)
+    # Without a correlation (both right in all that one is), it is the one of two samples.
+    assert paired_difference(10, 0, 0, 0) == pytest.approx((-0.2775, 0.2775), abs=5e-5)
+
+
+@pytest.mark.parametrize(
+    "counts", [(1, 1, 7, 12), (59, 6, 16, 80), (0, 5, 5, 0), (0, 0, 9, 0), (80, 1, 0, 5)]
+)
+def test_the_other_difference_has_the_other_interval(counts: tuple[int, int, int, int]) -> None:
+    both, first, second, neither = counts
+    low, high = paired_difference(*counts)
+    assert paired_difference(both, second, first, neither) == pytest.approx((-high, -low))
+    assert -1 <= low <= (first - second) / sum(counts) <= high <= 1
+
+
+def test_without_a_case_every_difference_is_possible() -> None:
+    assert paired_difference(0, 0, 0, 0) == (-1.0, 1.0)
 
 
 def test_percentiles_are_of_the_nearest_rank() -> None:

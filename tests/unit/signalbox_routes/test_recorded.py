@@ -162,8 +162,11 @@ def test_a_router_is_learned_from_what_was_decided_and_corrected(
     status, out, _ = routes("train", "--recorded", "24h", "--out", tmp_path / "learned.json", "--json")
     assert (status, json.loads(out)["cases"], json.loads(out)["agents"]) == (0, 40, ["bakery", "garage"])
     found = evaluated(routes, "--model", model, "--learned", tmp_path / "learned.json")
-    assert [row["router"] for row in found["rows"]][-1] == "linear"
-    assert "linear may have learned from these very cases; only held_out is fair to it" in found["notes"]
+    assert [row["router"] for row in found["rows"]][-2:] == ["linear", "learned"]
+    assert (
+        "linear may have learned from these very cases; only held_out is fair to it, and to learned"
+        in found["notes"]
+    )
 
 
 @pytest.mark.parametrize("given", [(), ("--set", "x.jsonl", "--recorded", "24h")])

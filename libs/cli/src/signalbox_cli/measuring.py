@@ -1,7 +1,7 @@
 """What ``signalbox routes`` does: rows of a table, a comparison, and learning."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -29,9 +29,10 @@ from signalbox_decide.evaluation.choosers import (
 )
 from signalbox_decide.evaluation.comparing import Comparison, compare
 from signalbox_decide.evaluation.examples import examples_of
+from signalbox_decide.evaluation.learned_first import LEARNED, LearnedFirst, learned_first
 from signalbox_decide.evaluation.running import run
 from signalbox_decide.evaluation.saved import Saved, digest_of, load, save
-from signalbox_decide.learned import Learned, write_learned
+from signalbox_decide.learned import LEAST_CONFIDENCE, Learned, write_learned
 from signalbox_decide.router import INSTRUCTIONS
 from signalbox_decide.training import INSTALL, learn
 
@@ -44,7 +45,8 @@ _LEARNS: Final = "sklearn"
 class Asked:
     """What is to be measured: the command's options. An empty model is the settings'.
 
-    With ``recorded``, what was decided since then takes the set's place.
+    With ``recorded``, what was decided since then takes the set's place. ``learned_min`` is the confidence
+    from which the row ``learned`` asks no model; None is what the orchestrator has without a setting.
     """
 
     set_file: Path
@@ -55,19 +57,21 @@ class Asked:
     learned: Path | None
     concurrency: int
     recorded: datetime | None = None
+    learned_min: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
     """What was measured, the row that was asked for first; ``notes`` say how to read it.
 
-    ``recorded``: the labels are what was decided once.
+    ``recorded``: the labels are what was decided once. ``learned``: what its row is made of, where it is one.
     """
 
     saved: Saved
     cases: int
     notes: Sequence[str]
     recorded: bool = False
+    learned: LearnedFirst | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +95,17 @@ def measured(asked: Asked, *, quiet: bool) -> Evaluation:
     rows = list(_rows(asked, instructions, cases, agents, notes))
     wanted = part_of(cases, asked.part)
     with logs_on_stderr():
-        runs = [_run(row, wanted, agents, asked.concurrency, quiet) for row in rows]
+        runs = {row.name: _run(row, wanted, agents, asked.concurrency, quiet) for row in rows}
+    learned = _learned(asked, runs)
+    if learned is not None:
+        runs[LEARNED] = learned.run
     saved = Saved(
         set_digest=found.digest,
         instructions_digest=digest_of([instructions.encode()]),
         part=asked.part,
-        runs=tuple(runs),
+        runs=tuple(runs.values()),
     )
-    return Evaluation(saved, len(wanted), notes, asked.recorded is not None)
+    return Evaluation(saved, len(wanted), notes, asked.recorded is not None, learned)
 
 
 def compared(first: str, second: str) -> Comparison:
@@ -136,7 +143,7 @@ def _cases(asked: Asked) -> Cases:
 def _rows(
     asked: Asked, instructions: str, cases: Sequence[Case], agents: Agents, notes: list[str]
 ) -> Iterator[_Row]:
-    model = asked.model or ModelSettings().name_for("router")
+    model = _model(asked)
     offline = _Row(OFFLINE, OFFLINE, by_model(OFFLINE))
     linear = _linear(asked, cases, agents, notes)
     contract = _Row(CONTRACT_ALONE, "", by_contract())
@@ -152,6 +159,18 @@ def _rows(
     yield from (row for row in first if row is not None)
 
 
+def _model(asked: Asked) -> str:
+    return asked.model or ModelSettings().name_for("router")
+
+
+def _learned(asked: Asked, runs: Mapping[str, Run]) -> LearnedFirst | None:
+    """Put the linear router before the model: both were asked on each case, and nothing is asked again."""
+    if LINEAR not in runs:
+        return None
+    at_least = LEAST_CONFIDENCE if asked.learned_min is None else asked.learned_min
+    return learned_first(runs[LINEAR], runs[_model(asked)], at_least)
+
+
 def _linear(asked: Asked, cases: Sequence[Case], agents: Agents, notes: list[str]) -> _Row | None:
     if asked.learned is not None:
         named = {agent for case in cases for agent in case.candidates}
@@ -159,12 +178,14 @@ def _linear(asked: Asked, cases: Sequence[Case], agents: Agents, notes: list[str
     elif asked.recorded is not None:
         return None  # what is recorded has no part to learn from
     elif find_spec(_LEARNS) is None:
-        notes.append(f"no row {LINEAR!r}: learning needs scikit-learn: {INSTALL}")
+        notes.append(f"no rows {LINEAR!r} and {LEARNED!r}: learning needs scikit-learn: {INSTALL}")
         return None
     else:
         file = Learned(learn(examples_of(part_of(cases, "train")), agents))
     if asked.part != "held_out" or asked.recorded is not None:
-        notes.append(f"{LINEAR} may have learned from these very cases; only held_out is fair to it")
+        notes.append(
+            f"{LINEAR} may have learned from these very cases; only held_out is fair to it, and to {LEARNED}"
+        )
     return _Row(LINEAR, "", by_learned(file))
 
 

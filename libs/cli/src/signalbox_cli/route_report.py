@@ -5,14 +5,16 @@ from typing import TYPE_CHECKING, Any, Final
 from signalbox_cli.output import print_json, print_rows, say
 from signalbox_decide.evaluation.comparing import Comparison
 from signalbox_decide.evaluation.figures import Figures, Share
+from signalbox_decide.evaluation.learned_first import LearnedFirst
 
 if TYPE_CHECKING:
     from signalbox_cli.measuring import Evaluation
 
 _TABLE: Final = (
     *("router", "right", "accuracy", "95_%", "of_several", "unroutable"),
-    *("calls", "tokens_in", "tokens_out", "usd", "p50_ms", "p95_ms"),
+    *("saved", "calls", "tokens_in", "tokens_out", "usd", "p50_ms", "p95_ms"),
 )
+_LEARNED_TABLE: Final = ("figure", "cases", "share", "95_%")
 _SIGNIFICANT: Final = 0.05
 
 
@@ -51,12 +53,15 @@ def show_comparison(found: Comparison, *, as_json: bool) -> None:
 
 
 def _print(evaluation: "Evaluation", rows: list[Figures]) -> None:
-    print_rows([_table_row(figures) for figures in rows], _TABLE, "")
+    learned = evaluation.learned
+    print_rows([_table_row(figures, learned) for figures in rows], _TABLE, "")
     of = "recorded decisions" if evaluation.recorded else f"cases, part {evaluation.saved.part}"
     say(f"\nEach row: the same {evaluation.cases} {of}.")
     say("of_several: the cases with more than one candidate. offline: a word score, and no LLM.")
     for note in evaluation.notes:
         say(f"note: {note}")
+    if learned is not None:
+        _print_learned(learned)
     first = rows[0]
     say(f"\n{first.run.name}, by label")
     classes = [
@@ -81,12 +86,38 @@ def _print(evaluation: "Evaluation", rows: list[Figures]) -> None:
     print_rows(_disagreements(first), ("case", "label", "said", "why_the_label", "reason"), "none")
 
 
-def _table_row(figures: Figures) -> dict[str, Any]:
+def _print_learned(learned: LearnedFirst) -> None:
+    model = learned.run.model
+    say(f"\nlearned: linear where its confidence is {learned.at_least:g} or more, else {model} is asked")
+    shares = {
+        "calls saved": learned.saved,
+        "right where linear was sure": learned.sure,
+        f"right where {model} was asked": learned.asked,
+        f"right when {model} is always asked": learned.always,
+    }
+    cells = [{"figure": figure, **_share_cells(share)} for figure, share in shares.items()]
+    told = [{**row, "cases": row["right"], "share": row["accuracy"]} for row in cells]
+    low, high = learned.loss_interval
+    lost = {
+        "figure": "accuracy lost (below 0: gained)",
+        "share": f"{learned.loss:.3f}",
+        "95_%": f"{low:.3f} to {high:.3f}",
+    }
+    print_rows([*told, lost], _LEARNED_TABLE, "")
+    say(
+        f"right only when {model} is always asked: {learned.only_always}, only with learned:"
+        f" {learned.only_learned}; McNemar's exact p = {learned.p:.4f}"
+    )
+
+
+def _table_row(figures: Figures, learned: LearnedFirst | None) -> dict[str, Any]:
+    saved = learned.saved if learned is not None and learned.run is figures.run else None
     return {
         "router": figures.run.name,
         **_share_cells(figures.all),
         "of_several": f"{figures.choices.right}/{figures.choices.total}",
         "unroutable": figures.unroutable,
+        "saved": "" if saved is None else f"{saved.right}/{saved.total}",
         "calls": figures.calls,
         "tokens_in": figures.input_tokens,
         "tokens_out": figures.output_tokens,
@@ -144,6 +175,31 @@ def _evaluation_dict(evaluation: "Evaluation", rows: list[Figures]) -> dict[str,
         "instructions_digest": evaluation.saved.instructions_digest,
         "notes": list(evaluation.notes),
         "rows": [_row_dict(figures) for figures in rows],
+        "learned": None if evaluation.learned is None else _learned_dict(evaluation.learned),
+    }
+
+
+def _learned_dict(learned: LearnedFirst) -> dict[str, Any]:
+    saved = learned.saved
+    return {
+        "at_least": learned.at_least,
+        "model": learned.run.model,
+        "saved": {
+            "saved": saved.right,
+            "total": saved.total,
+            "share": saved.share,
+            "interval": [*saved.interval],
+        },
+        "sure": learned.sure.as_dict(),
+        "asked": learned.asked.as_dict(),
+        "always": learned.always.as_dict(),
+        "loss": {
+            "accuracy": learned.loss,
+            "interval": [*learned.loss_interval],
+            "only_always": learned.only_always,
+            "only_learned": learned.only_learned,
+            "p": learned.p,
+        },
     }
 
 

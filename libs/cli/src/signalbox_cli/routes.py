@@ -63,6 +63,16 @@ def evaluate(
         Path | None,
         typer.Option(help="A learned router; else one is learned from the part train.", metavar="FILE"),
     ] = None,
+    learned_min: Annotated[
+        float | None,
+        typer.Option(
+            help="From which confidence the row learned asks no model, 0 to 1.",
+            envvar="ROUTER_LEARNED_MIN",
+            show_default="0.9",
+            min=0,
+            max=1,
+        ),
+    ] = None,
     concurrency: Annotated[int, typer.Option(help="How many cases are asked at a time.", min=1)] = 4,
     save: Annotated[
         Path | None, typer.Option(help="Keep every answer, for --compare.", metavar="FILE")
@@ -80,6 +90,9 @@ def evaluate(
 
     The first row is the model; without one, the learned router of --learned; else the offline stand-in, which
     is no LLM. --compare says with McNemar's exact test whether two runs differ by more than chance.
+
+    The row learned is ROUTER_ASK=learned: the linear one where it is sure, and else the model. Below the
+    table stands how many of the model's calls that saves, and what it costs.
 
     --recorded tries a model, a prompt or a definition on what was decided in the running system, and lists
     what would have been decided otherwise. Agents are defined as they are announced now, or as --agents says.
@@ -112,6 +125,7 @@ def evaluate(
             learned,
             concurrency,
             None if recorded is None else moment(recorded),
+            learned_min,
         )
         evaluation = measuring.measured(asked, quiet=json)
         if save is not None:

@@ -2,13 +2,14 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 from prometheus_client import Counter, Gauge
 
 from signalbox.gate.control_records import ControlRecords
+from signalbox.protocol.agent_definition import AgentDefinition
 from signalbox.protocol.errors import ConfigurationError, Refusal
 from signalbox.protocol.names import AgentId, RecordType
 from signalbox.protocol.records import Record
@@ -23,6 +24,7 @@ from signalbox_decide.seats import FULL, Seats, WaitingList
 _log = logger(__name__)
 _AGENTS = Gauge("signalbox_agents", "Agents in the directory")
 _REFUSED = Counter("signalbox_registrations_left_out", "Trusted registrations that were left out", ["why"])
+Watch = Callable[[Sequence[AgentDefinition]], None]
 
 
 class Directory:
@@ -46,6 +48,7 @@ class Directory:
         self._routed: set[AgentId] = set()
         self._waiting = WaitingList(self._seats.limit, report)
         self._judge: Callable[[Record], Awaitable[object]] = self.apply
+        self._watch: Watch = _unwatched
         self._changed = asyncio.Event()
         self.changed_at = 0.0
         self.read_to_its_end = asyncio.Event()
@@ -127,6 +130,10 @@ class Directory:
         """Have one that waited for a seat judged once more: its grant or its key may be another since."""
         self._judge = judge
 
+    def watched_by(self, watch: Watch) -> None:
+        """Have ``watch`` called with all definitions whenever one came, changed or went."""
+        self._watch = watch
+
     def is_read(self) -> None:
         """Note that what was announced so far is known."""
         if not self.read_to_its_end.is_set():
@@ -176,11 +183,16 @@ class Directory:
         _log.info("directory changed", agent=agent, removed=agent not in self._agents)
         _AGENTS.set(len(self._agents))
         self.changed_at = self._clock.elapsed()
+        self._watch([known.definition for known in self._agents.values()])
         self._notify()
 
     def _notify(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
+
+
+def _unwatched(_: Sequence[AgentDefinition]) -> None:
+    """Look at nothing."""
 
 
 def _left_out(kind: str, why: str) -> str:

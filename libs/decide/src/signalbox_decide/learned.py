@@ -19,6 +19,8 @@ from signalbox_decide.text_features import SIZE, features
 from signalbox_decide.text_features import VERSION as FEATURES_VERSION
 
 VERSION: Final = 1
+LEAST_CONFIDENCE: Final = 0.9
+"""What ``ROUTER_LEARNED_MIN`` is when it is not set."""
 
 
 class LearnedFile(BaseModel):
@@ -116,6 +118,11 @@ class Learned:
     def _score(self, row: int, found: Mapping[int, float]) -> float:
         weights = self._file.weights[row]
         return self._file.bias[row] + sum(weights[index] * value for index, value in found.items())
+
+
+def is_sure(confidence: float, at_least: float) -> bool:
+    """True when a learned router's choice counts and no model is asked; never with the confidence 0."""
+    return 0 < confidence >= at_least
 
 
 def definition_digest(agent: AgentDefinition) -> str:

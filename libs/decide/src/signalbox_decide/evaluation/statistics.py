@@ -46,6 +46,44 @@ def mcnemar(only_first: int, only_second: int) -> float:
     return min(1.0, tail / 2 ** (tosses - 1)) if tosses else 1.0
 
 
+def paired_difference(both: int, only_first: int, only_second: int, neither: int) -> Interval:
+    """Return the 95 % interval of the first share less the second, from -1 to 1, of the same cases.
+
+    ``both`` is in how many both were right, and so on. With no case, everything is possible.
+    Source: R. G. Newcombe, Improved confidence intervals for the difference between binomial proportions
+    based on paired data, Statistics in Medicine 17 (1998), method 10: Wilson's intervals, correlated.
+    """
+    total = both + only_first + only_second + neither
+    if total == 0:
+        return Interval(-1.0, 1.0)
+    first, second = both + only_first, both + only_second
+    (low_1, high_1), (low_2, high_2) = wilson(first, total), wilson(second, total)
+    share_1, share_2 = first / total, second / total
+    below_1, above_1, below_2, above_2 = share_1 - low_1, high_1 - share_1, share_2 - low_2, high_2 - share_2
+    together = _correlation(both, only_first, only_second, neither)
+
+    def distance(one: float, other: float) -> float:
+        return math.sqrt(max(0.0, one**2 - 2 * together * one * other + other**2))
+
+    difference = share_1 - share_2
+    return Interval(
+        max(-1.0, difference - distance(below_1, above_2)), min(1.0, difference + distance(above_1, below_2))
+    )
+
+
+def _correlation(both: int, only_first: int, only_second: int, neither: int) -> float:
+    """Return phi, nearer to 0 by Newcombe's correction where it is positive; 0 where it has no value."""
+    first, second = both + only_first, both + only_second
+    not_first, not_second = only_second + neither, only_first + neither
+    spread = first * second * not_first * not_second
+    if spread == 0:
+        return 0.0
+    excess: float = both * neither - only_first * only_second
+    if excess > 0:
+        excess = max(0.0, excess - (first + not_first) / 2)
+    return excess / math.sqrt(spread)
+
+
 def percentile(values: Sequence[int], percent: int) -> int:
     """Return the nearest-rank percentile of ``values``; 0 of none."""
     if not values:
