@@ -57,8 +57,9 @@ status: $(VENV) ## Show each process, its address and whether it is ready
 logs: $(VENV) ## Show logs: service=X for one service, follow=1 to go on
 	@$(LOCAL) logs $(service) $(if $(follow),--follow)
 
-redeploy: $(VENV) ## Restart one service alone: service=X
-	@$(LOCAL) redeploy $(or $(service),$(error say which: make redeploy service=X, with a name that `make status` prints))
+redeploy: $(VENV) ## Restart one service alone: service=X set="NAME=VALUE …"
+	@$(LOCAL) redeploy $(or $(service),$(error say which: make redeploy service=X, with a name that `make status` prints)) \
+		$(foreach setting,$(set),--set '$(setting)')
 
 release: $(VENV) ## Test, build and deploy one service, and back if it does not become ready: service=X (docs/deploying.md)
 	@$(LOCAL) release $(or $(service),$(error say which: make release service=X)) $(if $(environment),--environment $(environment))

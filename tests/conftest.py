@@ -33,7 +33,9 @@ hypothesis.settings.load_profile("signalbox")
 SHARING = {"integration", "e2e"}
 """The folders of ``tests/`` whose tests share stacks."""
 STACKS_OF_THEIR_OWN = {
+    "test_day_budget.py",
     "test_evolution.py",
+    "test_providers.py",
     "test_release.py",
     "test_rolling_restart.py",
     "test_start_order.py",

@@ -120,6 +120,7 @@ EXAMPLES: list[BaseModel] = [
         who="ana",
         reason="no buyer",
     ),
+    control.DayBudgetSpent(replica="0", since=NOW, tokens=1, cost_nano_usd=2),
 ]
 
 

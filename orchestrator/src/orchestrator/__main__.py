@@ -39,6 +39,7 @@ async def run(orchestrator: Orchestrator, server: Server) -> None:
                 )
             ),
             group.create_task(parts.reaching.follow()),
+            group.create_task(parts.spending.follow(parts.kafka)),
         ]
         working = [group.create_task(_work(parts, stopping))]
         try:
@@ -74,6 +75,8 @@ async def _start(parts: Orchestrator) -> None:
     )
     # A type that only an agent announces is not admitted, and half the candidates are not there, before that.
     await parts.directory.read_to_its_end.wait()
+    # Nor is any workflow too old before it is known how long it waited for a budget.
+    await parts.spending.is_read.wait()
 
 
 async def _main() -> None:

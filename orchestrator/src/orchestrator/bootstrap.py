@@ -19,20 +19,24 @@ from orchestrator.dispatch.delivery import AgentDelivery
 from orchestrator.dispatch.dispatch import Dispatch
 from orchestrator.dispatch.dispatchers import Dispatchers
 from orchestrator.dispatch.reaching import Reaching
+from orchestrator.operations import operations
 from orchestrator.places import wanted_of
 from orchestrator.ports import Ports, real_ports
 from orchestrator.settings import OrchestratorSettings
+from orchestrator.spending import Spending
 from orchestrator.stages import INTAKE, ROUTING, Stages
 from orchestrator.trust import Trust
 from signalbox.catalog import Catalog
 from signalbox.gate import Contracts, Gate
 from signalbox.gate.control_records import ControlRecords
 from signalbox.kafka import KafkaSettings, TopicSpec
+from signalbox.models import NANOS
 from signalbox.protocol.names import AgentId, RecordType
-from signalbox.telemetry import Readiness, operations_routes
+from signalbox.telemetry import Readiness
 from signalbox.trust import ORCHESTRATOR, RequestSigner, TrustSettings
 from signalbox_decide.admission import Admission
-from signalbox_decide.asking import chooser_of
+from signalbox_decide.asking import WhereUnsure, chooser_of
+from signalbox_decide.day_budget import DayBudget, WithinBudget
 from signalbox_decide.decider import Decider
 from signalbox_decide.directory import Directory
 from signalbox_decide.guards import Guards
@@ -60,6 +64,7 @@ class Orchestrator:
     contracts: Contracts
     trust: Trust
     directory: Directory
+    spending: Spending
     reaching: Reaching
     intake: Stage
     routing: Stage
@@ -92,20 +97,19 @@ def bootstrap(
     taken_in = IntakeHistory(ports.recent, ports.clock)
     decided = DecisionHistory(ports.recent, workflows, ports.clock)
     waiting = Waiting(settings.no_candidate_wait_s, readiness.degraded, ports.clock)
+    spending = Spending.of(settings, control, readiness, ports.clock)
     model = ports.model("router")
     readiness.tell("model", model.told)
-    selection = Selection(
-        directory,
-        catalog,
-        _guards(settings, ports),
-        chooser_of(
-            Router(model),
-            settings.router_ask,
-            settings.router_learned,
-            settings.router_learned_min,
-        ),
-        waiting,
+    chooser = chooser_of(
+        WithinBudget(Router(model), spending.budget),
+        settings.router_ask,
+        settings.router_learned,
+        settings.router_learned_min,
+        readiness.degraded,
     )
+    if isinstance(chooser, WhereUnsure):
+        directory.watched_by(chooser.look_at)
+    selection = Selection(directory, catalog, _guards(settings, ports, spending.budget), chooser, waiting)
     decider = Decider(gate, decided, workflows, selection, ports.dead_letter)
     records = DecisionRecords(control, ports.clock)
     availabilities = AgentAvailabilities(readiness)
@@ -120,6 +124,7 @@ def bootstrap(
         CrashJournal(own_folder, settings.poison_crashes),
         readiness,
         References(readiness, partial(_retention, catalog)),
+        spending.budget.admits,
     )
 
     @asynccontextmanager
@@ -134,7 +139,7 @@ def bootstrap(
         availabilities.forget(agent)
 
     return Orchestrator(
-        app=_operations(readiness, directory, availabilities, trust),
+        app=operations(readiness, directory, availabilities, trust),
         readiness=readiness,
         kafka=ports.kafka,
         places=wanted_of(catalog),
@@ -142,6 +147,7 @@ def bootstrap(
         contracts=contracts,
         trust=trust,
         directory=directory,
+        spending=spending,
         reaching=Reaching(directory, asking, own_folder),
         intake=stages.intake(Intake(gate, taken_in), taken_in),
         routing=stages.routing(decider, decided),
@@ -149,13 +155,16 @@ def bootstrap(
     )
 
 
-def _guards(settings: OrchestratorSettings, ports: Ports) -> Guards:
+def _guards(settings: OrchestratorSettings, ports: Ports, budget: DayBudget) -> Guards:
+    dollars = settings.llm_workflow_budget_usd
     return Guards(
         hops=settings.hop_limit,
         visits=settings.visit_limit,
         tokens=settings.token_budget,
         age=timedelta(hours=settings.workflow_deadline_h),
         clock=ports.clock,
+        cost=None if dollars is None else round(dollars * NANOS),
+        waited=budget.waited,
     )
 
 
@@ -175,23 +184,3 @@ def _delivery(
 def _retention(catalog: Catalog, topic: str) -> int | None:
     entry = catalog.topics.get(topic)
     return None if entry is None else entry.retention_ms
-
-
-def _operations(
-    readiness: Readiness, directory: Directory, availabilities: AgentAvailabilities, trust: Trust
-) -> FastAPI:
-    app = FastAPI(title="Signalbox orchestrator", docs_url=None, redoc_url=None)
-    app.include_router(operations_routes(readiness))
-
-    @app.get("/agents")
-    async def agents() -> list[dict[str, object]]:
-        seen, refused = availabilities.told(), trust.refusals.told()
-        there = [
-            agent.definition.model_dump() | {"dispatch": seen.get(name), "refused": refused.get(name)}
-            for name, agent in sorted(directory.agents.items())
-        ]
-        # Whose announcements were refused, and who has none in force.
-        absent = [name for name in refused if name not in directory.agents]
-        return there + [{"id": name, "dispatch": None, "refused": refused[name]} for name in absent]
-
-    return app

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from orchestrator.trust import Trust, read_topic
+from orchestrator.trust import Trust, read_topics
 from signalbox.kafka import KafkaSettings
 from signalbox.process.retry import retry_while_unavailable
 from signalbox.protocol.names import AGENT_REGISTRY
@@ -15,7 +15,9 @@ async def follow_registrations(
 ) -> None:
     """Read the topic from its beginning, without an end; ready once its end was reached."""
     await trust.grants_read.wait()
-    async for records, caught_up in read_topic(settings, AGENT_REGISTRY, readiness, "directory", client_id):
+    async for records, caught_up in read_topics(
+        settings, [AGENT_REGISTRY], readiness, "directory", client_id
+    ):
         for record in records:
             judged = partial(trust.judge, record, directory.apply, caught_up)
             await retry_while_unavailable(judged, readiness)

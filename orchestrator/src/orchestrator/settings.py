@@ -4,15 +4,14 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from signalbox.process.settings import Settings
 from signalbox_decide.asking import RouterAsk
+from signalbox_decide.learned import LEAST_CONFIDENCE
 
 
-class OrchestratorSettings(BaseSettings):
+class OrchestratorSettings(Settings):
     """One class for the process; times are in seconds unless the name says otherwise."""
-
-    model_config = SettingsConfigDict(extra="ignore", frozen=True)
 
     data_dir: Path = Field(default=Path(".run/data"), description="outlives the process")
     orchestrator_replica: str = Field(default="0", description="stable per replica; names its transactions")
@@ -40,8 +39,18 @@ class OrchestratorSettings(BaseSettings):
         default="always", description="when the model is asked: signalbox_decide.asking says"
     )
     router_learned: Path | None = Field(default=None, description="a file of `signalbox routes train`")
-    router_learned_min: float = Field(default=0.9, ge=0, le=1, description="its least confidence")
+    router_learned_min: float = Field(
+        default=LEAST_CONFIDENCE, ge=0, le=1, description="its least confidence"
+    )
     hop_limit: int = Field(default=12, gt=0)
     visit_limit: int = Field(default=3, gt=0)
     token_budget: int = Field(default=200_000, gt=0)
     workflow_deadline_h: float = Field(default=24, gt=0)
+    llm_workflow_budget_usd: float | None = Field(
+        default=None, gt=0, description="for a workflow's model requests"
+    )
+    llm_day_budget_usd: float | None = Field(
+        default=None, gt=0, description="for all model requests of a day"
+    )
+    llm_day_budget_tokens: int | None = Field(default=None, gt=0)
+    llm_day_warn_at: float = Field(default=0.8, gt=0, le=1, description="the share that people hear of")

@@ -39,6 +39,8 @@ class Stages:
     journal: CrashJournal
     readiness: Readiness
     references: References
+    admits: Callable[[], Awaitable[None]]
+    """Raises :class:`Paused` while nothing is left of the day's budget for models."""
 
     def intake(self, intake: Intake, history: IntakeHistory) -> Stage:
         """Take leads in from ``incoming_leads``."""
@@ -75,11 +77,17 @@ class Stages:
     def dispatch(self, agent: AgentId, dispatch: Dispatch, delivery: AgentDelivery) -> Stage:
         """Hand the routes of ``agent_routes`` that are ``agent``'s to it."""
         name = f"dispatch.{agent}"
+
+        async def within_budget(record: Record) -> Sequence[Draft]:
+            if dispatch.concerns(record):
+                await self.admits()
+            return await dispatch.decide(record)
+
         return self._stage(
             name,
             reasons.Stage.DISPATCH,
             (AGENT_ROUTES, name, name),
-            dispatch.decide,
+            within_budget,
             limit=self.settings.dispatch_limit,
             one_at_a_time_per_key=True,
             set_aside=lambda: delivery.failing,
@@ -104,6 +112,7 @@ class Stages:
             self.readiness,
             instead=lambda record, drafts, why: self.records.unwritable(record, stage, drafts, why),
             references=self.references,
+            clock=self.ports.clock,
             **bounds,
         )
 

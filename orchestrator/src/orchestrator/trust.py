@@ -1,7 +1,7 @@
 """What stands before the directory: only registrations that their agent signed, and that its grant allows."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import Final
@@ -38,7 +38,7 @@ class Trust:
     async def follow(self, kafka: KafkaSettings, readiness: Readiness, client_id: str, remove: Apply) -> None:
         """Read the grants from their beginning, without an end; ``remove`` gets tombstones of ours."""
         newest: dict[bytes | None, Record] = {}
-        async for records, caught_up in read_topic(kafka, AGENT_GRANTS, readiness, "grants", client_id):
+        async for records, caught_up in read_topics(kafka, [AGENT_GRANTS], readiness, "grants", client_id):
             newest |= {record.key: record for record in records}
             if not caught_up:  # an old grant must not count for a moment when the topic is read once more
                 continue
@@ -110,12 +110,21 @@ class Trust:
             return self._registrations.grant(agent, None, readable=False)
 
 
-async def read_topic(
-    settings: KafkaSettings, topic: str, readiness: Readiness, part: str, client_id: str
+async def read_topics(
+    settings: KafkaSettings,
+    topics: Sequence[str],
+    readiness: Readiness,
+    part: str,
+    client_id: str,
+    starting: Callable[[str], float | None] | None = None,
 ) -> AsyncIterator[tuple[list[Record], bool]]:
-    """Yield a topic's records without an end, and whether its end was reached once; waits for the broker."""
+    """Yield topics' records without an end, and whether their ends were reached once; waits for the broker.
+
+    ``starting(topic)`` may give a time in seconds since the epoch to start from. After the broker was away
+    they are read once more from there.
+    """
     while True:
-        reader = Reader(settings, [topic], client_id)
+        reader = Reader(settings, topics, client_id, starting)
         try:
             async with aclosing(reader.records()) as batches:
                 async for batch in batches:

@@ -114,6 +114,18 @@ def test_a_setting_of_one_service_stays_with_it_and_reaches_no_other(foundation:
     foundation.redeploy("registry", {"A_SETTING": foundation.env["A_SETTING"]})
 
 
+def test_the_command_sets_what_it_is_told_to(foundation: Stack, run_command: RunCommand) -> None:
+    kept = foundation.env["A_SETTING"]
+    settings = ("--set", "A_SETTING=of the command", "--set", f"OTHER={kept}=")
+    assert run_command(foundation.env, "redeploy", "registry", *settings).returncode == 0
+    environment = foundation.process("registry").environment
+    assert (environment["A_SETTING"], environment["OTHER"]) == ("of the command", f"{kept}=")
+    foundation.redeploy("registry", {"A_SETTING": kept})
+
+    answer = run_command(foundation.env, "redeploy", "registry", "--set", "A_SETTING")
+    assert (answer.returncode, "--set A_SETTING: write NAME=VALUE" in answer.stderr) == (1, True)
+
+
 def test_redeploying_an_unknown_service_lists_the_names(foundation: Stack, run_command: RunCommand) -> None:
     answer = run_command(foundation.env, "redeploy", "lead_scorer")
     assert answer.returncode == 1

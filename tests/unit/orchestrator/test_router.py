@@ -40,6 +40,32 @@ def test_the_offline_stand_in_says_what_it_is() -> None:
     assert "not an LLM" in best_match("{}", [ENGAGE])["reason"]
 
 
+@pytest.mark.parametrize(
+    ("message", "agent_id", "shared", "score"),
+    [
+        # Said by both definitions, a stem weighs log(1 + 2/2); said by one, log(1 + 2/1).
+        ("nurture", "beta", "nurture", 1.1),
+        ("NURTURING them", "beta", "nurture", 1.1),
+        ("engaged_leads", "alpha", "engage, leads", 1.8),
+        ("weeks weeks weeks weeks weeks", "beta", "weeks", 3.3),
+        ("weeks weeks", "beta", "weeks", 2.2),
+        ("these them with over", "beta", "over", 1.1),
+        ("step", "alpha", "step", 0.7),
+        ("rain", "alpha", "no word", 0.0),
+        ("now", "alpha", "no word", 0.0),
+        ("actively alpha engage leads next step whose writes", "alpha", None, 6.8),
+    ],
+)
+def test_the_offline_stand_in_tells_the_words_that_it_found_and_what_they_weigh(
+    message: str, agent_id: str, shared: str | None, score: float
+) -> None:
+    said = best_match(message, [ENGAGE, NURTURE])
+    assert said["agent"] == agent_id
+    words = shared or "actively, alpha, engage, leads, next, step"  # the six that weigh most
+    reason = f"offline stand-in, a word score and not an LLM: shares {words} (score {score})"
+    assert said["reason"] == reason
+
+
 async def test_a_choice_says_which_model_made_it_and_what_it_cost(
     accepted: Callable[..., Accepted], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -98,6 +124,34 @@ async def test_the_model_is_shown_what_the_candidates_do_and_not_where_they_live
         assert "endpoint" not in words
 
 
+async def test_the_model_is_shown_the_agents_as_json_to_the_letter(accepted: Callable[..., Accepted]) -> None:
+    named = agent("alpha", "Schreibt an Käufer.")
+    asked = await asked_with(accepted(datum={"text": "für Ada"}), named)
+    assert asked.prompt == (
+        'Agents:\n[\n {\n  "id": "alpha",\n  "name": "alpha",\n  "description": "Schreibt an Käufer.",\n'
+        '  "input": [\n   {\n    "record_type": "a.B"\n   }\n  ],\n'
+        '  "output": [\n   {\n    "record_type": "a.C",\n    "terminal": false\n   }\n  ]\n }\n]'
+        '\n\nMessage:\n{"record_type": "sdr.LeadScored", "record": {"text": "für Ada"}}'
+    )
+
+
+@pytest.mark.parametrize("where", ["first", "in between", "in a list"])
+async def test_a_long_text_hides_no_field_from_the_model(
+    accepted: Callable[..., Accepted], where: str
+) -> None:
+    texts: dict[str, Any] = {
+        "first": {"text": "x" * 50_000},
+        "in between": {"lead": {"first": "y" * 9_000, "second": "x" * 9_000}},
+        "in a list": {"mails": [{"body": "x" * 5_000} for _ in range(8)]},
+    }
+    asked = await asked_with(accepted(datum={**texts[where], "next_step": "NURTURE"}), ENGAGE)
+    for words in (asked.prompt, asked.shorter):
+        assert '"next_step": "NURTURE"}}' in words
+        assert "xxx" in words
+    assert len(asked.prompt) < 17_000
+    assert len(asked.shorter) < 5_000
+
+
 async def test_of_a_long_message_the_model_is_shown_a_beginning_and_less_when_that_is_too_much(
     accepted: Callable[..., Accepted],
 ) -> None:
@@ -110,7 +164,7 @@ async def test_of_a_long_message_the_model_is_shown_a_beginning_and_less_when_th
     assert "begins xxx" in long.prompt
     assert "(cut)" in long.prompt
     assert 10_000 < long.prompt.count("x") <= 16_000
-    assert 2_000 < long.shorter.count("x") <= 4_000
+    assert 1_000 < long.shorter.count("x") <= 4_000
     for words in (long.prompt, long.shorter):
         assert " ends" not in words
 
@@ -136,7 +190,9 @@ def test_a_candidate_is_taken_however_its_id_is_written(said: object, meant: str
     assert answer_type.model_validate({"agent": said, "reason": "r"}).agent == meant
 
 
-@pytest.mark.parametrize("said", ["gamma", "alpha beta", "alphabeta", "", 7, ["alpha"], "nurture", "alph"])
+@pytest.mark.parametrize(
+    "said", ["gamma", "alpha beta", "alphabeta", "", 7, ["alpha"], "nurture", "alph", "Xalpha", "alphaX"]
+)
 def test_what_is_no_candidate_stays_refused(said: object) -> None:
     answer_type: Any = _answer_type((AgentId("alpha"), AgentId("beta")))
     with pytest.raises(ValidationError):
@@ -175,8 +231,10 @@ async def test_where_one_agent_is_left_no_model_is_asked_if_the_operator_wants_t
             raise AssertionError("a model was asked")
 
     choice = await chooser_of(Asked(), "ambiguous").choose(accepted(), [ENGAGE])
-    assert (choice.agent, choice.model, choice.calls, choice.prompt_version) == ("alpha", "", 0, "")
-    assert "ROUTER_ASK" in choice.reason
+    why = "the only candidate: no model was asked (ROUTER_ASK=ambiguous)"
+    assert choice == Choice(
+        AgentId("alpha"), why, model="", calls=0, input_tokens=0, output_tokens=0, latency_ms=0
+    )
     with pytest.raises(AssertionError):
         await chooser_of(Asked(), "ambiguous").choose(accepted(), [ENGAGE, NURTURE])
     with pytest.raises(AssertionError):

@@ -68,6 +68,7 @@ async def test_tokens_count_on_the_first_answer_only(bench: Any, reply: Any) -> 
         await bench.ask()
     first, second = [Envelope.parse(draft.headers) for draft in bench.published]
     assert (first.tokens > 0, second.tokens) == (True, 0)
+    assert (first.used_tokens, second.used_tokens) == (first.tokens, 0)
     assert first.id != second.id
 
 

@@ -1,6 +1,7 @@
 """The composed system as a whole: up, down, and one service redeployed, from a built or a given image."""
 
 import os
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -23,6 +24,7 @@ from local_stack.running import StackError
 from local_stack.services import APPLICATIONS, BROKER, REGISTRY, Address
 from local_stack.state import STACK_FILE, StackProcess, write_stack
 from local_stack.stores import ENVIRONMENT_FILE, write_environment_file
+from signalbox.protocol.errors import ConfigurationError
 
 _AGENTS: Final = {
     service.name: f"http://{service.name}:{service.default_port}"
@@ -91,14 +93,19 @@ class ComposeStack(RecordedStack):
             self._remove(project, volumes=volumes)
         return found
 
-    def redeploy(self, name: str) -> None:
+    def redeploy(self, name: str, environment: Mapping[str, str] | None = None) -> None:
         """Build one service again, replace its container alone, and wait until it is ready.
 
         Raises:
+            ConfigurationError: ``environment`` is given; the composed system's settings stand in its file.
             NotDeployable: its contracts do not fit.
             DockerFailed: its image can't be built.
             StackError: there is no such service, or it did not become ready.
         """
+        if environment:
+            raise ConfigurationError(
+                f"set {', '.join(environment)} in infra/compose/.env, then `make down` and `make up`"
+            )
         self.process(name)
         if name not in {BROKER, REGISTRY}:
             self.deploy(name, self._built(name))

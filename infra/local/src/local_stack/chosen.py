@@ -1,7 +1,7 @@
 """Which kind of stack a command is about: processes, or containers."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
@@ -40,8 +40,8 @@ class AnyStack(Protocol):
         """Stop everything; returns the names of what was stopped."""
         ...
 
-    def redeploy(self, name: str) -> None:
-        """Redeploy one service."""
+    def redeploy(self, name: str, environment: Mapping[str, str] | None = None) -> None:
+        """Redeploy one service; ``environment`` is set for it from now on."""
         ...
 
     def process(self, name: str) -> StackProcess:

@@ -18,7 +18,7 @@ from local_stack.model_clients import install_missing_clients
 from local_stack.plugins import COMMANDS, plugins
 from local_stack.progress import Progress
 from local_stack.status import status
-from signalbox.protocol.errors import SignalboxError
+from signalbox.protocol.errors import ConfigurationError, SignalboxError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 app.command()(status)
@@ -47,10 +47,22 @@ def down() -> None:
 
 
 @app.command()
-def redeploy(service: str) -> None:
-    """Restart one service alone, and wait until it is ready."""
+def redeploy(
+    service: str,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="NAME=VALUE for this service, from now on; repeatable.")
+    ] = None,
+) -> None:
+    """Restart one service alone, as it was but for --set, and wait until it is ready."""
     with told_plainly():
-        stack_here(Progress()).redeploy(service)
+        stack_here(Progress()).redeploy(service, dict(map(_setting, settings or ())))
+
+
+def _setting(said: str) -> tuple[str, str]:
+    name, equals, value = said.partition("=")
+    if not (name and equals):
+        raise ConfigurationError(f"--set {said}: write NAME=VALUE")
+    return name, value
 
 
 @app.command()

@@ -146,6 +146,7 @@ class IdempotentHandler:
                 ordinal,
                 source=self._id,
                 tokens=0 if ordinal else model.tokens,
+                cost=0 if ordinal else model.cost,
             )
             key, value = delivery.lead_id.encode(), self._contracts.encode(contract, record)
             headers = (*envelope.headers(), *told)

@@ -20,6 +20,8 @@ class TaskModel:
         self._model = model
         self._message_id = message_id
         self.tokens = 0
+        self.cost = 0
+        """In billionths of a US dollar."""
         self.prompts: list[str] = []
         """The versions of the prompts that were used, in their order."""
 
@@ -54,6 +56,7 @@ class TaskModel:
             check=check,
         )
         self.tokens += completion.tokens
+        self.cost += completion.cost
         self.prompts.append(prompt_version(instructions))
         return completion
 

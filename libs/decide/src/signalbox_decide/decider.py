@@ -12,6 +12,7 @@ from signalbox.protocol.reasons import Reason, Stage
 from signalbox.protocol.records import Record
 from signalbox.protocol.replay_marks import REPLAY_OF
 from signalbox.telemetry import hide_from_logs, logger
+from signalbox_decide.day_budget import used_by
 from signalbox_decide.decisions import Duplicate, Ended, Refused, Routed, RoutedMessage, Terminal
 from signalbox_decide.history import DecisionHistory
 from signalbox_decide.router import Unroutable
@@ -88,7 +89,7 @@ class Decider:
                 try:
                     return await self._selection.reroute(accepted, refused_by, why)
                 except Refusal as refusal:
-                    return Refused(record, Stage.DISPATCH, refusal, _calls(refusal))
+                    return Refused(record, Stage.DISPATCH, refusal, *_took(refusal))
 
     async def is_for_another(self, record: Record, agent: AgentId) -> bool:
         """Say whether somebody who was reached takes ``record``, beside ``agent``.
@@ -122,8 +123,9 @@ def _stage_of(refusal: Refusal) -> Stage:
     return Stage.ROUTER if by_router else Stage.GUARD
 
 
-def _calls(refusal: Refusal) -> int:
-    return refusal.calls if isinstance(refusal, Unroutable) else 0
+def _took(refusal: Refusal) -> tuple[int, int, int]:
+    """Return the calls, tokens and cost of a decision that came to nothing."""
+    return (refusal.calls, refusal.tokens, refusal.cost) if isinstance(refusal, Unroutable) else (0, 0, 0)
 
 
 def _refused(record: Record, stage: Stage, refusal: Refusal) -> Refused:
@@ -136,4 +138,6 @@ def _refused(record: Record, stage: Stage, refusal: Refusal) -> Refused:
         partition=record.partition,
         offset=record.offset,
     )
-    return Refused(record, stage, refusal, _calls(refusal))
+    calls, tokens, cost = _took(refusal)
+    before = used_by(record.headers)
+    return Refused(record, stage, refusal, calls, before.tokens + tokens, before.cost + cost)

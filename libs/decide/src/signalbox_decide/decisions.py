@@ -40,11 +40,14 @@ class WorkflowUsage:
     tokens: int
     visits: Mapping[AgentId, int]
     began: datetime
+    cost: int = 0
+    """In billionths of a US dollar."""
 
     @classmethod
     def of(cls, envelope: Envelope) -> "WorkflowUsage":
         """Read what ``envelope`` carries of it."""
-        return cls(envelope.hop, envelope.tokens, envelope.visits, envelope.workflow_time or envelope.time)
+        began = envelope.workflow_time or envelope.time
+        return cls(envelope.hop, envelope.tokens, envelope.visits, began, envelope.cost)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +73,14 @@ class Decided:
     def used(self) -> WorkflowUsage:
         """What its workflow has used up with it."""
         came, choice = WorkflowUsage.of(self.message.envelope), self.choice
-        tokens = came.tokens + choice.input_tokens + choice.output_tokens
-        return WorkflowUsage(came.hop, tokens, _visited(came.visits, choice.agent), came.began)
+        tokens, cost = came.tokens + choice.tokens, came.cost + choice.cost
+        return WorkflowUsage(came.hop, tokens, _visited(came.visits, choice.agent), came.began, cost)
 
     def envelope(self, record_type: RecordType, at: datetime) -> Envelope:
         """Return the envelope of its route."""
-        came, used = self.message.envelope, self.used
+        came, used, choice = self.message.envelope, self.used, self.choice
+        # What the message took is told once, by its first route.
+        before = (0, 0) if self.excluded else (came.used_tokens, came.used_cost)
         return Envelope(
             id=route_id(came.id, *self.excluded),
             source=SOURCE,
@@ -88,6 +93,9 @@ class Decided:
             workflow_time=came.workflow_time,
             tokens=used.tokens,
             visits=used.visits,
+            cost=used.cost,
+            used_tokens=before[0] + choice.tokens,
+            used_cost=before[1] + choice.cost,
         )
 
 
@@ -137,6 +145,9 @@ class Refused:
     stage: Stage
     refusal: Refusal
     model_calls: int = 0
+    tokens: int = 0
+    cost: int = 0
+    """In billionths of a US dollar."""
 
 
 @dataclass(frozen=True, slots=True)

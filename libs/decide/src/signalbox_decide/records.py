@@ -21,6 +21,7 @@ from signalbox.protocol.printable import quoted
 from signalbox.protocol.reasons import Reason, Stage
 from signalbox.protocol.records import Draft, Record
 from signalbox_decide.clock import SYSTEM, Clock
+from signalbox_decide.day_budget import used_by
 from signalbox_decide.decisions import (
     SOURCE,
     Decided,
@@ -49,8 +50,8 @@ class DecisionRecords:
                 return []
             case TakenIn():
                 return [_copy(decision)]
-            case Refused(record, stage, refusal, model_calls):
-                return self._refused(record, stage, refusal, model_calls)
+            case Refused():
+                return self._refused(decision)
             case Decided():
                 return [self._route(decision)]
 
@@ -62,9 +63,12 @@ class DecisionRecords:
         refusal = Refusal(reason, f"the decision on it can't be written: {why}")
         routes = [draft for draft in drafts if draft.topic == AGENT_ROUTES]
         if not routes:
-            return self._refused(record, stage, refusal)
+            return self._refused(Refused(record, stage, refusal))
         route = self._control.reread(RouteDecided, routes[0].value)
-        return self._refused(original_of(route), stage, refusal, route.model_calls)
+        took = used_by(routes[0].headers)
+        return self._refused(
+            Refused(original_of(route), stage, refusal, route.model_calls, took.tokens, took.cost)
+        )
 
     async def routed(self, route: Record) -> RoutedMessage:
         """Restore the message that ``route`` carries.
@@ -97,6 +101,7 @@ class DecisionRecords:
             latency_ms=choice.latency_ms,
             input_tokens=choice.input_tokens,
             output_tokens=choice.output_tokens,
+            cost_nano_usd=choice.cost,
             hop=envelope.hop,
             payload=record.value or b"",
             payload_key=record.key or b"",
@@ -114,8 +119,11 @@ class DecisionRecords:
         value = self._control.write(decided)
         return Draft(AGENT_ROUTES, record.key, value, (*own.headers(), *said), partition=record.partition)
 
-    def _refused(self, record: Record, stage: Stage, refusal: Refusal, model_calls: int = 0) -> list[Draft]:
-        dead_letter = dead_letter_of(record, stage, refusal, model_calls=model_calls)
+    def _refused(self, refused: Refused) -> list[Draft]:
+        record, stage, refusal, calls = refused.record, refused.stage, refused.refusal, refused.model_calls
+        dead_letter = dead_letter_of(
+            record, stage, refusal, model_calls=calls, tokens=refused.tokens, cost=refused.cost
+        )
         message_id = _told(record.header(CE.ID))
         correlation_id = _told(record.header(CE.CORRELATIONID))
         event = MessageRejected(
@@ -130,7 +138,7 @@ class DecisionRecords:
             partition=record.partition,
             offset=record.offset,
             dead_letter_topic=dead_letter.topic,
-            model_calls=model_calls,
+            model_calls=calls,
         )
         event_id = derived_id(record.topic, str(record.partition), str(record.offset), "rejected")
         envelope = Envelope(

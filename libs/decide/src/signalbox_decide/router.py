@@ -21,6 +21,8 @@ from signalbox.protocol.reasons import Reason
 from signalbox_decide.offline import best_match
 
 _MESSAGE_LIMIT: Final = 16_000
+_LONGEST: Final = (12_000, 4000, 2000, 1000, 250, 60)
+"""What a text in a record may have, in characters, one after the other until the whole is short enough."""
 _REASON_LIMIT: Final = 1000
 
 INSTRUCTIONS: Final = (files(__package__) / "prompts" / "route.md").read_text(encoding="utf-8").strip()
@@ -41,14 +43,23 @@ class Choice:
     output_tokens: int
     latency_ms: int
     prompt_version: str = ""
+    cost: int = 0
+    """In billionths of a US dollar; 0 where the model's price is not known."""
+
+    @property
+    def tokens(self) -> int:
+        """Input and output tokens together."""
+        return self.input_tokens + self.output_tokens
 
 
 class Unroutable(Refusal):
-    """The model named no candidate, or can't take the message; ``calls`` says how often it was asked."""
+    """The model named no candidate, or can't take the message; the rest says what asking it took."""
 
-    def __init__(self, detail: str, calls: int) -> None:
+    def __init__(self, detail: str, calls: int, tokens: int = 0, cost: int = 0) -> None:
         super().__init__(Reason.UNROUTABLE, detail)
         self.calls = calls
+        self.tokens = tokens
+        self.cost = cost
 
 
 class Router:
@@ -65,11 +76,17 @@ class Router:
             Unavailable: the model can't be reached now.
             Unroutable: its answers stayed outside the candidates, or it can't take this message.
         """
-        text = message_text(message.record_type, message.datum)
-        return await self.choose_for(text, candidates, message.envelope.id)
+        return await self.choose_for(message.record_type, message.datum, candidates, message.envelope.id)
 
-    async def choose_for(self, text: str, candidates: Sequence[AgentDefinition], message_id: str) -> Choice:
-        """Choose for a message of which only its :func:`message_text` is known; else as :meth:`choose`."""
+    async def choose_for(
+        self,
+        record_type: str,
+        datum: Mapping[str, Any],
+        candidates: Sequence[AgentDefinition],
+        message_id: str,
+    ) -> Choice:
+        """Choose for a record that is no message (any more); else as :meth:`choose`."""
+        text = message_text(record_type, datum)
         started = time.perf_counter()
         agents = _agents_text(candidates)
         try:
@@ -77,7 +94,7 @@ class Router:
                 task=ROUTE,
                 instructions=self._instructions,
                 prompt=_prompt(text, agents),
-                shorter=_prompt(_cut(text, len(text) // 4), agents),
+                shorter=_prompt(message_text(record_type, datum, len(text) // 4), agents),
                 output_type=_answer_type(tuple(agent.id for agent in candidates)),
                 stand_in=lambda: best_match(text, candidates),
                 message_id=message_id,
@@ -85,7 +102,8 @@ class Router:
                 may_be_cut=True,  # the agent comes first
             )
         except ModelRefused as error:
-            raise Unroutable(str(error), error.calls) from error
+            tokens = error.input_tokens + error.output_tokens
+            raise Unroutable(str(error), error.calls, tokens, error.cost) from error
         answer: Any = done.output
         return Choice(
             agent=None if answer.agent == NO_AGENT else AgentId(answer.agent),
@@ -96,6 +114,7 @@ class Router:
             output_tokens=done.output_tokens,
             latency_ms=round((time.perf_counter() - started) * 1000),
             prompt_version=prompt_version(self._instructions),
+            cost=done.cost,
         )
 
 
@@ -139,10 +158,32 @@ def _agents_text(candidates: Sequence[AgentDefinition]) -> str:
     return json.dumps(agents, ensure_ascii=False, indent=1)
 
 
-def message_text(record_type: str, datum: Mapping[str, Any]) -> str:
-    """Return what a router sees of a message: its type and its record as JSON, at most 16,000 characters."""
-    text = json.dumps({"record_type": record_type, "record": datum}, ensure_ascii=False, default=str)
-    return _cut(text, _MESSAGE_LIMIT)
+def message_text(record_type: str, datum: Mapping[str, Any], limit: int = _MESSAGE_LIMIT) -> str:
+    """Return what a router sees of a message: its type and its record as JSON, of some ``limit`` characters.
+
+    The longest texts are shortened first, so that none hides the fields behind it.
+    """
+    text = _json(record_type, datum)
+    for longest in _LONGEST:
+        if len(text) <= limit:
+            return text
+        text = _json(record_type, _with_texts_of(datum, longest))
+    return _cut(text, limit)
+
+
+def _json(record_type: str, datum: Any) -> str:
+    return json.dumps({"record_type": record_type, "record": datum}, ensure_ascii=False, default=str)
+
+
+def _with_texts_of(value: Any, longest: int) -> Any:
+    match value:
+        case str():
+            return _cut(value, longest)
+        case Mapping():
+            return {name: _with_texts_of(one, longest) for name, one in value.items()}
+        case list():
+            return [_with_texts_of(one, longest) for one in value]
+    return value
 
 
 def _cut(text: str, limit: int) -> str:

@@ -42,7 +42,14 @@ class _Entry:
 def at_least(envelope: Envelope, used: WorkflowUsage) -> Envelope:
     """Return ``envelope`` with the higher counts of the two, and the earlier beginning."""
     both = _higher(WorkflowUsage.of(envelope), used)
-    return replace(envelope, hop=both.hop, tokens=both.tokens, visits=both.visits, workflow_time=both.began)
+    return replace(
+        envelope,
+        hop=both.hop,
+        tokens=both.tokens,
+        visits=both.visits,
+        workflow_time=both.began,
+        cost=both.cost,
+    )
 
 
 def used_with(route: Record) -> WorkflowUsage:
@@ -60,7 +67,11 @@ def _higher(one: WorkflowUsage, other: WorkflowUsage) -> WorkflowUsage:
         for agent in (*one.visits, *other.visits)
     }
     return WorkflowUsage(
-        max(one.hop, other.hop), max(one.tokens, other.tokens), visits, min(one.began, other.began)
+        max(one.hop, other.hop),
+        max(one.tokens, other.tokens),
+        visits,
+        min(one.began, other.began),
+        max(one.cost, other.cost),
     )
 
 

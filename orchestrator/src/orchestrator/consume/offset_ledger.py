@@ -62,6 +62,13 @@ class Ledger:
         return sum(len(line) for line in self._lines.values())
 
     @property
+    def oldest(self) -> Record | None:
+        """Return the record that was written first of those that are not settled and say when."""
+        fronts = (line[0].record for line in self._lines.values() if line)
+        dated = (record for record in fronts if record.timestamp_ms > 0)
+        return min(dated, key=lambda record: record.timestamp_ms, default=None)
+
+    @property
     def undecided(self) -> list[Decision]:
         """The decisions that are still being made."""
         return [task for task in self._undecided if not task.done()]

@@ -22,19 +22,19 @@ class Room:
     """
 
     def __init__(self, ledger: Ledger, limit: int, set_aside: Callable[[], int]) -> None:
-        self._ledger = ledger
+        self.ledger = ledger
         self._set_aside = set_aside
         self.limit = limit
 
     @property
     def left(self) -> int:
         """How many records may be read now; not positive when there is no room."""
-        undecided = len(self._ledger.undecided)
+        undecided = len(self.ledger.undecided)
         set_aside = min(self._set_aside(), SET_ASIDE * self.limit)
-        waiting = self._ledger.in_flight - undecided
+        waiting = self.ledger.in_flight - undecided
         return min(self.limit + set_aside - undecided, WAITING_TO_BE_COMMITTED - waiting)
 
     @property
     def full(self) -> bool:
         """True when nothing more may be read before something is settled."""
-        return self.left <= 0 or self._ledger.size >= BYTES_IN_FLIGHT
+        return self.left <= 0 or self.ledger.size >= BYTES_IN_FLIGHT

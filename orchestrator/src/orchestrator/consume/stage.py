@@ -8,7 +8,7 @@ from prometheus_client import Counter, Gauge
 from orchestrator.consume.assignment import Assignment
 from orchestrator.consume.checkpoint import Checkpoint
 from orchestrator.consume.deciding import Deciding
-from orchestrator.consume.offset_ledger import Ledger
+from orchestrator.consume.expiry import Expiry
 from orchestrator.consume.room import Room
 from signalbox.kafka import TransactionLost
 from signalbox.kafka.consumer import Batch
@@ -35,16 +35,17 @@ class Stage:
         name: str,
         assignment: Assignment,
         deciding: Deciding,
-        ledger: Ledger,
         room: Room,
         checkpoint: Checkpoint,
+        expiry: Expiry,
     ) -> None:
         self.name = name
         self.assignment = assignment
         self._deciding = deciding
-        self._ledger = ledger
+        self._ledger = room.ledger
         self._room = room
         self._checkpoint = checkpoint
+        self._expiry = expiry
         self.idle_since: float | None = None
         """Since when it has read all and decides on nothing; None: it is at work, or has no partitions."""
 
@@ -70,6 +71,7 @@ class Stage:
             await self.assignment.leave()
             await self._checkpoint.close()
             self._deciding.forget()
+            self._expiry.forget()
             for metric in (_RECORDS, _IN_FLIGHT):
                 metric.remove_by_labels({"stage": self.name})
 
@@ -100,6 +102,7 @@ class Stage:
 
     def _observe(self, batch: Batch) -> None:
         _IN_FLIGHT.labels(self.name).set(self._ledger.in_flight)
+        self._expiry.look()
         is_behind = len(batch.records) >= self._room.limit
         if is_behind or self._ledger.undecided or not self.assignment.is_settled:
             self.idle_since = None

@@ -6,6 +6,7 @@ from functools import partial
 from orchestrator.consume.assignment import Assignment, ReadBack, nothing_to_read_back
 from orchestrator.consume.checkpoint import Checkpoint
 from orchestrator.consume.deciding import Decide, Deciding
+from orchestrator.consume.expiry import Expiry
 from orchestrator.consume.ladder import Instead, Ladder, References, nothing_instead
 from orchestrator.consume.offset_ledger import Ledger
 from orchestrator.consume.room import Room
@@ -13,6 +14,7 @@ from orchestrator.consume.stage import Stage
 from signalbox.kafka import GroupConsumer, TransactionalProducer
 from signalbox.protocol.records import Draft, Record
 from signalbox.telemetry import Readiness
+from signalbox_decide.clock import SYSTEM, Clock
 
 
 def stage(
@@ -29,6 +31,7 @@ def stage(
     fault_pause_s: float = 5.0,
     instead: Instead = nothing_instead,
     references: References | None = None,
+    clock: Clock = SYSTEM,
 ) -> Stage:
     """Make a stage that lets ``decide`` make the outcome of each record.
 
@@ -48,7 +51,7 @@ def stage(
         Deciding(
             name, decide, readiness, one_at_a_time_per_key=one_at_a_time_per_key, fault_pause_s=fault_pause_s
         ),
-        ledger,
         Room(ledger, limit, set_aside),
         Checkpoint(name, ledger, consumer, producer, ladder_of, readiness),
+        Expiry(name, ledger, readiness, references.retention, clock),
     )

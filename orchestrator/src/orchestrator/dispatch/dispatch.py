@@ -52,9 +52,13 @@ class Dispatch:
         """Say nothing of this agent's messages any more."""
         _DISPATCHED.remove_by_labels({"agent": self._agent})
 
+    def concerns(self, record: Record) -> bool:
+        """Say whether a route is for this agent."""
+        return record.header(ROUTE_AGENT) == self._mine
+
     async def decide(self, record: Record) -> Sequence[Draft]:
         """Hand a route to its agent; write nothing when done, else a second route or a dead letter."""
-        if record.header(ROUTE_AGENT) != self._mine:
+        if not self.concerns(record):
             return []
         try:
             message = await self._records.routed(record)

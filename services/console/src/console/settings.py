@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Final
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from console.waiting import DEFAULT_STALLED_AFTER_S
+from signalbox.process.settings import Settings
 
 _ORCHESTRATOR_PORT: Final = re.compile(r"(ORCHESTRATOR(?:_\d+)?)_PORT")
 
@@ -23,14 +23,12 @@ def _local_orchestrators() -> str:
     )
 
 
-class ConsoleSettings(BaseSettings):
+class ConsoleSettings(Settings):
     """``DATA_DIR``: the projection is kept in ``console/`` below it, and made again at each start.
 
     ``ORCHESTRATOR_URLS``: where orchestrators answer, with commas between; they know which agents are away.
     ``STALLED_AFTER_S``: a lead in flight that was not heard of for so long is shown as stalled, in seconds.
     """
-
-    model_config = SettingsConfigDict(extra="ignore", frozen=True)
 
     data_dir: Path = Path(".run/data")
     orchestrator_urls: str = Field(default_factory=_local_orchestrators)

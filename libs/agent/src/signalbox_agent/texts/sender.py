@@ -1,12 +1,14 @@
 """Who the mails come from."""
 
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from signalbox.process.settings import Settings
 
 
-class SenderSettings(BaseSettings):
+class SenderSettings(Settings):
     """``SENDER_NAME`` signs for ``SENDER_COMPANY``; mails link only to what is under ``SENDER_SITE``."""
 
-    model_config = SettingsConfigDict(env_prefix="SENDER_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="SENDER_")
 
     name: str = "Maya Lindqvist"
     company: str = "Larkspan"

@@ -12,6 +12,7 @@ from typing import Final
 _RECORD_TYPES: Final = (
     "control.AgentGranted",
     "control.AgentRegistered",
+    "control.DayBudgetSpent",
     "control.MessageDiscarded",
     "control.MessageRejected",
     "control.MessageReplayed",

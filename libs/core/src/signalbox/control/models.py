@@ -99,6 +99,33 @@ class AgentRegistered(BaseModel):
     registered_at: Annotated[AwareDatetime, Field(description="When the agent announced itself, UTC.")]
 
 
+class DayBudgetSpent(BaseModel):
+    """The day's budget for models is used up, so messages wait; or a higher one let them go on. It moves no message."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    replica: Annotated[str, Field(description="The orchestrator's replica that waits.")]
+    since: Annotated[
+        AwareDatetime, Field(description="Since when it waits. With the replica it names the pause.")
+    ]
+    until: Annotated[
+        AwareDatetime | None,
+        Field(
+            description="When it went on with a higher budget; null while it waits, which ends at midnight UTC at the latest."
+        ),
+    ] = None
+    tokens: Annotated[int, Field(description="Tokens that this day's model requests took by then.")]
+    cost_nano_usd: Annotated[int, Field(description="What they cost, in billionths of a US dollar.")]
+    token_budget: Annotated[
+        int | None, Field(description="Tokens that a day may take; null without a limit.")
+    ] = None
+    cost_budget_nano_usd: Annotated[
+        int | None,
+        Field(description="What a day may cost, in billionths of a US dollar; null without a limit."),
+    ] = None
+
+
 class MessageDiscarded(BaseModel):
     """Somebody gave a dead letter up for good. It ends the lead's workflow."""
 
@@ -250,6 +277,12 @@ class RouteDecided(BaseModel):
     ] = 0
     input_tokens: Annotated[int, Field(description="Tokens that the model read for this decision.")] = 0
     output_tokens: Annotated[int, Field(description="Tokens that the model wrote for this decision.")] = 0
+    cost_nano_usd: Annotated[
+        int,
+        Field(
+            description="What this decision cost, in billionths of a US dollar; 0 where the model's price is not known."
+        ),
+    ] = 0
     hop: Annotated[int, Field(description="Hops that the workflow has made up to this message.")] = 0
     payload: Annotated[bytes, Field(description="The message's value, byte for byte.")]
     payload_key: Annotated[bytes, Field(description="The message's key, byte for byte.")]

@@ -12,6 +12,7 @@ from signalbox.control import schema_text
 from signalbox.control.models import (
     AgentGranted,
     AgentRegistered,
+    DayBudgetSpent,
     MessageDiscarded,
     MessageRejected,
     MessageReplayed,
@@ -34,6 +35,7 @@ _RECORDS: Final[tuple[type[BaseModel], ...]] = (
     MessageReplayed,
     MessageDiscarded,
     RouteCorrected,
+    DayBudgetSpent,
 )
 
 

@@ -25,10 +25,19 @@ _SILENT: Final = 0
 
 
 class Reader:
-    """Follows whole topics forever, from the earliest record, and knows when it has caught up once."""
+    """Follows topics forever, and knows when it has caught up once.
 
-    def __init__(self, settings: KafkaSettings, topics: Sequence[str], client_id: str) -> None:
-        self._positions = _Positions(settings, topics, client_id)
+    ``starting(topic)`` may give a time in seconds since the epoch to start from, instead of the beginning.
+    """
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        topics: Sequence[str],
+        client_id: str,
+        starting: Callable[[str], float | None] | None = None,
+    ) -> None:
+        self._positions = _Positions(settings, topics, client_id, starting)
         self._thread = ClientThread(client_id)
         self._closed = False
 

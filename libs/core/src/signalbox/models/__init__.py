@@ -6,10 +6,12 @@ deterministic stand-in that is no LLM, and is called what it is wherever its nam
 
 from signalbox.models.faults import ModelRefused
 from signalbox.models.port import Completion, Model, model_for
+from signalbox.models.prices import NANOS, price_of, usd
 from signalbox.models.prompts import prompt_version
 from signalbox.models.settings import OFFLINE, ROUTE, ModelSettings
 
 __all__ = [
+    "NANOS",
     "OFFLINE",
     "ROUTE",
     "Completion",
@@ -17,5 +19,7 @@ __all__ = [
     "ModelRefused",
     "ModelSettings",
     "model_for",
+    "price_of",
     "prompt_version",
+    "usd",
 ]

@@ -3,13 +3,13 @@
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from signalbox.models.calls import Account
 from signalbox.models.faults import InvalidAnswer, UnsupportedForm
 from signalbox.models.forms import Form, Forms, is_about_the_form
-from signalbox.models.limits import RequestLimits
+from signalbox.models.limits import RequestLimits, guessed_tokens
 from signalbox.models.offline import stand_in_says
 from signalbox.models.question import Cut, Formless, Invalid, Question
 from signalbox.models.said import Said
@@ -146,13 +146,16 @@ class Asking(Generic[T]):
             self.bounds.max_tokens,
             self.bounds.temperature,
         )
-        async with self.limits.room_for(f"{self.instructions}{words}", self.bounds.max_tokens):
+        asked = f"{self.instructions}{words}"
+        async with self.limits.room_for(asked, self.bounds.max_tokens):
             self.account.sending()
             began = time.monotonic()
             try:
                 said = await client.ask(request)
             finally:
                 self._spent_s += time.monotonic() - began
+        if not (said.input_tokens or said.output_tokens):  # a budget must not be blind to this server
+            said = replace(said, input_tokens=guessed_tokens(asked), output_tokens=guessed_tokens(said.text))
         self.account.answered(said)
         if said.was_filtered:
             raise Unanswerable("a content filter stopped it")

@@ -7,12 +7,16 @@ from pathlib import Path
 
 from prometheus_client import Counter
 
+from signalbox.models.prices import NANOS, Price
 from signalbox.models.said import Said
 
 _CALLS = Counter(
     "signalbox_model_calls_total", "Requests sent to a model, retries included", ["model", "task"]
 )
 _TOKENS = Counter("signalbox_model_tokens_total", "Tokens of model requests", ["model", "task", "direction"])
+_COST = Counter(
+    "signalbox_model_cost_usd_total", "What model requests cost, where the price is known", ["model", "task"]
+)
 
 
 class CallLog:
@@ -38,11 +42,12 @@ class CallLog:
 
 @dataclass
 class Spent:
-    """What a completion cost so far."""
+    """What a completion took so far; ``cost`` is in billionths of a US dollar, 0 where no price is known."""
 
     calls: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
+    cost: int = 0
 
 
 @dataclass(slots=True)
@@ -53,6 +58,7 @@ class Account:
     model: str
     task: str
     message_id: str
+    price: Price | None
     spent: Spent
 
     def sending(self) -> None:
@@ -67,3 +73,7 @@ class Account:
         self.spent.output_tokens += said.output_tokens
         _TOKENS.labels(self.model, self.task, "input").inc(said.input_tokens)
         _TOKENS.labels(self.model, self.task, "output").inc(said.output_tokens)
+        if self.price is not None:
+            cost = self.price(said.input_tokens, said.output_tokens)
+            self.spent.cost += cost
+            _COST.labels(self.model, self.task).inc(cost / NANOS)

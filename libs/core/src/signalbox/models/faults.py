@@ -6,18 +6,27 @@ from signalbox.protocol.errors import NotAnAnswer, SignalboxError
 class ModelRefused(SignalboxError):
     """The model was reached, but gave no answer that is valid, its retries included.
 
-    ``calls`` and the tokens say what the attempts cost. ``violated_check`` is true when the last answer
-    had the right type and was turned down by the caller's own check.
+    ``calls``, the tokens and ``cost`` (billionths of a US dollar) say what the attempts took.
+    ``violated_check`` is true when the last answer had the right type and was turned down by the caller's
+    own check.
     """
 
     def __init__(
-        self, detail: str, *, calls: int, input_tokens: int, output_tokens: int, violated_check: bool = False
+        self,
+        detail: str,
+        *,
+        calls: int,
+        input_tokens: int,
+        output_tokens: int,
+        cost: int = 0,
+        violated_check: bool = False,
     ) -> None:
         super().__init__(f"the model gave no valid answer in {calls} calls: {detail}")
         self.detail = detail
         self.calls = calls
         self.input_tokens = input_tokens
         self.output_tokens = output_tokens
+        self.cost = cost
         self.violated_check = violated_check
 
 

@@ -11,6 +11,11 @@ _CHARACTERS_A_TOKEN: Final = 4
 """A guess from before a request: what it really took is known after it."""
 
 
+def guessed_tokens(text: str) -> int:
+    """Guess how many tokens ``text`` is."""
+    return -(-len(text) // _CHARACTERS_A_TOKEN)
+
+
 class RequestLimits:
     """Bounds requests at once, and requests and tokens a minute; what is None is not bounded.
 
@@ -29,6 +34,6 @@ class RequestLimits:
             if self._requests is not None:
                 await self._requests.acquire()
             if self._tokens is not None:
-                tokens = len(asked) / _CHARACTERS_A_TOKEN + max_tokens
+                tokens = guessed_tokens(asked) + max_tokens
                 await self._tokens.acquire(min(tokens, self._tokens.max_rate))
             yield

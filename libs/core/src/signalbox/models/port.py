@@ -10,17 +10,22 @@ from signalbox.models.calls import Account, CallLog, Spent
 from signalbox.models.faults import InvalidAnswer, ModelRefused
 from signalbox.models.forms import Form, Forms
 from signalbox.models.limits import RequestLimits
+from signalbox.models.prices import price_of
 from signalbox.models.question import question_of
 from signalbox.models.settings import OFFLINE, ModelSettings, Role
 from signalbox.models.unanswerable import Unanswerable
 from signalbox.process.own_failures import OwnFailures
-from signalbox.protocol.errors import NotAnAnswer, Unavailable
+from signalbox.protocol.errors import ConfigurationError, NotAnAnswer, Unavailable
 from signalbox.telemetry import logger
 
 _log = logger(__name__)
 _AWAY_S: Final = 30.0
 """How long a model that is away is not asked, where another can be asked instead, in seconds."""
 _CUT_TO: Final = 4
+_PRICELESS: Final = (
+    "nobody knows the price of {0!r}, and LLM_DAY_BUDGET_USD or LLM_WORKFLOW_BUDGET_USD is set: say it by"
+    " LLM_PRICES='{{\"{0}\": [0.25, 2]}}', US dollars for a million tokens read and written"
+)
 _SHORTEST: Final = 400
 """In characters: with less of a prompt, an answer would be about nothing."""
 
@@ -31,13 +36,17 @@ Check = Callable[[T], str | None]
 
 @dataclass(frozen=True, slots=True)
 class Completion(Generic[T]):
-    """A valid answer and what it cost; ``model`` is ``offline`` or the provider's name for it."""
+    """A valid answer and what it took; ``model`` is ``offline`` or the provider's name for it.
+
+    ``cost`` is in billionths of a US dollar; 0 where the model's price is not known.
+    """
 
     output: T
     model: str
     calls: int
     input_tokens: int
     output_tokens: int
+    cost: int = 0
 
     @property
     def tokens(self) -> int:
@@ -52,8 +61,12 @@ class Model:
         """Prepare the client; nothing is sent. ``fallback`` is asked while this one is away.
 
         Raises:
-            ConfigurationError: when ``name`` can't be used.
+            ConfigurationError: when ``name`` can't be used; or nobody knows its price, and a budget in money
+                is set.
         """
+        self._price = price_of(name, settings.prices)
+        if self._price is None and settings.money_is_bounded:
+            raise ConfigurationError(_PRICELESS.format(name))
         self._fallback = fallback
         self._away_until = 0.0
         self.name = name
@@ -161,7 +174,7 @@ class Model:
                 temperature=asked.temperature,
                 may_be_cut=asked.may_be_cut,
             ),
-            account=Account(self._log, self.name, asked.task, asked.message_id, spent),
+            account=Account(self._log, self.name, asked.task, asked.message_id, self._price, spent),
             forms=self._forms,
             limits=self._limits,
             client=self._client,

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AliasChoices, Field, NonNegativeFloat, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from signalbox.process.settings import Settings
@@ -30,6 +30,9 @@ class ModelSettings(Settings):
     comes first. ``concurrency`` bounds this process's requests at once, ``rpm`` and ``tpm`` its requests and
     tokens a minute. ``output`` is how answers are asked for, :class:`signalbox.models.forms.Form`;
     ``auto`` takes the first that the server can do.
+
+    ``prices`` are US dollars for a million tokens read and written, by a model's name. They go before the
+    public ones, and with a budget in money each model needs one.
     """
 
     model_config = SettingsConfigDict(env_prefix="LLM_")
@@ -48,8 +51,16 @@ class ModelSettings(Settings):
     rpm: float | None = Field(default=None, gt=0)
     tpm: float | None = Field(default=None, gt=0)
     output: Literal["auto", "json_schema", "tool", "prompted"] = "auto"
+    prices: dict[str, tuple[NonNegativeFloat, NonNegativeFloat]] = Field(default_factory=dict)
+    day_budget_usd: float | None = Field(default=None, gt=0)
+    workflow_budget_usd: float | None = Field(default=None, gt=0)
     retries: int = Field(default=2, ge=0, le=10)
     call_log: Path | None = Field(default=None, validation_alias=AliasChoices("call_log", "MODEL_CALL_LOG"))
+
+    @property
+    def money_is_bounded(self) -> bool:
+        """True when a budget in money is set, so that what a model costs must be known."""
+        return self.day_budget_usd is not None or self.workflow_budget_usd is not None
 
     def max_tokens_for(self, task: str) -> int:
         """Return the most tokens that an answer to ``task`` may have."""

@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 from tenacity.wait import wait_random_exponential
 
-from signalbox.protocol.errors import Unavailable
+from signalbox.protocol.errors import Paused, Unavailable
 from signalbox.telemetry.health import Readiness
 from signalbox.telemetry.logs import logger
 
@@ -20,6 +20,8 @@ _LONGEST_S: Final = 120.0
 async def retry_while_unavailable(call: Callable[[], Awaitable[T]], readiness: Readiness) -> T:
     """Call until it is not :class:`Unavailable`; meanwhile ``readiness`` says what is waited for.
 
+    While it is only :class:`Paused`, this process is ready.
+
     A ``retry_after`` of the other side is respected, up to two minutes.
     """
     waited_for: set[str] = set()
@@ -27,6 +29,8 @@ async def retry_while_unavailable(call: Callable[[], Awaitable[T]], readiness: R
     def say(state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         assert isinstance(error, Unavailable)
+        if isinstance(error, Paused):
+            return
         readiness.wait(error.what, error.detail)
         waited_for.add(error.what)
         _log.warning("waiting", what=error.what, detail=error.detail, attempt=state.attempt_number)

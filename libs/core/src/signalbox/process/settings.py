@@ -5,6 +5,7 @@ holds nothing else, as Docker and Kubernetes mount secrets. What is set empty co
 """
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, get_args
@@ -12,11 +13,12 @@ from typing import Any, Final, get_args
 from pydantic import AliasChoices, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from signalbox.protocol.errors import ConfigurationError
 
 _FILE: Final = "_FILE"
+_FIELD: Final = re.compile(r'field "(\w+)"')
 _LARGEST_SECRET: Final = 64 * 1024
 """In bytes; whoever names a larger file has named the wrong one."""
 
@@ -57,6 +59,11 @@ class Settings(BaseSettings):
             problems = "; ".join(_told(type(self), problem) for problem in error.errors(include_url=False))
             # The cause quotes what was given, which may be a secret.
             raise ConfigurationError(problems) from None
+        except SettingsError as error:  # a map or a list is written as JSON
+            [name] = _FIELD.findall(str(error)) or ["a setting"]
+            known = name in type(self).model_fields
+            variable = variable_of(type(self), name) if known else name
+            raise ConfigurationError(f"{variable}: it is not JSON") from None
 
     @classmethod
     def settings_customise_sources(

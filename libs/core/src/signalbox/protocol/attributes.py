@@ -31,13 +31,17 @@ KNOWN: Final = (
     "traceparent",
     CE.WORKFLOWTIME,
     CE.TOKENS,
+    CE.COST,
+    CE.USEDTOKENS,
+    CE.USEDCOST,
     CE.VISITS,
 )
 """The headers that are read; all others are none of our business, whatever they are."""
 
 _TRACE: Final = "traceparent"
 _INFORMATIVE: Final = frozenset({CE.CAUSATIONID, _TRACE})
-_EMPTY_IS_ABSENT: Final = frozenset({"content-type", CE.CAUSATIONID, CE.WORKFLOWTIME, CE.TOKENS, CE.VISITS})
+_COUNTS: Final = frozenset({CE.TOKENS, CE.COST, CE.USEDTOKENS, CE.USEDCOST, CE.VISITS})
+_EMPTY_IS_ABSENT: Final = _COUNTS | {"content-type", CE.CAUSATIONID, CE.WORKFLOWTIME}
 _OF_A_LEAD: Final = (CE.SPECVERSION, CE.ID, CE.SOURCE, CE.TYPE, CE.TIME, "content-type", _TRACE)
 _VISITS_LIMIT: Final = 8192
 """Room for each of a hundred agents by name."""

@@ -105,12 +105,15 @@ def foreign(headers: Headers) -> Headers:
     return tuple(pair for pair in headers if not pair[0].startswith(DL.PREFIX))
 
 
-def dead_letter_of(original: Record, stage: Stage, refusal: Refusal, *, model_calls: int = 0) -> Draft:
+def dead_letter_of(
+    original: Record, stage: Stage, refusal: Refusal, *, model_calls: int = 0, tokens: int = 0, cost: int = 0
+) -> Draft:
     """Make the dead letter of ``original``, for the same partition of its topic's dead letter topic.
 
     Headers that look like a dead letter's are dropped from the original: a forged ``dl_reason`` must
-    not speak for us.
+    not speak for us. ``tokens`` and ``cost`` are what no route tells of.
     """
+    took = {name: str(value) for name, value in ((DL.TOKENS, tokens), (DL.COST, cost)) if value}
     said = {
         DL.REASON: refusal.reason.value,
         DL.DETAIL: refusal.detail,
@@ -121,6 +124,7 @@ def dead_letter_of(original: Record, stage: Stage, refusal: Refusal, *, model_ca
         DL.TIME: time_text(datetime.now(UTC)),
         DL.STAGE: stage.value,
         DL.MODEL_CALLS: str(model_calls),
+        **took,
     }
     headers = tuple((name, _bytes(value)) for name, value in said.items())
     return Draft(

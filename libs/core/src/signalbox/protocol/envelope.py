@@ -89,7 +89,11 @@ def replay_id(topic: str, partition: int, offset: int) -> MessageId:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """A message's attributes. Times are aware UTC datetimes; ``tokens`` counts model tokens so far."""
+    """A message's attributes. Times are aware UTC datetimes.
+
+    ``tokens`` and ``cost`` are what the workflow's model requests took so far, ``used_tokens`` and
+    ``used_cost`` what this message's own did; costs are in billionths of a US dollar.
+    """
 
     id: MessageId
     source: str
@@ -102,6 +106,9 @@ class Envelope:
     workflow_time: datetime | None = None
     tokens: int = 0
     visits: Mapping[AgentId, int] = field(default_factory=dict)
+    cost: int = 0
+    used_tokens: int = 0
+    used_cost: int = 0
 
     @classmethod
     def parse(cls, headers: Headers) -> "Envelope":
@@ -129,9 +136,16 @@ class Envelope:
         return {http_name(name): value for name, value in self._texts() if name != "content-type"}
 
     def answered_by(
-        self, agent: AgentId, record_type: RecordType, ordinal: int, *, source: str, tokens: int = 0
+        self,
+        agent: AgentId,
+        record_type: RecordType,
+        ordinal: int,
+        *,
+        source: str,
+        tokens: int = 0,
+        cost: int = 0,
     ) -> "Envelope":
-        """Make the envelope of an agent's answer: one hop on, one visit and ``tokens`` more."""
+        """Make the envelope of an agent's answer: one hop on, one visit, ``tokens`` and ``cost`` more."""
         return replace(
             self,
             id=answer_id(self.id, agent, record_type, ordinal),
@@ -141,6 +155,9 @@ class Envelope:
             hop=self.hop + 1,
             causation_id=self.id,
             tokens=self.tokens + tokens,
+            cost=self.cost + cost,
+            used_tokens=tokens,
+            used_cost=cost,
             visits={**self.visits, agent: self.visits.get(agent, 0) + 1},
         )
 
@@ -160,6 +177,13 @@ class Envelope:
         if self.workflow_time is not None:
             yield CE.WORKFLOWTIME, time_text(self.workflow_time)
         yield CE.TOKENS, str(self.tokens)
+        for name, value in (
+            (CE.COST, self.cost),
+            (CE.USEDTOKENS, self.used_tokens),
+            (CE.USEDCOST, self.used_cost),
+        ):
+            if value:
+                yield name, str(value)
         yield CE.VISITS, ",".join(f"{agent}={count}" for agent, count in self.visits.items())
 
 
@@ -216,6 +240,9 @@ def _read(attributes: Mapping[str, str]) -> Envelope:
         workflow_time=optional(CE.WORKFLOWTIME, time, None),
         tokens=optional(CE.TOKENS, number, 0),
         visits=optional(CE.VISITS, visits, {}),
+        cost=optional(CE.COST, number, 0),
+        used_tokens=optional(CE.USEDTOKENS, number, 0),
+        used_cost=optional(CE.USEDCOST, number, 0),
     )
 
 

@@ -6,6 +6,7 @@
     ├── Refusal              the message is bad: dead-letter it, never retry it
     │   └── (carries a Reason, a detail and the field)
     ├── Unavailable          the moment is bad: wait with backoff, never dead-letter
+    │   ├── Paused           a limit of the operator's is reached: wait, and say that this process is well
     │   └── NotAnAnswer      the other side was reached, and what came back is no answer of its protocol
     ├── Unwritable           the broker will never take this record: write another one, never wait
     ├── Fatal                this process must stop: its work belongs to another now
@@ -61,6 +62,13 @@ class Unavailable(SignalboxError):
         self.what = what
         self.detail = detail
         self.retry_after = retry_after
+
+
+class Paused(Unavailable):
+    """The operator set a limit, and it is reached: what waits goes on later, and nothing is broken.
+
+    Whoever watches the limit tells people of it, once.
+    """
 
 
 class NotAnAnswer(Unavailable):

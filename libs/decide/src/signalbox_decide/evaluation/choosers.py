@@ -36,9 +36,8 @@ def by_router(router: Router) -> Choose:
 
     async def choose(case: Case, candidates: Sequence[AgentDefinition]) -> Answer:
         started = time.perf_counter()
-        text = message_text(case.record_type, case.record)
         try:
-            choice = await router.choose_for(text, candidates, case.id)
+            choice = await router.choose_for(case.record_type, case.record, candidates, case.id)
         except Unroutable as error:
             waited = round((time.perf_counter() - started) * 1000)
             return Answer(

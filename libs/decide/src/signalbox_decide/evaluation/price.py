@@ -1,8 +1,6 @@
 """What a model's tokens cost, by the public price table that the provider client brings."""
 
-from signalbox.models import OFFLINE
-
-_FREE = ("", OFFLINE)
+from signalbox.models import NANOS, price_of
 
 
 def price_usd(model: str, input_tokens: int, output_tokens: int) -> float | None:
@@ -10,14 +8,5 @@ def price_usd(model: str, input_tokens: int, output_tokens: int) -> float | None
 
     No model at all, and the offline stand-in, cost nothing.
     """
-    if model in _FREE:
-        return 0.0
-    # Imported here: the table is large, and most rows need none.
-    from genai_prices import Usage, calc_price
-
-    provider, _, name = model.rpartition(":")
-    usage = Usage(input_tokens=input_tokens, output_tokens=output_tokens)
-    try:
-        return float(calc_price(usage, name, provider_id=provider.removesuffix("-chat") or None).total_price)
-    except LookupError:
-        return None
+    price = price_of(model)
+    return None if price is None else price(input_tokens, output_tokens) / NANOS

@@ -36,6 +36,9 @@ _HEADERS: Final = {
     "traceparent": "W3C trace context.",
     CE.WORKFLOWTIME: "When the workflow began, RFC 3339.",
     CE.TOKENS: "Model tokens that the workflow has used so far, decimal.",
+    CE.COST: "What its model requests cost so far, in billionths of a US dollar, decimal.",
+    CE.USEDTOKENS: "Model tokens that this record took; on a route, its decision and its message.",
+    CE.USEDCOST: "What they cost, in billionths of a US dollar, decimal.",
     CE.VISITS: "Visits by agent, as id=n,….",
 }
 _DEAD_LETTER_HEADERS: Final = {

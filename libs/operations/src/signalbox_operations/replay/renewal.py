@@ -34,6 +34,7 @@ GUARDS: Final = frozenset(
     {Reason.HOP_LIMIT, Reason.VISIT_LIMIT, Reason.BUDGET_EXCEEDED, Reason.DEADLINE_EXCEEDED}
 )
 _SOURCE: Final = "dead-letters"
+_TOOK: Final = frozenset({CE.USEDTOKENS, CE.USEDCOST})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,8 @@ def renewed(
     schema says, None when that is not known. The result still has to pass the gate.
     """
     key = dead_letter.original.key if options.key is None else options.key
-    headers = dead_letter.original.headers
+    # What it took is counted with its dead letter, or with its route before that.
+    headers = tuple(pair for pair in dead_letter.original.headers if pair[0] not in _TOOK)
     completed: tuple[str, ...] = ()
     if options.completes:
         wanted = {} if dead_letter.topic == INCOMING_LEADS else _defaults(key, record_type)
@@ -109,7 +111,7 @@ def _cause(dead_letter: DeadLetter) -> str:
 
 
 def _afresh() -> dict[str, str]:
-    return {CE.HOP: "0", CE.TOKENS: "0", CE.VISITS: "", CE.WORKFLOWTIME: _now()}
+    return {CE.HOP: "0", CE.TOKENS: "0", CE.COST: "", CE.VISITS: "", CE.WORKFLOWTIME: _now()}
 
 
 def _defaults(key: bytes | None, record_type: RecordType | None) -> dict[str, str]:

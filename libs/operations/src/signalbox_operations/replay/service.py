@@ -12,13 +12,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from signalbox.catalog import Catalog
 from signalbox.gate import Accepted, Contract, Contracts, Gate, Rejected
 from signalbox.gate.contracts import Alert
 from signalbox.gate.control_records import ControlRecords
 from signalbox.kafka import KafkaSettings, Producer, read_at, read_to_end
+from signalbox.process.settings import Settings
 from signalbox.protocol.dead_letters import DeadLetter, Position
 from signalbox.protocol.errors import Refusal
 from signalbox.protocol.headers import CE
@@ -42,10 +42,8 @@ _READ_S: Final = 600.0
 _NOWHERE: Final = -1
 
 
-class GovernanceSettings(BaseSettings):
+class GovernanceSettings(Settings):
     """What the orchestrator holds records against, from the same environment."""
-
-    model_config = SettingsConfigDict(extra="ignore", frozen=True)
 
     contract_pins: dict[str, int] = Field(default_factory=dict)
     workflow_deadline_h: float = Field(default=24, gt=0)
