@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from typing import Any, Final
 
 from signalbox.avro import types
@@ -138,14 +139,11 @@ def _only(*kinds: type) -> Callable[[Any], Any]:
     return read
 
 
-def _whole(bits: int) -> Callable[[Any], int]:
-    def read(value: Any) -> int:
-        number: int = _only(int)(value)
-        if not -(1 << (bits - 1)) <= number < 1 << (bits - 1):
-            raise ValueError
-        return number
-
-    return read
+def _whole(bits: int, value: Any) -> int:
+    number: int = _only(int)(value)
+    if not -(1 << (bits - 1)) <= number < 1 << (bits - 1):
+        raise ValueError
+    return number
 
 
 def _bytes(value: Any) -> bytes:
@@ -188,8 +186,8 @@ _LOGICAL: Final[Mapping[str, tuple[str, Callable[[Any], Any]]]] = {
 _KINDS: Final[Mapping[str, tuple[str, Callable[[Any], Any]]]] = {
     "null": ("null", _only(type(None))),
     "boolean": ("true or false", _only(bool)),
-    "int": ("a whole number of 32 bits", _whole(32)),
-    "long": ("a whole number of 64 bits", _whole(64)),
+    "int": ("a whole number of 32 bits", partial(_whole, 32)),
+    "long": ("a whole number of 64 bits", partial(_whole, 64)),
     "float": ("a number", _number),
     "double": ("a number", _number),
     "string": ("a text", _only(str)),
