@@ -13,8 +13,8 @@ from fault import AGENTS, Kind, append_line
 from injectors.background import BackgroundLoop
 from injectors.http_messages import Request, answer, read_request
 from injectors.listener import Listener, reset, streams
-from injectors.model_answers import answered, routed
 from injectors.strikes import StrikeFault, Strikes
+from model_answers import answered, routed
 
 _BODY_LIMIT: Final = 1024 * 1024
 _HUGE: Final = "spam " * 210_000

@@ -12,12 +12,12 @@ import pytest
 from active_outreach.draft import Draft as OutreachDraft
 from fault import World
 from injectors.background import BackgroundLoop
-from injectors.model_answers import answered
 from injectors.model_server import ModelMode, ModelServer, model_faults
 from lead_ingestion.offline import research_stand_in
 from lead_ingestion.report import Research
 from lead_scoring.judgement import Judgement
 from lead_scoring.offline import judgement_stand_in
+from model_answers import answered
 from nurture_campaign.draft import Draft as NurtureDraft
 from signalbox.models import Model, ModelSettings
 from signalbox.protocol.agent_definition import AgentDefinition

@@ -9,10 +9,10 @@ import pytest
 from fastapi import Response
 from pydantic import BaseModel, Field
 
+from openai_wire import error, form_of, says, unable, well
+from provider_replies import Body, Reply
 from signalbox.models import ROUTE, Completion, Model, ModelRefused, ModelSettings
 from signalbox.protocol.errors import Unavailable
-
-Reply = Callable[[dict[str, Any]], Response]
 
 
 class Choice(BaseModel):
@@ -23,56 +23,26 @@ class Choice(BaseModel):
 GOOD = {"agent": "lead_scoring", "reason": "it scores"}
 
 
-def completion(message: dict[str, Any], finish: str = "stop") -> Response:
-    whole = {"id": "1", "choices": [{"index": 0, "message": message, "finish_reason": finish}]}
-    return Response(json.dumps(whole), media_type="application/json")
-
-
-def rejects(status: int, message: str) -> Response:
-    return Response(json.dumps({"error": {"message": message}}), status, media_type="application/json")
-
-
-def form_of(request: dict[str, Any]) -> str:
-    if request.get("response_format", {}).get("type") == "json_schema":
-        return "json_schema"
-    return "tool" if "tools" in request else "prompted"
-
-
-def server_of(*able: str, otherwise: Callable[[str], Response]) -> Reply:
+def server_of(*able: str, otherwise: Callable[[str], Reply]) -> Reply:
     """Answer well in the forms that the server is ``able`` of."""
 
-    def reply(request: dict[str, Any]) -> Response:
+    def reply(request: Body) -> Any:
         form = form_of(request)
-        if form not in able:
-            return otherwise(form)
-        text = json.dumps(GOOD)
-        if form != "tool":
-            return completion({"content": text})
-        [tool] = request["tools"]
-        function = {"name": tool["function"]["name"], "arguments": text}
-        return completion({"content": None, "tool_calls": [{"id": "1", "function": function}]}, "tool_calls")
+        return (well(GOOD) if form in able else otherwise(form))(request)
 
     return reply
 
 
-def says_so(form: str) -> Response:
-    said = {
-        "json_schema": "Invalid parameter: 'response_format' of type 'json_schema' is not supported",
-        "tool": "tools param requires --jinja flag",
-    }
-    return rejects(400, said[form])
+def writes_prose(_: str) -> Reply:
+    return says({"content": "I would give it to scoring."})
 
 
-def writes_prose(_: str) -> Response:
-    return completion({"content": "I would give it to scoring."})
+def unprocessable(form: str) -> Reply:
+    return error(422, f"unknown field: {'response_format' if form == 'json_schema' else 'tools'}")
 
 
-def unprocessable(form: str) -> Response:
-    return rejects(422, f"unknown field: {'response_format' if form == 'json_schema' else 'tools'}")
-
-
-def no_endpoint(_: str) -> Response:
-    return rejects(404, "No endpoints found that support tool use or structured output")
+def no_endpoint(_: str) -> Reply:
+    return error(404, "No endpoints found that support tool use or structured output")
 
 
 async def ask(model: Model, message_id: str = "m-1", **more: Any) -> Completion[Choice]:
@@ -95,7 +65,7 @@ def finding(chat: Any) -> Callable[..., Model]:
     return made
 
 
-@pytest.mark.parametrize("otherwise", [says_so, writes_prose, unprocessable, no_endpoint])
+@pytest.mark.parametrize("otherwise", [unable, writes_prose, unprocessable, no_endpoint])
 @pytest.mark.parametrize(
     ("able", "found"),
     [
@@ -121,7 +91,7 @@ async def test_a_server_that_breaks_over_a_form_is_asked_in_another_after_a_few_
     finding: Any, chat: Any
 ) -> None:
     model = finding()
-    chat.says(*[server_of("tool", otherwise=lambda _: rejects(500, "internal error"))] * 4)
+    chat.says(*[server_of("tool", otherwise=lambda _: error(500, "internal error"))] * 4)
     for _ in range(3):
         with pytest.raises(Unavailable):
             await ask(model)
@@ -133,28 +103,37 @@ async def test_a_server_that_can_do_no_form_is_the_operators_matter_and_found_ou
     finding: Any, chat: Any
 ) -> None:
     model = finding()
-    chat.says(*[lambda _: rejects(400, "this model supports no tools and no response_format")] * 3)
+    chat.says(*[error(400, "this model supports no tools and no response_format")] * 3)
     with pytest.raises(Unavailable):
         await ask(model)
     assert [form_of(request) for request in chat.requests] == ["json_schema", "tool", "prompted"]
-    chat.says(server_of("json_schema", otherwise=says_so))
+    chat.says(server_of("json_schema", otherwise=unable))
     await ask(model)
     assert model.form == "json_schema"
 
 
 async def test_a_key_that_is_wrong_says_nothing_about_the_form(finding: Any, chat: Any) -> None:
     model = finding()
-    chat.says(lambda _: rejects(401, "invalid api key"), server_of("json_schema", otherwise=says_so))
+    chat.says(error(401, "invalid api key"), server_of("json_schema", otherwise=unable))
     with pytest.raises(Unavailable, match="invalid api key"):
         await ask(model)
     assert (await ask(model)).calls == 1
     assert model.form == "json_schema"
 
 
+async def test_a_models_name_says_nothing_about_the_form(chat: Any) -> None:
+    model = Model("functionary-tool-caller", ModelSettings(base_url=chat.url, timeout_s=10))
+    chat.says(error(404, f"no model {model.name} here"), server_of("json_schema", otherwise=unable))
+    with pytest.raises(Unavailable, match="no model functionary"):
+        await ask(model)
+    await ask(model)
+    assert model.form == "json_schema"
+
+
 async def test_an_answer_with_a_wrong_value_shows_that_the_form_works(finding: Any, chat: Any) -> None:
     model = finding()
     wrong = json.dumps({"agent": "nobody", "reason": "x"})
-    chat.says(lambda _: completion({"content": wrong}), server_of("json_schema", otherwise=says_so))
+    chat.says(says({"content": wrong}), server_of("json_schema", otherwise=unable))
     assert (await ask(model)).calls == 2
     assert model.form == "json_schema"
 
@@ -172,7 +151,7 @@ async def test_a_form_that_is_set_is_asked_for_and_no_other(finding: Any, chat: 
 async def test_the_schema_of_a_choice_names_the_candidates_and_has_the_agent_first(
     finding: Any, chat: Any
 ) -> None:
-    chat.says(server_of("json_schema", otherwise=says_so))
+    chat.says(server_of("json_schema", otherwise=unable))
     await ask(finding())
     schema = chat.requests[0]["response_format"]["json_schema"]["schema"]
     assert list(schema["properties"]) == ["agent", "reason"]
@@ -181,7 +160,7 @@ async def test_the_schema_of_a_choice_names_the_candidates_and_has_the_agent_fir
 
 async def test_bounds_are_sent_those_of_the_router_and_those_of_other_tasks(finding: Any, chat: Any) -> None:
     model = finding(max_tokens=700, route_max_tokens=90)
-    chat.says(*[server_of("json_schema", otherwise=says_so)] * 2)
+    chat.says(*[server_of("json_schema", otherwise=unable)] * 2)
     await ask(model, temperature=0)
     await model.complete(
         task="score", instructions="i", prompt="p", output_type=Choice, stand_in=dict, message_id="m"
@@ -197,7 +176,7 @@ async def test_an_answer_that_is_cut_still_has_the_choice_where_that_comes_first
     finding: Any, chat: Any
 ) -> None:
     model = finding()
-    chat.says(lambda _: completion({"content": CUT}, "length"))
+    chat.says(says({"content": CUT}, "length"))
     assert (await ask(model, may_be_cut=True)).output == Choice(agent="lead_scoring", reason="it sco")
     assert model.form == "not known yet"  # it may have been going on in any way
 
@@ -207,8 +186,8 @@ async def test_an_answer_that_is_cut_before_its_choice_is_asked_for_again(
     finding: Any, chat: Any, cut: str
 ) -> None:
     chat.says(
-        lambda _: completion({"content": cut or " ", "tool_calls": None}, "length"),
-        server_of("json_schema", otherwise=says_so),
+        says({"content": cut or " ", "tool_calls": None}, "length"),
+        server_of("json_schema", otherwise=unable),
     )
     if cut:
         assert (await ask(finding(), may_be_cut=True)).calls == 2
@@ -218,18 +197,20 @@ async def test_an_answer_that_is_cut_before_its_choice_is_asked_for_again(
 
 
 async def test_an_answer_that_is_cut_is_none_where_all_of_it_is_needed(finding: Any, chat: Any) -> None:
-    chat.says(lambda _: completion({"content": CUT}, "length"), server_of("json_schema", otherwise=says_so))
+    chat.says(says({"content": CUT}, "length"), server_of("json_schema", otherwise=unable))
     assert (await ask(finding())).calls == 2
     assert "cut" in chat.requests[1]["messages"][-1]["content"]
 
 
 async def test_all_attempts_together_have_a_deadline(finding: Any, chat: Any) -> None:
-    async def slowly() -> Response:
+    poor: Any = says({"content": '{"agent": "nobody", "reason": "x"}'})
+
+    async def slowly(body: Body) -> Response:
         await asyncio.sleep(0.2)
-        return completion({"content": '{"agent": "nobody", "reason": "x"}'})
+        return poor(body)
 
     model = finding(deadline_s=0.5, retries=10)
-    chat.says(*[lambda _: slowly()] * 11)
+    chat.says(*[slowly] * 11)
     with pytest.raises(Unavailable, match="scripted-1"):
         await ask(model)
     assert len(chat.requests) <= 3

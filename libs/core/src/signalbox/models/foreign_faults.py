@@ -61,7 +61,8 @@ def _of_status(model: str, error: foreign.ModelAPIError, never_sent: bool) -> Ex
     # Not by the class: to the library some words in a 503 are a context that is too long, too.
     if status is not None and (why := why_unanswerable(status, getattr(error, "body", None))):
         return Unanswerable(why)
-    if status in _ABOUT_A_REQUEST and is_about_the_form(_short(error)):
+    # A model may be called "functionary", and errors name it.
+    if status in _ABOUT_A_REQUEST and is_about_the_form(_short(error).replace(error.model_name, "")):
         return UnsupportedForm("model", said, error.retry_after)
     if status in _OPERATORS:
         # Waiting alone won't mend this, so it must be seen: a wrong key, model name or endpoint.
