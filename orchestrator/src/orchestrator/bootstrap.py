@@ -100,6 +100,7 @@ def bootstrap(
     spending = Spending.of(settings, control, readiness, ports.clock)
     model = ports.model("router")
     readiness.tell("model", model.told)
+    readiness.tell("contracts", contracts.told)
     chooser = chooser_of(
         WithinBudget(Router(model), spending.budget),
         settings.router_ask,

@@ -127,3 +127,20 @@ def test_versions_are_told_apart_in_words(operator):
     assert "owner: field added: string, default (none)" in outcome.text
     assert "the file can't read what version 1 wrote" in outcome.text
     assert operator.run("contracts", "diff", SCORED, "7").status == 2
+
+
+def test_the_status_says_which_version_is_in_force_and_who_was_built_with_which(operator):
+    outcome = operator.run("contracts", "status", SCORED, "--json")
+    [stands] = outcome.json
+    assert (outcome.status, stands["in_force"], stands["pin"]) == (0, 1, None)
+    assert stands["agents"]["lead_scoring"] == 1
+    table = operator.run("contracts", "status").text
+    assert SCORED in table
+    assert "lead_scoring 1" in table
+
+    pinned = operator.run("contracts", "status", SCORED, CONTRACT_PINS=f'{{"{SCORED}": 9}}')
+    assert pinned.status == 1
+    assert "version 9 was not adopted: the version it is pinned at is not registered" in pinned.text
+
+    unknown = operator.run("contracts", "status", SCORED, "--json", **AWAY)
+    assert (unknown.status, unknown.json[0]["agents"]) == (2, None)

@@ -27,7 +27,7 @@ async def waiting(*ages: timedelta | None, kept: timedelta | None = KEPT) -> lis
     ledger, readiness = Ledger(), Readiness()
     never: asyncio.Future[list[object]] = asyncio.get_running_loop().create_future()
     kept_ms = None if kept is None else round(kept.total_seconds() * 1000)
-    expiry = Expiry("routing", ledger, readiness, lambda _: kept_ms, GivenClock())
+    expiry = Expiry("routing", ledger, readiness, {"agent_messages": kept_ms}.get, GivenClock())
     for offset, age in enumerate(ages):
         written_ms = 0 if age is None else round((NOW - age).timestamp() * 1000)
         ledger.expect(Record("agent_messages", offset, offset, b"k", b"v", timestamp_ms=written_ms), never)  # type: ignore[arg-type]

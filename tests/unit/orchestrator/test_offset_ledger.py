@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from orchestrator.consume.offset_ledger import Ledger
+from orchestrator.consume.offset_ledger import WRITTEN_AT_ONCE, Ledger
 from signalbox.kafka import Partition
 from signalbox.protocol.records import Draft, Record
 
@@ -15,6 +15,10 @@ THERE = Partition("agent_messages", 1)
 
 def record(offset: int, partition: int = 0) -> Record:
     return Record("agent_messages", partition, offset, b"lead", b"value")
+
+
+def dated(at_ms: int, partition: int) -> Record:
+    return Record("agent_messages", partition, at_ms, b"lead", b"value", timestamp_ms=at_ms)
 
 
 async def decided(*drafts: Draft) -> Sequence[Draft]:
@@ -119,3 +123,33 @@ async def test_a_decision_that_raises_is_never_skipped() -> None:
 
     with pytest.raises(ZeroDivisionError):
         ledger.finished_prefix()
+
+
+async def test_one_prefix_holds_what_a_transaction_writes_at_once_over_all_partitions() -> None:
+    ledger, third_of_it = Ledger(), Draft("agent_routes", b"", b"x" * (WRITTEN_AT_ONCE // 3 + 1))
+    for offset in range(3):
+        for partition in (0, 1):
+            ledger.expect(record(offset, partition), asyncio.create_task(decided(third_of_it)))
+    await settled(ledger)
+    prefix = ledger.finished_prefix()
+    assert (len(prefix.drafts), prefix.lengths) == (3, {HERE: 3})
+    ledger.settle(prefix)
+    assert ledger.finished_prefix().lengths == {THERE: 3}
+
+
+async def test_the_oldest_is_the_first_that_is_not_settled_and_says_when_it_was_written() -> None:
+    ledger, slow = Ledger(), asyncio.create_task(never())
+    assert ledger.oldest is None
+    done = asyncio.create_task(decided())
+    for one, decision in (
+        (dated(10, 0), done),
+        (dated(20, 0), slow),
+        (dated(15, 1), slow),
+        (dated(0, 2), slow),
+    ):
+        ledger.expect(one, decision)
+    assert ledger.oldest == dated(10, 0)
+    await done
+    ledger.settle(ledger.finished_prefix())
+    assert ledger.oldest == dated(15, 1)
+    slow.cancel()

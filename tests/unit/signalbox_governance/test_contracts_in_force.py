@@ -4,6 +4,8 @@ import threading
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 
 from signalbox.gate import Contracts, adoption
 from signalbox.protocol.errors import Unavailable
@@ -451,3 +453,46 @@ async def test_one_subject_without_an_answer_does_not_keep_the_others_from_being
         await contracts.refresh()
     assert await held(contracts) == 2
     assert await contracts.get(other) is not None
+
+
+async def test_where_a_record_type_stands_is_told_with_what_is_odd_about_it(registry: MemoryRegistry) -> None:
+    contracts = Contracts(registry, pins={RecordType("t.Pinned"): 1}, alert=lambda *_: None)
+    assert contracts.told() == "none was asked for yet"
+    for rule in ("true", "this.a > 0"):
+        registry.register(T, version(("a", "int"), rule=rule))
+        registry.register("t.Pinned", version(("a", "int"), rule=rule, name="Pinned"))
+    registry.register(T, version(("b", "int")))
+    for name in ("t.R", "t.Pinned", "t.Absent"):
+        await contracts.get(RecordType(name))
+    assert [(one.record_type, one.registered, one.in_force) for one in contracts.standings] == [
+        ("t.Absent", (), None),
+        ("t.Pinned", (1, 2), 1),
+        ("t.R", (1, 2, 3), 2),
+    ]
+    assert contracts.told() == (
+        "t.Absent none, t.Pinned 1 of 2 (pinned at version 1), t.R 2 of 3 (version 3 was not adopted:"
+        " it does not read version 1: the writer has no such field and it has no default (at b))"
+    )
+
+
+async def test_a_pin_that_is_not_there_is_odd(registry: MemoryRegistry) -> None:
+    registry.register(T, version(("a", "int")))
+    contracts = Contracts(registry, pins={T: 4}, alert=lambda *_: None)
+    await contracts.get(T)
+    [standing] = contracts.standings
+    assert standing.passed_over == ((4, "the version it is pinned at is not registered, or was not adopted"),)
+
+
+async def test_a_version_that_comes_into_force_is_logged_and_measured(
+    registry: MemoryRegistry, contracts: Contracts
+) -> None:
+    registry.register(T, version(("a", "int")))
+    with capture_logs() as logged:
+        await contracts.get(T)
+        registry.register(T, version(("a", "int"), rule="this.a > 0"))
+        await contracts.refresh()
+        await contracts.refresh()
+    assert [(line["event"], line["record_type"], line["before"], line["version"]) for line in logged] == [
+        ("contract_in_force", T, 1, 2)
+    ]
+    assert REGISTRY.get_sample_value("signalbox_contract_in_force", {"record_type": T}) == 2

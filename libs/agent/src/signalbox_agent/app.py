@@ -45,6 +45,7 @@ def create_app(agent: Agent, parts: Callable[[], Parts] | None = None) -> FastAP
 
         async def work() -> None:
             contracts, announcement = await until_ready(agent, service.definition, made, ready)
+            ready.tell(CONTRACTS, contracts.told)
             service.open(contracts, IdempotentHandler(agent, contracts, made))
             await asyncio.gather(
                 contracts.follow(made.settings.contract_refresh_s), repeat(announcement, made)

@@ -61,6 +61,10 @@ class OwnContracts:
         await in_force.load()
         return cls(inputs, outputs, announcement, registry, in_force)
 
+    def told(self) -> str:
+        """Say which version of each output's contract is in force, for the operator."""
+        return self._in_force.told()
+
     async def follow(self, refresh_s: float) -> NoReturn:
         """Ask the registry every ``refresh_s`` seconds, forever, what holds for the outputs now."""
         while True:

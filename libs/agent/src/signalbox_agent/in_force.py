@@ -23,6 +23,10 @@ class InForce:
         self._record_types = tuple(record_types)
         self._held: dict[RecordType, Contract | None] = {}
 
+    def told(self) -> str:
+        """Say which version of each output is in force, for the operator."""
+        return self._contracts.told()
+
     async def load(self) -> None:
         """Take over what is known; what is not known yet is asked for.
 

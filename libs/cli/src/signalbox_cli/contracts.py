@@ -5,10 +5,10 @@ from typing import Final
 
 import typer
 
-from signalbox_cli import contract_registration, contract_sources
+from signalbox_cli import contract_registration, contract_sources, contract_standing
 
 app = typer.Typer(
-    help="Evolve the contracts: new, lint, generate, check, plan, register.", no_args_is_help=True
+    help="Evolve the contracts: new, lint, generate, check, plan, register, status.", no_args_is_help=True
 )
 
 _COMMANDS: Final[tuple[Callable[..., None], ...]] = (
@@ -20,6 +20,7 @@ _COMMANDS: Final[tuple[Callable[..., None], ...]] = (
     contract_registration.plan,
     contract_registration.register,
     contract_registration.deregister,
+    contract_standing.status,
     contract_sources.docs,
     contract_sources.asyncapi,
 )

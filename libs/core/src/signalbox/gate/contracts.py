@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final, NoReturn
 
 import structlog
+from prometheus_client import Gauge
 
 from signalbox.avro.limits import Limits
 from signalbox.avro.schema import ParsedSchema
@@ -26,6 +27,9 @@ from signalbox.registry.port import SchemaRegistry, SchemaVersion
 
 _NONE_FOR_S: Final = 5.0
 _log: Final = structlog.get_logger(__name__)
+_VERSION = Gauge(
+    "signalbox_contract_in_force", "The version of a record type that is held to; 0: none is", ["record_type"]
+)
 
 Alert = Callable[[RecordType, int, str], None]
 """Told of a version that was not adopted, once: record type, version, why."""
@@ -45,6 +49,35 @@ class Contract:
     def tags(self) -> frozenset[str]:
         """The paths of the fields that are tagged as personal data."""
         return pii_paths(self.schema)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a record type stands: its live versions, and which of them is held to.
+
+    ``passed_over`` says why a version was not adopted. ``pin`` is the version that it is held back at.
+    """
+
+    record_type: RecordType
+    registered: tuple[int, ...]
+    in_force: int | None
+    passed_over: tuple[tuple[int, str], ...] = ()
+    pin: int | None = None
+
+    @property
+    def remarks(self) -> list[str]:
+        """What an operator may not expect, one remark each."""
+        aside = [f"version {version} was not adopted: {why}" for version, why in self.passed_over]
+        pinned = [] if self.pin is None else [f"pinned at version {self.pin}"]
+        return [*aside, *pinned]
+
+    def __str__(self) -> str:
+        """Write it in a few words: the version in force, of which newest one, and what is odd about it."""
+        held = "none" if self.in_force is None else self.in_force
+        newest = self.registered[-1] if self.registered else None
+        behind = "" if newest == self.in_force else f" of {newest}"
+        remarks = f" ({'; '.join(self.remarks)})" if self.remarks else ""
+        return f"{self.record_type} {held}{behind}{remarks}"
 
 
 def log_refused_version(record_type: RecordType, version: int, why: str) -> None:
@@ -70,6 +103,7 @@ class Contracts:
         self._alert = alert
         self._adoption = Adoption(limits)
         self._in_force: dict[RecordType, tuple[Contract | None, float]] = {}
+        self._standings: dict[RecordType, Standing] = {}
         self._alerted: set[tuple[RecordType, int, str]] = set()
         self._loading: dict[RecordType, asyncio.Lock] = {}
         self._judging = asyncio.Semaphore(1)
@@ -112,6 +146,15 @@ class Contracts:
             except Unavailable as unavailable:
                 _log.warning("contracts_not_refreshed", why=str(unavailable))
 
+    @property
+    def standings(self) -> list[Standing]:
+        """Where each record type stands that was asked for so far."""
+        return [self._standings[name] for name in sorted(self._standings)]
+
+    def told(self) -> str:
+        """Say which version of each record type is in force, for the operator."""
+        return ", ".join(map(str, self.standings)) or "none was asked for yet"
+
     def _lock(self, record_type: RecordType) -> asyncio.Lock:
         return self._loading.setdefault(record_type, asyncio.Lock())
 
@@ -122,10 +165,12 @@ class Contracts:
 
     async def _load(self, record_type: RecordType) -> None:
         versions = await self._registry.versions(Subject(record_type))
-        judged = await self._judged(record_type, sorted(versions, key=lambda version: version.version))
-        for version, why in judged.passed_over:
+        versions = sorted(versions, key=lambda version: version.version)
+        judged = await self._judged(record_type, versions)
+        held, unheld = self._pinned(record_type, judged.adopted)
+        passed_over = (*judged.passed_over, *unheld)
+        for version, why in passed_over:
             self._alert_once(record_type, version, why)
-        held = self._pinned(record_type, judged.adopted)
         before, _ = self._in_force.get(record_type, (None, 0.0))
         if held is None:
             contract = None
@@ -134,6 +179,25 @@ class Contracts:
         else:
             contract = Contract(record_type, held.version, held.schema_id, held.schema, Rules(held.schema))
         self._in_force[record_type] = contract, time.monotonic()
+        self._note(
+            Standing(
+                record_type,
+                tuple(version.version for version in versions),
+                held.version if held else None,
+                passed_over,
+                self._pins.get(record_type),
+            )
+        )
+
+    def _note(self, standing: Standing) -> None:
+        name = standing.record_type
+        before = self._standings.get(name)
+        self._standings[name] = standing
+        _VERSION.labels(name).set(standing.in_force or 0)
+        if before is not None and before.in_force != standing.in_force:
+            _log.warning(
+                "contract_in_force", record_type=name, version=standing.in_force, before=before.in_force
+            )
 
     async def _judged(self, record_type: RecordType, versions: Sequence[SchemaVersion]) -> Judged:
         # Off the loop, one at a time: hundreds of versions take long, and the loop has others to serve.
@@ -147,16 +211,18 @@ class Contracts:
                 stopped.set()  # so that no thread outlives us
                 raise
 
-    def _pinned(self, record_type: RecordType, adopted: Sequence[Readable]) -> Readable | None:
+    def _pinned(
+        self, record_type: RecordType, adopted: Sequence[Readable]
+    ) -> tuple[Readable | None, list[tuple[int, str]]]:
+        """Return the version to hold to, and what is against the one that is pinned."""
         pin = self._pins.get(record_type)
         if pin is None:
-            return adopted[-1] if adopted else None
+            return (adopted[-1] if adopted else None), []
         held = [version for version in adopted if version.version <= pin]
-        if not held or held[-1].version != pin:
-            self._alert_once(
-                record_type, pin, "the version it is pinned at is not registered, or was not adopted"
-            )
-        return held[-1] if held else None
+        if held and held[-1].version == pin:
+            return held[-1], []
+        why = "the version it is pinned at is not registered, or was not adopted"
+        return (held[-1] if held else None), [(pin, why)]
 
     def _alert_once(self, record_type: RecordType, version: int, why: str) -> None:
         if (record_type, version, why) not in self._alerted:

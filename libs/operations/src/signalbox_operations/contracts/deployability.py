@@ -1,8 +1,6 @@
 """Whether a service may be deployed: what it was built against, beside the registry and who runs now."""
 
-import asyncio
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -10,13 +8,12 @@ from typing import Any
 
 from signalbox.avro import parse
 from signalbox.avro.codec import require_readable
-from signalbox.gate.contracts import Contract, Contracts
-from signalbox.protocol.errors import ConfigurationError, Refusal
-from signalbox.protocol.names import RecordType, SchemaId, Subject
-from signalbox.registry.port import SchemaVersion
+from signalbox.protocol.errors import Refusal
+from signalbox.protocol.names import RecordType, Subject
 from signalbox_operations.contracts.built import Built
 from signalbox_operations.contracts.fleet import Fleet, RunningAgent
-from signalbox_operations.contracts.registry_api import Registered, RegistryApi
+from signalbox_operations.contracts.registry_api import RegistryApi
+from signalbox_operations.contracts.standing import held_to
 
 _REGISTER = "Run `signalbox contracts plan`, and `signalbox contracts register` when it is right."
 _GENERATE = "Run `signalbox contracts generate`, and install signalbox-contracts beside the service."
@@ -97,8 +94,10 @@ class _Subject:
         self._record_type = record_type
         self._live = registry.versions(subject)
         self._deleted = registry.deleted_versions(subject)
-        self._passed_over: list[str] = []
-        self._in_force = asyncio.run(self._contract_in_force())
+        self._in_force, standing = held_to(self._record_type, self._live)
+        self._passed_over = [
+            f"Version {version} was not adopted: {why}." for version, why in standing.passed_over
+        ]
         self._text = text
         found = registry.lookup(subject, text) if text is not None and self._live else None
         self.version = found.version if found else None
@@ -163,45 +162,6 @@ class _Subject:
 
     def _objection(self, reason: str, advice: str) -> Objection:
         return Objection(self._record_type, reason, advice)
-
-    async def _contract_in_force(self) -> Contract | None:
-
-        def alert(_: RecordType, version: int, why: str) -> None:
-            self._passed_over.append(f"Version {version} was not adopted: {why}.")
-
-        known = _Known(Subject(self._record_type), self._live)
-        return await Contracts(known, pins=_pins(), alert=alert).get(self._record_type)
-
-
-def _pins() -> dict[RecordType, int]:
-    """Read the orchestrator's setting ``CONTRACT_PINS``."""
-    given = os.environ.get("CONTRACT_PINS") or "{}"
-    try:
-        return {RecordType(name): int(version) for name, version in json.loads(given).items()}
-    except (ValueError, AttributeError, TypeError) as error:
-        raise ConfigurationError(
-            f'CONTRACT_PINS is {given!r}, expected such as {{"sdr.LeadScored": 2}}'
-        ) from error
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """The registry's port over versions that were read already: all that choosing the one in force takes."""
-
-    subject: Subject
-    live: list[Registered]
-
-    async def versions(self, subject: Subject) -> list[SchemaVersion]:
-        return [SchemaVersion(subject, one.version, one.schema_id, one.text) for one in self.live]
-
-    async def schema_text(self, schema_id: SchemaId) -> str | None:
-        return next((one.text for one in self.live if one.schema_id == schema_id), None)
-
-    async def usages(self, schema_id: SchemaId) -> frozenset[tuple[Subject, int]]:
-        return frozenset((self.subject, one.version) for one in self.live if one.schema_id == schema_id)
-
-    async def lookup(self, subject: Subject, schema_text: str) -> SchemaId | None:
-        return next((one.schema_id for one in self.live if one.text == schema_text), None)
 
 
 def _unreadable(writer: str, reader: str) -> Refusal | None:
