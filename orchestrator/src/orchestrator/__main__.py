@@ -11,7 +11,7 @@ from orchestrator.places import look_at
 from orchestrator.settings import OrchestratorSettings
 from signalbox.process.retry import retry_while_unavailable
 from signalbox.process.running import begin
-from signalbox.protocol.errors import SignalboxError
+from signalbox.protocol.errors import ConfigurationError, SignalboxError
 from signalbox.telemetry import Server, logger
 
 _log = logger(__name__)
@@ -96,7 +96,9 @@ def main() -> int:
     except* SignalboxError as errors:
         status = 1
         for error in errors.exceptions:
-            _log.error("stopped", error=str(error), exc_info=error)
+            # What the operator has to change is said in the error's own words.
+            said = None if isinstance(error, ConfigurationError) else error
+            _log.error("stopped", error=str(error), exc_info=said)
     return status
 
 

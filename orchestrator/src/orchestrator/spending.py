@@ -56,11 +56,9 @@ class Spending:
         self._replica = replica
         self._next: dict[tuple[str, int], int] = {}
         self.is_read = asyncio.Event()
-        """Set when all was counted that was told before the start, or there is no budget."""
-        if not budget.limits.are_set:
-            self.is_read.set()
-        else:
-            readiness.wait(_READING, "starting")
+        """Set when all was counted that was told before the start."""
+        readiness.wait(_READING, "starting")
+        if budget.limits.are_set:
             readiness.tell(PART, budget.told)
 
     @classmethod
@@ -74,9 +72,12 @@ class Spending:
         return cls(DayBudget(limits, clock), control, readiness, settings.orchestrator_replica)
 
     async def follow(self, kafka: KafkaSettings) -> None:
-        """Follow the topics without an end, if a budget is set."""
-        if not self.budget.limits.are_set:
-            return
+        """Follow the topics, without an end if a budget is set; else only until earlier pauses are known.
+
+        A workflow may have waited for a budget that is not there any more.
+        """
+        bounded = self.budget.limits.are_set
+        topics = _TOPICS if bounded else (GOVERNANCE_AUDIT,)
         producer = Producer(kafka, "orchestrator-budget")
 
         async def publish(draft: Draft) -> None:
@@ -84,10 +85,12 @@ class Spending:
 
         try:
             batches = read_topics(
-                kafka, _TOPICS, self._readiness, _READING, "orchestrator-budget", starting=self._starting
+                kafka, topics, self._readiness, _READING, "orchestrator-budget", starting=self._starting
             )
             async for records, caught_up in batches:
                 await self.take(records, publish, caught_up=caught_up)
+                if caught_up and not bounded:
+                    break
         finally:
             await producer.close()
 

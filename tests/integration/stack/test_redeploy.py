@@ -114,6 +114,14 @@ def test_a_setting_of_one_service_stays_with_it_and_reaches_no_other(foundation:
     foundation.redeploy("registry", {"A_SETTING": foundation.env["A_SETTING"]})
 
 
+def test_a_setting_that_it_cant_start_with_is_not_kept(foundation: Stack, run_command: RunCommand) -> None:
+    answer = run_command(foundation.env, "redeploy", "registry", "--set", "PYTHONHOME=/nowhere")
+    assert answer.returncode == 1
+    assert "registry runs again, with the settings of before" in answer.stderr
+    assert "PYTHONHOME" not in foundation.process("registry").environment
+    assert foundation.process("registry").pid
+
+
 def test_the_command_sets_what_it_is_told_to(foundation: Stack, run_command: RunCommand) -> None:
     kept = foundation.env["A_SETTING"]
     settings = ("--set", "A_SETTING=of the command", "--set", f"OTHER={kept}=")

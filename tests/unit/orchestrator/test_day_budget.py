@@ -181,7 +181,7 @@ class Following:
     clock: GivenClock
     topics: MemoryLog
     control: Any
-    dollars: float = 1.0
+    dollars: float | None = 1.0
 
     def begin(self, replica: str = "0") -> Spending:
         """Start the replica, with the budget that is set by now."""
@@ -265,6 +265,20 @@ async def test_a_higher_budget_goes_on_after_a_restart_and_the_wait_is_known(
     assert (ended.since, ended.until) == (NOON, NOON + 3 * HOUR)
     assert spending.budget.waited(NOON - HOUR, NOON + 9 * HOUR) == 3 * HOUR
     assert following.readiness.impaired == []
+
+
+async def test_a_budget_that_is_taken_away_ends_the_wait_and_the_wait_is_known(
+    following: Following, clock: GivenClock
+) -> None:
+    following.begin()
+    following.route(cost=NANOS)
+    await following.read()
+    clock.at, following.dollars = NOON + 2 * HOUR, None
+    spending = following.begin()
+    await following.read()
+    assert following.readiness.ready
+    assert spending.budget.waited(NOON - HOUR, NOON + 9 * HOUR) == 2 * HOUR
+    assert [event.until for event in following.events] == [None, NOON + 2 * HOUR]
 
 
 async def test_the_next_day_begins_with_nothing_used_and_tells_a_wait_of_its_own(

@@ -149,7 +149,14 @@ class Stack(RecordedStack):
                 self._renew_grant(service, {**shared, **own, **pipeline})
             self._progress.say(f"stopping {name}")
             self._running.stop(name)
-            self._starting().one(service, shared, own)
+            try:
+                self._starting().one(service, shared, own)
+            except SignalboxError as error:
+                if not environment:
+                    raise
+                self._running.stop(name)
+                self._starting().one(service, shared, old.environment)
+                raise StackError(f"{error}\n{name} runs again, with the settings of before") from error
 
     def _renew_grant(self, service: Service, settings: Mapping[str, str]) -> None:
         why = f"redeploy {service.kind}"

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from functools import partial
@@ -10,10 +11,11 @@ from typing import Any, Final
 from fastapi import FastAPI
 
 from signalbox.process.running import begin
+from signalbox.protocol.errors import ConfigurationError
 from signalbox.telemetry import Readiness, Server, logger, operations_routes
 from signalbox_agent.idempotent_handler import IdempotentHandler
 from signalbox_agent.kit import Agent
-from signalbox_agent.parts import Parts, parts_from_environment
+from signalbox_agent.parts import Parts, check_environment, parts_from_environment
 from signalbox_agent.problems import answer_with_problems
 from signalbox_agent.routes import agent_routes
 from signalbox_agent.service import Service
@@ -84,6 +86,11 @@ def serve(agent: Agent) -> None:
     """Run the agent's service until SIGTERM, then finish what is in flight."""
     identity = agent.definition.id
     begin(identity)
+    try:
+        check_environment(identity)
+    except ConfigurationError as error:  # said in its own words, where a server would show its traceback
+        _log.error("stopped", error=str(error))
+        sys.exit(1)
     server = Server(create_app(agent), variable_prefix(identity), agent.port, {*own_names(), *agent.hosts})
     # Modules, models and schemas live as long as the process: a few hundred thousand objects that every full
     # collection would look through in vain, while a message waits.

@@ -55,6 +55,17 @@ class Parts:
         self.store.close()
 
 
+def check_environment(agent: AgentId) -> None:
+    """Read all settings, and send nothing.
+
+    Raises:
+        ConfigurationError: when one of them is wrong, or the model that is named can't be used.
+    """
+    for settings in (AgentSettings, TrustSettings, RegistrySettings, KafkaSettings):
+        settings()
+    model_for("agent", agent)
+
+
 def parts_from_environment(agent: AgentId) -> Parts:
     """Make the parts that the environment describes.
 

@@ -23,8 +23,8 @@ _AWAY_S: Final = 30.0
 """How long a model that is away is not asked, where another can be asked instead, in seconds."""
 _CUT_TO: Final = 4
 _PRICELESS: Final = (
-    "nobody knows the price of {0!r}, and LLM_DAY_BUDGET_USD or LLM_WORKFLOW_BUDGET_USD is set: say it by"
-    " LLM_PRICES='{{\"{0}\": [0.25, 2]}}', US dollars for a million tokens read and written"
+    "nobody knows the price of {0}, and LLM_DAY_BUDGET_USD or LLM_WORKFLOW_BUDGET_USD is set:"
+    " set LLM_PRICES as docs/models.md says"
 )
 _SHORTEST: Final = 400
 """In characters: with less of a prompt, an answer would be about nothing."""

@@ -2,9 +2,9 @@
 
 import os
 from pathlib import Path
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import AliasChoices, Field, NonNegativeFloat, SecretStr
+from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from signalbox.process.settings import Settings
@@ -14,6 +14,8 @@ OFFLINE: Final = "offline"
 
 ROUTE: Final = "route"
 """The router's task: its answer is a choice and a sentence."""
+
+_Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 Role = Literal["router", "agent"]
 
@@ -51,9 +53,9 @@ class ModelSettings(Settings):
     rpm: float | None = Field(default=None, gt=0)
     tpm: float | None = Field(default=None, gt=0)
     output: Literal["auto", "json_schema", "tool", "prompted"] = "auto"
-    prices: dict[str, tuple[NonNegativeFloat, NonNegativeFloat]] = Field(default_factory=dict)
-    day_budget_usd: float | None = Field(default=None, gt=0)
-    workflow_budget_usd: float | None = Field(default=None, gt=0)
+    prices: dict[str, tuple[_Dollars, _Dollars]] = Field(default_factory=dict)
+    day_budget_usd: float | None = Field(default=None, ge=1e-6, allow_inf_nan=False)
+    workflow_budget_usd: float | None = Field(default=None, ge=1e-6, allow_inf_nan=False)
     retries: int = Field(default=2, ge=0, le=10)
     call_log: Path | None = Field(default=None, validation_alias=AliasChoices("call_log", "MODEL_CALL_LOG"))
 

@@ -1,6 +1,6 @@
-"""What a model's tokens cost, by the public price table that the provider client brings."""
+"""What a model's tokens cost, by ``LLM_PRICES`` and the public price table."""
 
-from signalbox.models import NANOS, price_of
+from signalbox.models import NANOS, ModelSettings, price_of
 
 
 def price_usd(model: str, input_tokens: int, output_tokens: int) -> float | None:
@@ -8,5 +8,5 @@ def price_usd(model: str, input_tokens: int, output_tokens: int) -> float | None
 
     No model at all, and the offline stand-in, cost nothing.
     """
-    price = price_of(model)
+    price = price_of(model, ModelSettings().prices)
     return None if price is None else price(input_tokens, output_tokens) / NANOS
