@@ -10,6 +10,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 
 from signalbox.process.running import begin
+from signalbox.registry.presence import RegistryPresence
 from signalbox.telemetry import Readiness, Server, logger, operations_routes
 from signalbox_agent.idempotent_handler import IdempotentHandler
 from signalbox_agent.kit import Agent
@@ -32,6 +33,7 @@ def create_app(agent: Agent, parts: Callable[[], Parts] | None = None) -> FastAP
     """
     identity = agent.definition.id
     ready = Readiness(CONTRACTS, ANNOUNCEMENT)
+    presence = RegistryPresence(ready.degraded)
     if agent.report_to is not None:
         agent.report_to(ready)
 
@@ -47,7 +49,7 @@ def create_app(agent: Agent, parts: Callable[[], Parts] | None = None) -> FastAP
             contracts, announcement = await until_ready(agent, service.definition, made, ready)
             service.open(contracts, IdempotentHandler(agent, contracts, made))
             await asyncio.gather(
-                contracts.follow(made.settings.contract_refresh_s), repeat(announcement, made)
+                contracts.follow(made.settings.contract_refresh_s, presence), repeat(announcement, made)
             )
 
         ours = [_started(made, work()), _started(made, forget_old_answers(made))]
