@@ -29,7 +29,7 @@ async def run(orchestrator: Orchestrator, server: Server) -> None:
     parts = orchestrator
     async with asyncio.TaskGroup() as group:
         following = [
-            group.create_task(parts.contracts.follow()),
+            group.create_task(parts.contracts.follow(parts.registry)),
             group.create_task(
                 parts.trust.follow(parts.kafka, parts.readiness, "orchestrator-grants", parts.directory.apply)
             ),

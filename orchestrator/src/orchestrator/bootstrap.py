@@ -32,6 +32,7 @@ from signalbox.gate.control_records import ControlRecords
 from signalbox.kafka import KafkaSettings, TopicSpec
 from signalbox.models import NANOS
 from signalbox.protocol.names import AgentId, RecordType
+from signalbox.registry.presence import RegistryPresence
 from signalbox.telemetry import Readiness
 from signalbox.trust import ORCHESTRATOR, RequestSigner, TrustSettings
 from signalbox_decide.admission import Admission
@@ -62,6 +63,7 @@ class Orchestrator:
     places: Sequence[TopicSpec]
     control: ControlRecords
     contracts: Contracts
+    registry: RegistryPresence
     trust: Trust
     directory: Directory
     spending: Spending
@@ -146,6 +148,7 @@ def bootstrap(
         places=wanted_of(catalog),
         control=control,
         contracts=contracts,
+        registry=RegistryPresence(readiness.degraded, ports.clock.now),
         trust=trust,
         directory=directory,
         spending=spending,

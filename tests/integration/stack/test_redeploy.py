@@ -51,7 +51,13 @@ def test_status_lists_each_process(foundation: Stack, run_command: RunCommand) -
     code, processes = status(foundation, run_command)
     assert code == 0
     assert processes == [
-        {"service": process.service, "pid": process.pid, "address": process.address, "ready": True}
+        {
+            "service": process.service,
+            "pid": process.pid,
+            "address": process.address,
+            "ready": True,
+            "impaired": [],
+        }
         for process in foundation.processes
     ]
 

@@ -2,7 +2,7 @@ import asyncio
 import base64
 import sqlite3
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import UTC, datetime
 
 import httpx2
 import pytest
@@ -12,13 +12,24 @@ from console.following import follow
 from console.presence import Presence
 from console.registrations import TrustedRegistrations
 from signalbox.protocol.errors import NotAnAnswer, Unavailable
+from signalbox.registry.presence import RegistryPresence
 from signalbox.telemetry import Readiness
 from signalbox.trust import TrustSettings
 
 
 @pytest.fixture
-async def http(views) -> AsyncIterator[httpx2.AsyncClient]:
-    app = create_app(views.queries, views.registry, views.schemas, Readiness(), Presence([]))
+def readiness() -> Readiness:
+    return Readiness()
+
+
+@pytest.fixture
+def registry_presence(readiness) -> RegistryPresence:
+    return RegistryPresence(readiness.degraded, lambda: datetime(2026, 1, 2, 12, tzinfo=UTC))
+
+
+@pytest.fixture
+async def http(views, readiness, registry_presence) -> AsyncIterator[httpx2.AsyncClient]:
+    app = create_app(views.queries, views.registry, views.schemas, readiness, Presence([]), registry_presence)
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://console") as client:
         yield client
 
@@ -35,6 +46,17 @@ async def test_a_lead_is_answered_with_status_and_timeline_as_promised(http, vie
         entry["at"] for entry in answer["timeline"]
     )
     assert answer["lead"]["name"] == "Zoë Ångström"
+
+
+async def test_every_page_says_that_the_registry_is_away_until_it_is_back(http, registry_presence):
+    since = "away since 2026-01-02T12:00:00.000Z"
+    said = f"The schema registry is {since}: &lt;gone&gt;; the contracts in force stay."
+    registry_presence.missed(Unavailable("registry", "<gone>"))
+    for path in ("/", "/agents", "/dead-letters"):
+        assert said in (await http.get(path)).text
+    assert (await http.get("/readyz")).status_code == 200
+    registry_presence.answered()
+    assert "registry" not in (await http.get("/agents")).text
 
 
 async def test_a_lead_not_seen_is_a_problem_404(http):

@@ -10,6 +10,7 @@ from console.app import create_app
 from console.presence import Presence, _joined
 from console.queries import Queries
 from console.waiting import Absence, StallDetector
+from signalbox.registry.presence import RegistryPresence
 from signalbox.telemetry import Readiness
 
 AWAY = {"circuit": "open", "away_since": "2026-01-01T00:00:00.000Z", "away_because": "ConnectError"}
@@ -93,7 +94,12 @@ async def http(views) -> AsyncIterator[httpx2.AsyncClient]:
     presence = Presence([])
     presence._dispatch = {"lead_scoring": AWAY}
     app = create_app(
-        patient_queries(views, stalled_after_s=1e-9), views.registry, views.schemas, Readiness(), presence
+        patient_queries(views, stalled_after_s=1e-9),
+        views.registry,
+        views.schemas,
+        Readiness(),
+        presence,
+        RegistryPresence(Readiness().degraded),
     )
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://console") as client:
         yield client

@@ -43,6 +43,11 @@ def http_server(code: int, body: bytes) -> HTTPServer:
     ("code", "body", "answer"),
     [
         (200, b'{"ready": true, "waiting_for": []}', Readiness(True)),
+        (
+            200,
+            b'{"waiting_for": [], "impaired": ["a: b", "c: d"]}',
+            Readiness(True, impaired=("a: b", "c: d")),
+        ),
         (503, b'{"ready": false, "waiting_for": ["registry"]}', Readiness(False, "waits for registry")),
         (503, b"no JSON", Readiness(False, "answers 503")),
         (404, b'["no object"]', Readiness(False, "answers 404")),
@@ -94,8 +99,26 @@ def test_the_json_has_an_object_for_each_process_and_no_pid_for_one_that_is_gone
         status(json=True)
     assert ended.value.exit_code == 1
     assert json.loads(capsys.readouterr().out) == [
-        {"service": "console", "pid": None, "address": gone.address, "ready": False}
+        {"service": "console", "pid": None, "address": gone.address, "ready": False, "impaired": []}
     ]
+
+
+def test_what_is_impaired_stands_behind_what_is_ready(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = http_server(
+        200, b'{"ready": true, "waiting_for": [], "impaired": ["registry: away since noon"]}'
+    )
+    write_stack(tmp_path, [process_at(server.server_port)])
+    monkeypatch.setenv("RUN_DIR", str(tmp_path))
+    try:
+        status()
+        assert capsys.readouterr().out.endswith("  ready  impaired: registry: away since noon\n")
+        status(json=True)
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert json.loads(capsys.readouterr().out)[0]["impaired"] == ["registry: away since noon"]
 
 
 def test_the_stack_is_found_from_a_folder_below_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -106,6 +106,34 @@ async def test_a_registry_that_is_away_changes_nothing(bench: Any, register: Any
         assert (await bench.ask("beer")).status_code == 422
 
 
+async def test_a_registry_that_is_away_is_told_by_an_agent_that_stays_ready(bench: Any) -> None:
+    bench.settings = {"contract_refresh_s": 0.01}
+
+    async def impaired() -> list[str]:
+        answer = await bench.get("/readyz")
+        assert answer.status_code == 200
+        told: list[str] = answer.json()["impaired"]
+        return told
+
+    async def is_told() -> bool:
+        return bool(await impaired())
+
+    async def is_taken_back() -> bool:
+        return not await impaired()
+
+    async with bench.running():
+        assert (await bench.ask(message_id="m-1")).status_code == 200
+        assert await is_taken_back()
+        bench.registry.available = False
+        await bench.until(is_told)
+        [told] = await impaired()
+        assert told.startswith("registry: away since 20")
+        assert told.endswith("; the contracts in force stay")
+        assert (await bench.ask(message_id="m-2")).status_code == 200
+        bench.registry.available = True
+        await bench.until(is_taken_back)
+
+
 async def test_a_version_that_is_held_back_does_not_count(bench: Any, register: Any) -> None:
     async with bench.running():
         bench.settings["contract_pins"] = {"demo.Reply": 1}

@@ -11,6 +11,8 @@ from signalbox.gate import Contracts, adoption
 from signalbox.protocol.errors import Unavailable
 from signalbox.protocol.names import RecordType, Subject
 from signalbox.registry.port import SchemaVersion
+from signalbox.registry.presence import RegistryPresence
+from signalbox.telemetry import Readiness
 from signalbox_agent.testing import MemoryRegistry
 
 from .conftest import Clock
@@ -77,7 +79,7 @@ async def test_following_refreshes_by_itself_and_outlives_an_unreachable_registr
     registry.register(T, version(("a", "int")))
     assert await held(contracts) == 1
     registry.available = False
-    following = asyncio.create_task(contracts.follow())
+    following = asyncio.create_task(contracts.follow(RegistryPresence(Readiness().degraded)))
     try:
         async with asyncio.timeout(10):
             asked = len(registry.asked)

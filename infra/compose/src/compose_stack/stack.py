@@ -17,6 +17,7 @@ from compose_stack.secrets import prepare_secrets
 from compose_stack.waiting import await_ready, end_of_log
 from local_stack.grants import AGENTS
 from local_stack.lock import exclusive
+from local_stack.needed import require_needed
 from local_stack.ports import ensure_free
 from local_stack.progress import Progress
 from local_stack.recorded import RecordedStack
@@ -99,6 +100,7 @@ class ComposeStack(RecordedStack):
         Raises:
             ConfigurationError: ``environment`` is given; the composed system's settings stand in its file.
             NotDeployable: its contracts do not fit.
+            NeededAway: it could not start again, since broker or registry are away; it was not touched.
             DockerFailed: its image can't be built.
             StackError: there is no such service, or it did not become ready.
         """
@@ -108,6 +110,7 @@ class ComposeStack(RecordedStack):
             )
         self.process(name)
         if name not in {BROKER, REGISTRY}:
+            require_needed(name, self.processes)  # before minutes of building, too
             self.deploy(name, self._built(name))
             return
         with exclusive(self.run_dir, f"redeploy {name}", patience_s=_LOCK_PATIENCE_S):
@@ -117,14 +120,19 @@ class ComposeStack(RecordedStack):
             await_ready(project, [self.process(name)], self._progress)
             self._progress.say(f"the {name} kept what it had: nothing was lost")
 
-    def deploy(self, service: str, image: str) -> None:
+    def deploy(self, service: str, image: str, *, asking: bool = True) -> None:
         """Replace one service's container by one of ``image``, and wait until it is ready.
 
+        Without ``asking`` whether broker and registry answer: to go back must always be possible.
+
         Raises:
+            NeededAway: broker or registry are away; the service was not touched.
             StackError: there is no such service, or it did not become ready; :meth:`rollback` goes back.
         """
         process = self.process(service)
         with exclusive(self.run_dir, f"deploy {service}", patience_s=_LOCK_PATIENCE_S):
+            if asking:
+                require_needed(service, self.processes)
             before = self._kept(service)
             stale = self._chosen.before(service)
             self._chosen.choose(service, image, before)
@@ -146,7 +154,7 @@ class ComposeStack(RecordedStack):
             raise StackError(
                 f"{service} was not deployed since the stack is up: there is no image to go back to"
             )
-        self.deploy(service, before)
+        self.deploy(service, before, asking=False)
         return before
 
     def image(self, service: str) -> str:

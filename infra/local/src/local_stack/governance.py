@@ -66,8 +66,8 @@ def apply_acls(root: Path, environment: Mapping[str, str]) -> None:
 def ask_can_i_deploy(service: str, root: Path, environment: Mapping[str, str]) -> str:
     """Ask whether ``service`` fits what is registered and running; return a warning, empty when it does.
 
-    Only a plain no forbids. When it could not be found out, because registry or broker are away, a service
-    may still be restarted: that must be possible on a bad night, and it waits for both before it is ready.
+    Only a plain no forbids. Registry and broker answered just before (``local_stack.needed``): when one is
+    too slow to find it out all the same, a service may be restarted, and waits for both before it is ready.
 
     Raises:
         CommandFailed: it does not fit; the text says why.

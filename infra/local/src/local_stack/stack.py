@@ -18,6 +18,7 @@ from local_stack.governance import apply_grants, ask_can_i_deploy
 from local_stack.grants import renew_grant
 from local_stack.instances import all_services, counts_of, kind_of, service_named
 from local_stack.lock import exclusive
+from local_stack.needed import require_needed
 from local_stack.ports import chosen_addresses, free_ports, is_taken
 from local_stack.progress import Progress
 from local_stack.recorded import RecordedStack
@@ -131,11 +132,14 @@ class Stack(RecordedStack):
         """Stop one service, start it again as it was, and wait until it is ready.
 
         ``environment`` is set for this service alone, from now on: `can-i-deploy` is asked with it, too.
-        Without ``asking`` it is not: to go back must always be possible.
+        Without ``asking`` it is not, nor whether broker and registry answer: to go back must always be
+        possible.
         A broker among several is waited for until it has every record that the others have.
 
         Raises:
-            StackError: there is no such service, it may not be deployed, or it did not become ready.
+            CommandFailed: it may not be deployed; it was not touched.
+            NeededAway: it could not start again, since broker or registry are away; it was not touched.
+            StackError: there is no such service, or it did not become ready.
         """
         with exclusive(self.run_dir, f"redeploy {name}", patience_s=_LOCK_PATIENCE_S):
             old = self.process(name)
@@ -143,6 +147,7 @@ class Stack(RecordedStack):
             own = {**old.environment, **(environment or {})}
             service = service_named(name)
             if asking and service.kind not in {BROKER, REGISTRY}:
+                require_needed(name, self.processes)
                 pipeline = self._foundation_in_use().identity(DEPLOYER, own)
                 warning = ask_can_i_deploy(service.kind, self.root, {**shared, **own, **pipeline})
                 self._progress.say(warning or f"{service.kind} may be deployed")

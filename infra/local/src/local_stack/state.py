@@ -23,6 +23,7 @@ STACK_FILE: Final = "stack.json"
 _PROBE_TIMEOUT_S: Final = 1.0
 _DOCKER_TIMEOUT_S: Final = 10.0
 _HTTP_OK: Final = 200
+_LARGEST_ANSWER: Final = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +49,14 @@ class StackProcess:
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """What a process answered: ``detail`` says what it waits for, or why there was no answer."""
+    """What a process answered: ``detail`` says what it waits for, or why there was no answer.
+
+    ``impaired`` has the parts that are not well though the process is ready, each with the reason.
+    """
 
     ready: bool
     detail: str = ""
+    impaired: tuple[str, ...] = ()
 
 
 _STACK: Final = TypeAdapter(list[StackProcess])
@@ -156,20 +161,21 @@ def _http_answer(process: StackProcess) -> Readiness:
     try:
         connection.request("GET", process.readyz)
         answer = connection.getresponse()
-        body = answer.read(4096)
+        body = answer.read(_LARGEST_ANSWER)
     finally:
         connection.close()
-    return (
-        Readiness(True) if answer.status == _HTTP_OK else Readiness(False, _waiting_for(answer.status, body))
-    )
+    waiting_for, impaired = _told(body, "waiting_for"), tuple(_told(body, "impaired"))
+    if answer.status == _HTTP_OK:
+        return Readiness(True, impaired=impaired)
+    detail = "waits for " + ", ".join(waiting_for) if waiting_for else f"answers {answer.status}"
+    return Readiness(False, detail, impaired)
 
 
-def _waiting_for(status_code: int, body: bytes) -> str:
+def _told(body: bytes, name: str) -> list[str]:
     try:
-        waiting_for = json_format.loads(body)["waiting_for"]
-        return "waits for " + ", ".join(map(str, waiting_for))
+        return [str(one) for one in json_format.loads(body)[name]]
     except (ValueError, KeyError, TypeError):
-        return f"answers {status_code}"
+        return []  # not every registry tells so much
 
 
 def _kafka_answer(process: StackProcess) -> Readiness:

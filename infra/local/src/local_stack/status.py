@@ -42,6 +42,7 @@ def _as_json(
             "pid": pid,
             "address": process.address,
             "ready": answer.ready,
+            "impaired": answer.impaired,
         }
         for process, pid, answer in zip(processes, pids, answers, strict=True)
     ]
@@ -55,6 +56,10 @@ def _as_lines(
         return "no stack is up: `make up` starts it"
     return "\n".join(
         f"{process.service:<18} {pid or process.pid or '-':>8}  {process.address:<28} "
-        + ("ready" if answer.ready else f"NOT READY  {answer.detail}")
+        + "  ".join(("ready" if answer.ready else f"NOT READY  {answer.detail}", *_impaired(answer)))
         for process, pid, answer in zip(processes, pids, answers, strict=True)
     )
+
+
+def _impaired(answer: Readiness) -> list[str]:
+    return [f"impaired: {', '.join(answer.impaired)}"] if answer.impaired else []

@@ -15,6 +15,7 @@ from local_stack.foundation import PYTHON_VARIABLE
 from local_stack.governance import CommandFailed
 from local_stack.instances import kind_of
 from local_stack.logs import log_path, tail
+from local_stack.needed import NeededAway
 from local_stack.running import StackError
 from local_stack.stack import Stack
 from stack_release.sources import PINS, Sources
@@ -76,8 +77,8 @@ class ProcessTarget:
             self._before[name] = {variable: own.get(variable, "") for variable in settings}
             try:
                 self._stack.redeploy(name, settings)
-            except CommandFailed:
-                del self._before[name]  # can-i-deploy said no: it was not touched
+            except (CommandFailed, NeededAway):
+                del self._before[name]  # it may not, or could not start again: it was not touched
                 raise
             self._stays_up(name)
         self._prune(service, built)

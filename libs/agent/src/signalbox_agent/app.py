@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from signalbox.process.running import begin
 from signalbox.protocol.errors import ConfigurationError
+from signalbox.registry.presence import RegistryPresence
 from signalbox.telemetry import Readiness, Server, logger, operations_routes
 from signalbox_agent.idempotent_handler import IdempotentHandler
 from signalbox_agent.kit import Agent
@@ -34,6 +35,7 @@ def create_app(agent: Agent, parts: Callable[[], Parts] | None = None) -> FastAP
     """
     identity = agent.definition.id
     ready = Readiness(CONTRACTS, ANNOUNCEMENT)
+    presence = RegistryPresence(ready.degraded)
     if agent.report_to is not None:
         agent.report_to(ready)
 
@@ -50,7 +52,7 @@ def create_app(agent: Agent, parts: Callable[[], Parts] | None = None) -> FastAP
             ready.tell(CONTRACTS, contracts.told)
             service.open(contracts, IdempotentHandler(agent, contracts, made))
             await asyncio.gather(
-                contracts.follow(made.settings.contract_refresh_s), repeat(announcement, made)
+                contracts.follow(made.settings.contract_refresh_s, presence), repeat(announcement, made)
             )
 
         ours = [_started(made, work()), _started(made, forget_old_answers(made))]

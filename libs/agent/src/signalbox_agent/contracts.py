@@ -11,18 +11,17 @@ from signalbox.avro import ParsedSchema, decode, parse, unframe
 from signalbox.control import schema_text
 from signalbox.control.models import AgentRegistered
 from signalbox.gate import Contracts
-from signalbox.protocol.errors import Refusal, Unavailable
+from signalbox.protocol.errors import Refusal
 from signalbox.protocol.names import RecordType, SchemaId
 from signalbox.protocol.reasons import Reason
 from signalbox.registry.port import SchemaRegistry
-from signalbox.telemetry import logger
+from signalbox.registry.presence import RegistryPresence
 from signalbox_agent.in_force import InForce, violation_of
 from signalbox_agent.kit import Agent, bound
 from signalbox_agent.own_contract import OwnContract, look_up
 
 __all__ = ["OwnContract", "OwnContracts"]
 
-_log = logger(__name__)
 _ANNOUNCEMENT: Final = "control.AgentRegistered"
 _ASK_AGAIN_AFTER_S: Final = 1.0
 
@@ -65,14 +64,12 @@ class OwnContracts:
         """Say which version of each output's contract is in force, for the operator."""
         return self._in_force.told()
 
-    async def follow(self, refresh_s: float) -> NoReturn:
-        """Ask the registry every ``refresh_s`` seconds, forever, what holds for the outputs now."""
-        while True:
-            await asyncio.sleep(refresh_s)
-            try:
-                await self._in_force.renew()
-            except Unavailable as unavailable:
-                _log.warning("contracts_not_refreshed", why=str(unavailable))
+    async def follow(self, refresh_s: float, presence: RegistryPresence) -> NoReturn:
+        """Ask the registry every ``refresh_s`` seconds, forever, what holds for the outputs now.
+
+        ``presence`` tells when it is away.
+        """
+        await presence.follow(self._in_force.renew, refresh_s)
 
     def of_output(self, record: BaseModel) -> OwnContract | None:
         """Return the contract of an answer; None when the agent doesn't declare it."""

@@ -28,6 +28,7 @@ from signalbox.process.retry import retry_while_unavailable
 from signalbox.process.running import begin
 from signalbox.registry.client import Registry, RegistrySettings
 from signalbox.registry.port import SchemaRegistry
+from signalbox.registry.presence import RegistryPresence
 from signalbox.telemetry import Readiness, Server, operations_routes
 from signalbox.trust import TrustSettings
 
@@ -36,7 +37,12 @@ PORT = 8080
 
 
 def create_app(
-    queries: Queries, registry: SchemaRegistry, schemas: Schemas, readiness: Readiness, presence: Presence
+    queries: Queries,
+    registry: SchemaRegistry,
+    schemas: Schemas,
+    readiness: Readiness,
+    presence: Presence,
+    registry_presence: RegistryPresence,
 ) -> FastAPI:
     """Make the HTTP side: API, pages, health and metrics."""
     app = FastAPI(title="Signalbox console", docs_url=None, redoc_url=None)
@@ -45,7 +51,7 @@ def create_app(
     app.add_middleware(ImpairedAnswers, readiness=readiness)
     app.include_router(operations_routes(readiness))
     app.include_router(api.routes(queries, RegisteredContracts(registry, queries), schemas, presence))
-    app.include_router(pages.routes(queries, presence))
+    app.include_router(pages.routes(queries, presence, registry_presence))
     return app
 
 
@@ -68,7 +74,10 @@ def bootstrap(settings: ConsoleSettings, topics: Topics, registry: SchemaRegistr
         Schemas(registry),
     )
     registrations = TrustedRegistrations(TrustSettings(), schemas.decode)
-    app = create_app(queries, registry, schemas, readiness, presence)
+    registry_presence = RegistryPresence(
+        readiness.degraded, meanwhile="what was read stays, and schemas that are known go on"
+    )
+    app = create_app(queries, registry, schemas, readiness, presence, registry_presence)
 
     async def following() -> None:
         # Made here and not before, so that a disk that is full is waited for, in sight.
@@ -77,6 +86,7 @@ def bootstrap(settings: ConsoleSettings, topics: Topics, registry: SchemaRegistr
         )
         async with asyncio.TaskGroup() as group:
             group.create_task(presence.follow())
+            group.create_task(registry_presence.follow(schemas.reach, settings.contract_refresh_s))
             group.create_task(
                 follow(topics, schemas, registrations, Projection(writer, schemas.decode), readiness)
             )

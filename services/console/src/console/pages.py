@@ -13,6 +13,7 @@ from console.api import known_agents
 from console.journey import Status
 from console.presence import Presence
 from console.queries import DeadLetterFilter, DeadLetterState, Queries, UnknownCursor, dead_letter_position
+from signalbox.registry.presence import RegistryPresence
 
 _SAFE: Final = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'self'; "
@@ -25,7 +26,7 @@ _PAGE_SIZE: Final = 100
 After = Annotated[str | None, Query()]
 
 
-def _environment() -> Environment:
+def _environment(registry: RegistryPresence) -> Environment:
     environment = Environment(
         loader=PackageLoader("console"),
         autoescape=True,
@@ -33,6 +34,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals["registry"] = registry
     environment.filters["segment"] = lambda text: quote(text, safe="")
     environment.filters["query"] = lambda pairs: urlencode({k: v for k, v in pairs.items() if v is not None})
     environment.filters["moment"] = lambda time: time.strftime("%Y-%m-%d %H:%M:%S")
@@ -44,8 +46,8 @@ def _environment() -> Environment:
 class _Templates:
     """Renders the templates; every page goes out with a policy that lets it load nothing but its styles."""
 
-    def __init__(self) -> None:
-        self._environment = _environment()
+    def __init__(self, registry: RegistryPresence) -> None:
+        self._environment = _environment(registry)
 
     def page(self, template: str, status_code: int = 200, **values: Any) -> HTMLResponse:
         html = self._environment.get_template(template).render(**values)
@@ -55,9 +57,9 @@ class _Templates:
         return self.page("missing.html", 404, what=what)
 
 
-def routes(queries: Queries, presence: Presence) -> APIRouter:
+def routes(queries: Queries, presence: Presence, registry: RegistryPresence) -> APIRouter:
     """Make the pages; a plain ``def`` is run in a thread, so that no query holds up the others."""
-    templates = _Templates()
+    templates = _Templates(registry)
     pages = APIRouter(include_in_schema=False)
 
     @pages.get("/")

@@ -27,11 +27,13 @@ class ConsoleSettings(Settings):
     """``DATA_DIR``: the projection is kept in ``console/`` below it, and made again at each start.
 
     ``ORCHESTRATOR_URLS``: where orchestrators answer, with commas between; they know which agents are away.
+    ``CONTRACT_REFRESH_S``: how often the registry is asked whether it is there, in seconds.
     ``STALLED_AFTER_S``: a lead in flight that was not heard of for so long is shown as stalled, in seconds.
     """
 
     data_dir: Path = Path(".run/data")
     orchestrator_urls: str = Field(default_factory=_local_orchestrators)
+    contract_refresh_s: float = Field(default=15, gt=0)
     stalled_after_s: float = Field(default=DEFAULT_STALLED_AFTER_S, gt=0)
 
     @property

@@ -24,8 +24,11 @@ from signalbox.gate.rules import Rules
 from signalbox.protocol.errors import Unavailable
 from signalbox.protocol.names import RecordType, SchemaId, Subject
 from signalbox.registry.port import SchemaRegistry, SchemaVersion
+from signalbox.registry.presence import RegistryPresence
 
 _NONE_FOR_S: Final = 5.0
+_ALWAYS_THERE: Final = RecordType("control.AgentRegistered")
+"""Asked about where nothing else was asked for yet, so that an idle process sees a registry go, too."""
 _log: Final = structlog.get_logger(__name__)
 _VERSION = Gauge(
     "signalbox_contract_in_force", "The version of a record type that is held to; 0: none is", ["record_type"]
@@ -127,24 +130,20 @@ class Contracts:
         Raises:
             Unavailable: it has no answer about one of them at least, whose contract stays in force.
         """
-        unavailable: Unavailable | None = None
-        for record_type in tuple(self._in_force):
-            try:
-                async with self._lock(record_type):
-                    await self._load(record_type)
-            except Unavailable as error:
-                unavailable = unavailable or error
-        if unavailable is not None:
-            raise unavailable
+        # At the same time: a registry that hangs is known after one time-out, not after one for each type.
+        asked = map(self._renew, tuple(self._in_force) or (_ALWAYS_THERE,))
+        outcomes = await asyncio.gather(*asked, return_exceptions=True)
+        failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+        for failure in sorted(failures, key=lambda failure: isinstance(failure, Unavailable)):
+            raise failure
 
-    async def follow(self) -> NoReturn:
-        """Refresh forever, every ``refresh_s`` seconds; an unreachable registry is logged and waited for."""
-        while True:
-            await asyncio.sleep(self._refresh_s)
-            try:
-                await self.refresh()
-            except Unavailable as unavailable:
-                _log.warning("contracts_not_refreshed", why=str(unavailable))
+    async def follow(self, presence: RegistryPresence) -> NoReturn:
+        """Refresh forever, every ``refresh_s`` seconds; ``presence`` tells of a registry that is away."""
+        await presence.follow(self.refresh, self._refresh_s)
+
+    async def _renew(self, record_type: RecordType) -> None:
+        async with self._lock(record_type):
+            await self._load(record_type)
 
     @property
     def standings(self) -> list[Standing]:
