@@ -76,6 +76,7 @@ class Spending:
 
         A workflow may have waited for a budget that is not there any more.
         """
+        await retry_while_unavailable(self._control.load, self._readiness)  # what is told is written by it
         bounded = self.budget.limits.are_set
         topics = _TOPICS if bounded else (GOVERNANCE_AUDIT,)
         producer = Producer(kafka, "orchestrator-budget")

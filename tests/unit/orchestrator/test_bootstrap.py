@@ -29,7 +29,7 @@ async def test_each_stage_is_waited_for_from_the_first_moment(settings: Orchestr
     async with AsyncExitStack() as closing:
         orchestrator = bootstrap(settings, closing)
         readiness = orchestrator.readiness
-        for part in ("contracts", "grants", "directory"):
+        for part in ("contracts", "grants", "directory", "spending"):
             readiness.done(part)
         assert not readiness.ready
         assert readiness.waiting_for == [
