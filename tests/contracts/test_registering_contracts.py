@@ -135,6 +135,66 @@ def test_an_older_text_is_not_made_the_newest_again_and_the_answer_says_so(
     assert "newest is 2" in scored["detail"]
 
 
+def optional(name: str) -> Any:
+    field = {"name": name, "type": ["null", "string"], "doc": "A text.", "default": None}
+    return lambda schema: schema["fields"].append(field)
+
+
+def told(url: str, contracts: Path, *words: str) -> str:
+    """Run the command for people, without a broker; return what it said of ``sdr.LeadScored``."""
+    environment = {
+        "SCHEMA_REGISTRY_URL": url,
+        "CATALOG": str(contracts / "catalog.yaml"),
+        "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
+    }
+    output = CliRunner().invoke(app, list(words), env=environment).output
+    return "\n".join(line for line in output.splitlines() if "sdr.LeadScored" in line)
+
+
+def newest(url: str) -> int:
+    return int(httpx2.get(f"{url}/subjects/sdr.LeadScored/versions/latest").json()["version"])
+
+
+def test_after_a_soft_delete_the_numbers_that_are_printed_are_the_registrys(
+    registry_url: str, contracts: Path
+) -> None:
+    run(registry_url, contracts, "register")
+    edit(contracts, "sdr.LeadScored", optional("segment"))
+    run(registry_url, contracts, "register")
+    told(registry_url, contracts, "deregister", "sdr.LeadScored", "--version", "2", "--yes")
+    edit(contracts, "sdr.LeadScored", optional("region"))
+
+    planned = told(registry_url, contracts, "plan", "--replay", "0")
+    assert planned == "new version sdr.LeadScored: after version 1"  # no number is promised: 2 is taken
+    registered = told(registry_url, contracts, "register")
+    assert (newest(registry_url), "created     sdr.LeadScored: version 3, id " in registered) == (3, True)
+    assert "sdr.LeadScored: version 3, id " in told(registry_url, contracts, "plan")
+    assert "version 3 to the file" in told(registry_url, contracts, "diff", "sdr.LeadScored")
+
+
+def test_a_subject_whose_versions_were_all_taken_back_goes_on_with_the_registrys_number(
+    registry_url: str, contracts: Path
+) -> None:
+    run(registry_url, contracts, "register")
+    told(registry_url, contracts, "deregister", "sdr.LeadScored", "--yes")
+    planned = told(registry_url, contracts, "plan")
+    assert planned == "new subject sdr.LeadScored: no version is live"
+    registered = told(registry_url, contracts, "register")
+    assert (newest(registry_url), "sdr.LeadScored: version 2, id " in registered) == (2, True)
+
+
+def test_the_newest_version_is_taken_back_whatever_its_number_is(registry_url: str, contracts: Path) -> None:
+    run(registry_url, contracts, "register")
+    for name in ("segment", "region"):
+        edit(contracts, "sdr.LeadScored", optional(name))
+        run(registry_url, contracts, "register")
+        taken = told(registry_url, contracts, "deregister", "sdr.LeadScored", "--version", "latest", "--yes")
+        assert newest(registry_url) == 1
+    assert taken.startswith("sdr.LeadScored version 3")
+    refused = run(registry_url, contracts, "deregister", "sdr.LeadScored", "--version", "newer")
+    assert refused == (2, "signalbox contracts: --version 'newer': write a number, or latest\n")
+
+
 def test_a_registry_that_is_away_ends_the_command_with_its_address(contracts: Path) -> None:
     status, told = run("http://127.0.0.1:1", contracts, "register")
     assert status == 2

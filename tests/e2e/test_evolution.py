@@ -132,7 +132,7 @@ def test_an_optional_field_is_registered_and_only_then_its_writer_may_be_deploye
     told = optional_field.told
     assert "0 findings" in told["contracts lint"].text
     assert "confidence: field added: optional double, default null" in told["contracts check"].text
-    assert "new version sdr.LeadScored: version 2" in told["contracts plan"].text
+    assert "new version sdr.LeadScored: after version 1" in told["contracts plan"].text
     assert "replay: 0 of the last" in told["contracts plan"].text
     assert told["too early"].status == 1
     assert "sdr.LeadScored: the text it was built with is not registered" in told["too early"].text
@@ -230,7 +230,7 @@ async def test_a_stricter_rule_holds_without_a_deploy_and_goes_with_its_version(
     good = await operator.post(**lead(4))
     assert await operator.settled([good]) == {good: "scheduled"}
 
-    await checkout.done("contracts", "deregister", SCORED, "--version", "3", "--yes")
+    await checkout.done("contracts", "deregister", SCORED, "--version", "latest", "--yes")
     await eventually(no_refusal, "the rule is gone")
     await checkout.done("dead-letters", "replay", position(dead_letter.record))
     lead_id = (dead_letter.record.key or b"").decode()

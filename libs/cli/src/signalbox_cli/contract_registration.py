@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -117,7 +117,10 @@ def register(
 
 def deregister(
     record_type: RecordTypeArgument,
-    version: Annotated[int | None, typer.Option(min=1, help="Only this version; without it, all.")] = None,
+    version: Annotated[
+        str | None,
+        typer.Option(metavar="N|latest", help="Only this version, or the newest; without it, all."),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do it; without it, only say what it means.")] = False,
     permanently: Annotated[
         bool,
@@ -130,14 +133,16 @@ def deregister(
 
     Says which offsets still hold messages of it, and which agents were built with it.
 
-    Example: signalbox contracts deregister sdr.LeadScored --version 2 --yes
+    Example: signalbox contracts deregister sdr.LeadScored --version latest --yes
     """
     with failures_told(), registry_at() as registry:
         from signalbox_operations.contracts.deregistration import consider
         from signalbox_operations.contracts.deregistration import deregister as take_back
 
         contracts = Catalog.load(catalog)
-        considered = consider(RecordType(record_type), version, contracts, registry, permanently=permanently)
+        considered = consider(
+            RecordType(record_type), _version(version), contracts, registry, permanently=permanently
+        )
         lines = _deregistration_lines(considered)
         if yes:
             take_back(considered, registry, permanently=permanently)
@@ -146,6 +151,16 @@ def deregister(
         if not yes:
             say("nothing was changed; say --yes to do it", err=True)
         exit_unless(yes)
+
+
+def _version(given: str | None) -> int | Literal["latest"] | None:
+    if given is None:
+        return None
+    if given == "latest":
+        return "latest"
+    if not given.isascii() or not given.isdigit():
+        raise ConfigurationError(f"--version {given!r}: write a number, or latest")
+    return int(given)
 
 
 def _verdicts(catalog: Catalog, earlier: "Earlier", *, drop_rules: bool) -> "Iterator[Verdict]":

@@ -80,7 +80,8 @@ class Step:
             return self.outcome(RegistrationOutcome.UNCHANGED, self._unchanged(), self.registered)
         if not self.verdict.compatible:
             return self.outcome(RegistrationOutcome.REFUSED, _reasons(self.verdict))
-        what = f"version {self.newest + 1}" if self.newest else "new subject"
+        # No number: the registry gives it, and gives none of a deregistered version a second time.
+        what = f"after version {self.newest}" if self.newest else "no version is live"
         return self.outcome(RegistrationOutcome.CREATED, what)
 
     def outcome(
@@ -152,8 +153,7 @@ def apply(step: Step, registry: RegistryApi) -> Registration:
     if isinstance(answer, RefusedByRegistry):
         return step.outcome(RegistrationOutcome.REFUSED, f"{_BY_REGISTRY}: {answer.detail}")
     registered = registry.lookup(subject, step.text)
-    # Not what was foreseen: the registry gives no number of a deregistered version a second time.
-    detail = f"version {registered.version}" if registered and step.newest else foreseen.detail
+    detail = f"version {registered.version}" if registered else f"id {answer}, of no live version yet"
     return step.outcome(RegistrationOutcome.CREATED, detail, registered)
 
 
