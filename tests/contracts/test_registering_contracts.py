@@ -164,7 +164,7 @@ def test_after_a_soft_delete_the_numbers_that_are_printed_are_the_registrys(
     told(registry_url, contracts, "deregister", "sdr.LeadScored", "--version", "2", "--yes")
     edit(contracts, "sdr.LeadScored", optional("region"))
 
-    planned = told(registry_url, contracts, "plan", "--replay", "0")
+    planned = told(registry_url, contracts, "plan", "--last", "0")
     assert planned == "new version sdr.LeadScored: after version 1"  # no number is promised: 2 is taken
     registered = told(registry_url, contracts, "register")
     assert (newest(registry_url), "created     sdr.LeadScored: version 3, id " in registered) == (3, True)
@@ -193,6 +193,39 @@ def test_the_newest_version_is_taken_back_whatever_its_number_is(registry_url: s
     assert taken.startswith("sdr.LeadScored version 3")
     refused = run(registry_url, contracts, "deregister", "sdr.LeadScored", "--version", "newer")
     assert refused == (2, "signalbox contracts: --version 'newer': write a number, or latest\n")
+
+
+def test_there_is_no_plan_while_lint_has_findings(registry_url: str, contracts: Path) -> None:
+    edit(contracts, "sdr.LeadScored", lambda schema: schema["fields"][0].pop("doc"))
+    status, findings = run(registry_url, contracts, "plan")
+    assert (status, [one["rule"] for one in findings]) == (1, ["SB004"])
+
+
+def test_what_breaks_is_an_annotation_in_the_file_and_line_of_its_field(
+    registry_url: str, contracts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(registry_url, contracts, "register")
+    path = contracts / "avro" / "sdr" / "Lead.avsc"
+    text = path.read_text(encoding="utf-8")
+    added = '"fields": [\n    {"name": "x", "type": "int", "doc": "100 % new."},'
+    path.write_text(text.replace('"fields": [', added, 1), encoding="utf-8")
+    line = (
+        path.read_text(encoding="utf-8")
+        .splitlines()
+        .index('    {"name": "x", "type": "int", "doc": "100 % new."},')
+    )
+    monkeypatch.chdir(contracts.parent)
+    environment = {
+        "SCHEMA_REGISTRY_URL": registry_url,
+        "CATALOG": str(contracts / "catalog.yaml"),
+        "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
+    }
+    result = CliRunner().invoke(app, ["check", "--format", "github"], env=environment)
+    assert result.exit_code == 1
+    where = f"::error file=contracts/avro/sdr/Lead.avsc,line={line + 1},col=5,title=sdr.LeadScored breaks::"
+    (breaking,) = [one for one in result.stdout.splitlines() if one.startswith(where)]
+    assert "::breaks: lead.x: the new contract can't read what version 1 wrote" in breaking
+    assert "%0A      Give the field a default" in breaking
 
 
 def test_a_registry_that_is_away_ends_the_command_with_its_address(contracts: Path) -> None:

@@ -219,7 +219,8 @@ async def test_a_stricter_rule_holds_without_a_deploy_and_goes_with_its_version(
     checkout = optional_field.checkout.branch(tmp_path / "stricter")
     checkout.change(SCORED, add_rule)
     assert await no_refusal()
-    assert "RULE_VIOLATED engaged_for_a_reason" in await checkout.done("contracts", "plan")
+    planned = await checkout.signalbox("contracts", "plan")
+    assert (planned.status, "RULE_VIOLATED engaged_for_a_reason" in planned.text) == (3, True)
 
     assert "created     sdr.LeadScored: version 3" in await checkout.done("contracts", "register")
     dead_letter = await eventually(refusal, "the rule holds")

@@ -5,7 +5,7 @@ from typing import Final
 
 import typer
 
-from signalbox_cli import contract_registration, contract_sources
+from signalbox_cli import contract_checking, contract_planning, contract_registration, contract_sources
 
 app = typer.Typer(
     help="Evolve the contracts: new, lint, generate, check, plan, register.", no_args_is_help=True
@@ -16,8 +16,8 @@ _COMMANDS: Final[tuple[Callable[..., None], ...]] = (
     contract_sources.lint,
     contract_sources.generate,
     contract_sources.diff,
-    contract_registration.check,
-    contract_registration.plan,
+    contract_checking.check,
+    contract_planning.plan,
     contract_registration.register,
     contract_registration.deregister,
     contract_sources.docs,
