@@ -10,6 +10,10 @@ import pytest
 from typer.testing import CliRunner
 
 from committed_contracts import record_types, schema_text
+from signalbox.gate.contracts import Contracts
+from signalbox.protocol.names import RecordType
+from signalbox.registry.access import RegistrySettings
+from signalbox.registry.client import Registry
 from signalbox_cli.contracts import app
 
 from .conftest import CONTRACTS
@@ -25,7 +29,11 @@ def contracts(tmp_path: Path) -> Path:
 
 
 def run(url: str, contracts: Path, *arguments: str) -> tuple[int, Any]:
-    environment = {"SCHEMA_REGISTRY_URL": url, "CATALOG": str(contracts / "catalog.yaml")}
+    environment = {
+        "SCHEMA_REGISTRY_URL": url,
+        "CATALOG": str(contracts / "catalog.yaml"),
+        "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
+    }
     result = CliRunner().invoke(app, [*arguments, "--json"], env=environment)
     return result.exit_code, json.loads(result.stdout) if result.stdout else result.stderr
 
@@ -151,6 +159,11 @@ def told(url: str, contracts: Path, *words: str) -> str:
     return "\n".join(line for line in output.splitlines() if "sdr.LeadScored" in line)
 
 
+def diff(url: str, contracts: Path, *versions: str) -> str:
+    environment = {"SCHEMA_REGISTRY_URL": url, "CATALOG": str(contracts / "catalog.yaml")}
+    return CliRunner().invoke(app, ["diff", "sdr.LeadScored", *versions], env=environment).output
+
+
 def newest(url: str) -> int:
     return int(httpx2.get(f"{url}/subjects/sdr.LeadScored/versions/latest").json()["version"])
 
@@ -226,6 +239,57 @@ def test_what_breaks_is_an_annotation_in_the_file_and_line_of_its_field(
     (breaking,) = [one for one in result.stdout.splitlines() if one.startswith(where)]
     assert "::breaks: lead.x: the new contract can't read what version 1 wrote" in breaking
     assert "%0A      Give the field a default" in breaking
+
+
+def stricter(schema: dict[str, Any]) -> None:
+    rule = {"name": "worth_it", "doc": "A score is 50 or more.", "expr": "this >= 50"}
+    schema["fields"][1]["confluent:rules"].append(rule)
+
+
+async def in_force(url: str) -> tuple[int, set[str]]:
+    """Return the version that the gate holds to, and the names of the rules of its score."""
+    client = Registry(RegistrySettings(url=url))
+    try:
+        contract = await Contracts(client).get(RecordType("sdr.LeadScored"))
+    finally:
+        await client.close()
+    assert contract is not None
+    rules = json.loads(contract.schema.text)["fields"][1]["confluent:rules"]
+    return contract.version, {rule["name"] for rule in rules}
+
+
+async def test_an_old_text_is_the_newest_again_and_the_gate_holds_to_it(
+    registry_url: str, contracts: Path
+) -> None:
+    run(registry_url, contracts, "register")
+    edit(contracts, "sdr.LeadScored", stricter)
+    run(registry_url, contracts, "register")
+    assert await in_force(registry_url) == (2, {"within_0_and_100", "worth_it"})
+    revert = ("revert", "sdr.LeadScored", "--to", "1", "--last", "0")
+
+    status, foreseen = run(registry_url, contracts, *revert, "--dry-run")
+    assert (status, foreseen["done"], newest(registry_url)) == (2, False, 2)  # without a broker: who runs?
+    status, done = run(registry_url, contracts, *revert)
+    assert (status, done["done"], done["version"], newest(registry_url)) == (0, True, 3, 3)
+    assert await in_force(registry_url) == (3, {"within_0_and_100"})
+    assert httpx2.get(f"{registry_url}/subjects/sdr.LeadScored/versions").json() == [1, 2, 3]
+
+    status, again = run(registry_url, contracts, *revert)
+    assert (status, again["change"], newest(registry_url)) == (0, "nothing", 3)
+    repeated = told(registry_url, contracts, "register")
+    assert "is version 2, but the newest is 3; `signalbox contracts revert sdr.LeadScored --to 2`" in repeated
+    assert "no difference" in diff(registry_url, contracts, "1", "3")
+
+    run(registry_url, contracts, "revert", "sdr.LeadScored", "--to", "2", "--last", "0")
+    run(registry_url, contracts, *revert)
+    assert await in_force(registry_url) == (5, {"within_0_and_100"})  # the same text a second time
+
+
+def test_a_version_that_is_not_there_is_not_reverted_to(registry_url: str, contracts: Path) -> None:
+    run(registry_url, contracts, "register")
+    answer = run(registry_url, contracts, "revert", "sdr.LeadScored", "--to", "9")
+    told = "signalbox contracts: sdr.LeadScored has no version 9 to revert to; there are: 1\n"
+    assert answer == (2, told)
 
 
 def test_a_registry_that_is_away_ends_the_command_with_its_address(contracts: Path) -> None:

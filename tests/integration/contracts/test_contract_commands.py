@@ -146,3 +146,28 @@ def test_versions_are_told_apart_in_words(operator):
     assert "owner: field added: string, default (none)" in outcome.text
     assert "the file can't read what version 1 wrote" in outcome.text
     assert operator.run("contracts", "diff", SCORED, "7").status == 2
+
+
+def test_a_revert_says_whom_and_which_messages_it_concerns_before_it_is_done(operator):
+    operator.edit(SCORED, stricter)
+    assert operator.run("contracts", "register").status == 0
+    newest = operator.versions(SCORED)[-1]
+    revert = ("contracts", "revert", SCORED, "--to", "1")
+
+    foreseen = operator.run(*revert, "--dry-run")
+    assert (foreseen.status, operator.versions(SCORED)[-1]) == (0, newest)
+    assert "score: rule worth_it dropped: this >= 50" in foreseen.text
+    assert "in use: writer lead_scoring running version 1" in foreseen.text
+    assert "replay: 0 of the last 3 accepted messages would fail" in foreseen.text
+    assert f"version {newest} stays" in foreseen.text
+    assert "nothing was changed" in foreseen.text
+
+    done = operator.run(*revert)
+    assert (done.status, operator.versions(SCORED)[-1]) == (0, newest + 1)
+    assert f"created     {SCORED}: version {newest + 1}" in done.text
+
+    back = operator.run("contracts", "revert", SCORED, "--to", str(newest), "--dry-run", "--json")
+    assert (back.status, back.json["replay"]["failed"], back.json["done"]) == (3, 2, False)
+    assert operator.run("can-i-deploy", "lead_scoring").status == 0
+    for version in (newest + 1, newest):  # the other tests know version 1 alone
+        operator.run("contracts", "deregister", SCORED, "--version", str(version), "--yes")

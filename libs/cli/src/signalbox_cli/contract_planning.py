@@ -80,8 +80,8 @@ def plan(
         _refuse_findings(lint(contracts), json=json)
         steps = list(plan_registration(contracts, registry, drop_rules=drop_rules))
         outlook = look_ahead(steps, contracts, registry, drop_rules=drop_rules, lookback=back)
-        lines = [line for step in outlook.steps for line in _planned_lines(step, outlook, back)]
-        show([_planned(step, outlook) for step in outlook.steps], lines, json=json)
+        lines = [line for step in outlook.steps for line in planned_lines(step, outlook, back)]
+        show([planned(step, outlook) for step in outlook.steps], lines, json=json)
         for unknown in outlook.unknown:
             say(f"signalbox contracts: {unknown}", err=True)
         exit_unless(all(step.preview().outcome != "refused" for step in outlook.steps))
@@ -113,7 +113,8 @@ def _refuse_findings(findings: "Sequence[Finding]", *, json: bool) -> None:
     exit_unless(not findings)
 
 
-def _planned(step: "Step", outlook: "Outlook") -> dict[str, object]:
+def planned(step: "Step", outlook: "Outlook") -> dict[str, object]:
+    """Return what is planned as plain values, for JSON."""
     replayed = outlook.replays.get(step.record_type)
     return {
         **step.preview().as_dict(),
@@ -123,7 +124,8 @@ def _planned(step: "Step", outlook: "Outlook") -> dict[str, object]:
     }
 
 
-def _planned_lines(step: "Step", outlook: "Outlook", back: "Lookback") -> Iterator[str]:
+def planned_lines(step: "Step", outlook: "Outlook", back: "Lookback") -> Iterator[str]:
+    """Yield what is planned, who runs with the contract, and which messages would fail."""
     preview = step.preview()
     yield from registration_lines(preview, preview.change)
     if step.changes_text and (running := _running(step, outlook.fleet)):

@@ -5,7 +5,13 @@ from typing import Final
 
 import typer
 
-from signalbox_cli import contract_checking, contract_planning, contract_registration, contract_sources
+from signalbox_cli import (
+    contract_checking,
+    contract_planning,
+    contract_registration,
+    contract_reverting,
+    contract_sources,
+)
 
 app = typer.Typer(
     help="Evolve the contracts: new, lint, generate, check, plan, register.", no_args_is_help=True
@@ -19,6 +25,7 @@ _COMMANDS: Final[tuple[Callable[..., None], ...]] = (
     contract_checking.check,
     contract_planning.plan,
     contract_registration.register,
+    contract_reverting.revert,
     contract_registration.deregister,
     contract_sources.docs,
     contract_sources.asyncapi,

@@ -10,6 +10,7 @@ from signalbox.protocol.names import RecordType, Subject
 from signalbox_operations.contracts.compatibility import judge
 from signalbox_operations.contracts.earlier import InRegistry
 from signalbox_operations.contracts.registry_api import RefusedByRegistry, Registered, RegistryApi
+from signalbox_operations.contracts.revert_mark import says_the_same
 from signalbox_operations.contracts.sources import Sources
 from signalbox_operations.contracts.verdict import CompatibilityFinding, Severity, Verdict, Version
 
@@ -111,7 +112,11 @@ class Step:
     def _unchanged(self) -> str:
         if self.registered is None or self.registered.version == self.newest:
             return f"version {self.newest}"
-        return f"is version {self.registered.version}, but the newest is {self.newest}"
+        number = self.registered.version
+        if says_the_same(self.text, self.earlier[-1].text):
+            return f"version {self.newest}, which repeats version {number}"
+        again = f"`signalbox contracts revert {self.record_type} --to {number}` would make it so again"
+        return f"is version {number}, but the newest is {self.newest}; {again}"
 
 
 def plan(catalog: Catalog, registry: RegistryApi, *, drop_rules: bool = False) -> Iterator[Step]:
