@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -206,6 +207,24 @@ def test_the_newest_version_is_taken_back_whatever_its_number_is(registry_url: s
     assert taken.startswith("sdr.LeadScored version 3")
     refused = run(registry_url, contracts, "deregister", "sdr.LeadScored", "--version", "newer")
     assert refused == (2, "signalbox contracts: --version 'newer': write a number, or latest\n")
+
+
+def test_a_breaking_change_that_is_committed_is_found_by_lint_beside_what_is_registered(
+    registry_url: str, contracts: Path
+) -> None:
+    run(registry_url, contracts, "register")
+    breaking = {"name": "x", "type": "int", "doc": "X."}
+    edit(contracts, "sdr.Lead", lambda schema: schema["fields"].append(breaking))
+    told(registry_url, contracts, "generate")
+    identity = ("-c", "user.name=t", "-c", "user.email=t@example.org")
+    for words in (("init",), ("add", "contracts", "libs"), (*identity, "commit", "-m", "x")):
+        subprocess.run(["git", "-C", contracts.parent, *words], check=True, capture_output=True)
+    assert run(registry_url, contracts, "lint") == (0, [])
+    status, findings = run(registry_url, contracts, "lint", "--registered")
+    assert (status, [(one["rule"], Path(one["path"]).name) for one in findings]) == (
+        1,
+        [("SB106", "Lead.avsc")],
+    )
 
 
 def test_there_is_no_plan_while_lint_has_findings(registry_url: str, contracts: Path) -> None:
