@@ -132,7 +132,7 @@ def test_an_optional_field_is_registered_and_only_then_its_writer_may_be_deploye
     told = optional_field.told
     assert "0 findings" in told["contracts lint"].text
     assert "confidence: field added: optional double, default null" in told["contracts check"].text
-    assert "new version sdr.LeadScored: version 2" in told["contracts plan"].text
+    assert "new version sdr.LeadScored: after version 1" in told["contracts plan"].text
     assert "replay: 0 of the last" in told["contracts plan"].text
     assert told["too early"].status == 1
     assert "sdr.LeadScored: the text it was built with is not registered" in told["too early"].text
@@ -219,7 +219,8 @@ async def test_a_stricter_rule_holds_without_a_deploy_and_goes_with_its_version(
     checkout = optional_field.checkout.branch(tmp_path / "stricter")
     checkout.change(SCORED, add_rule)
     assert await no_refusal()
-    assert "RULE_VIOLATED engaged_for_a_reason" in await checkout.done("contracts", "plan")
+    planned = await checkout.signalbox("contracts", "plan")
+    assert (planned.status, "RULE_VIOLATED engaged_for_a_reason" in planned.text) == (3, True)
 
     assert "created     sdr.LeadScored: version 3" in await checkout.done("contracts", "register")
     dead_letter = await eventually(refusal, "the rule holds")
@@ -230,7 +231,7 @@ async def test_a_stricter_rule_holds_without_a_deploy_and_goes_with_its_version(
     good = await operator.post(**lead(4))
     assert await operator.settled([good]) == {good: "scheduled"}
 
-    await checkout.done("contracts", "deregister", SCORED, "--version", "3", "--yes")
+    await checkout.done("contracts", "deregister", SCORED, "--version", "latest", "--yes")
     await eventually(no_refusal, "the rule is gone")
     await checkout.done("dead-letters", "replay", position(dead_letter.record))
     lead_id = (dead_letter.record.key or b"").decode()

@@ -26,20 +26,39 @@ def test_a_plan_says_how_many_accepted_messages_a_stricter_rule_would_fail(opera
     operator.edit(SCORED, stricter)
     outcome = operator.run("contracts", "plan", "--json")
     planned = of(outcome.json, SCORED)
-    assert (outcome.status, planned["change"], planned["replay"]["examined"]) == (0, "new version", 3)
+    assert (outcome.status, planned["change"], planned["replay"]["examined"]) == (3, "new version", 3)
     (failure,) = planned["replay"]["failures"]
     assert (failure["rule"], failure["field"], failure["count"]) == ("worth_it", "score", 2)
     assert "writer lead_scoring running version 1" in planned["running"]
-    assert "2 of the last 3 accepted messages would fail" in operator.run("contracts", "plan").text
+    told = operator.run("contracts", "plan").text
+    assert "2 of the last 3 accepted messages would fail" in told
+    assert "2 x RULE_VIOLATED worth_it at score: worth_it: A score is 50 or more." in told
+    assert "agent_messages/0@0, agent_messages/0@0" in told
+    assert "2 accepted messages would fail, and --allow-failing is 0" in told
+
+
+def test_a_plan_ends_well_when_no_more_messages_fail_than_may(operator):
+    operator.edit(SCORED, stricter)
+    statuses = [operator.run("contracts", "plan", "--allow-failing", str(many)).status for many in (1, 2)]
+    assert statuses == [3, 0]
+
+
+def test_a_plan_replays_what_was_accepted_since_a_time(operator):
+    operator.edit(SCORED, stricter)
+    lately = operator.run("contracts", "plan", "--since", "24h")
+    assert (lately.status, "2 of the 3 messages accepted since 20" in lately.text) == (3, True)
+    later = operator.run("contracts", "plan", "--since", "2099-01-01", "--json")
+    assert (later.status, of(later.json, SCORED)["replay"]["examined"]) == (0, 0)
+    both = operator.run("contracts", "plan", "--since", "24h", "--last", "1")
+    assert (both.status, "--last and --since exclude each other" in both.text) == (2, True)
 
 
 def test_a_plan_replays_no_more_messages_than_it_was_told_to(operator):
     operator.edit(SCORED, stricter)
     assert (
-        of(operator.run("contracts", "plan", "--replay", "1", "--json").json, SCORED)["replay"]["examined"]
-        == 1
+        of(operator.run("contracts", "plan", "--last", "1", "--json").json, SCORED)["replay"]["examined"] == 1
     )
-    assert of(operator.run("contracts", "plan", "--replay", "0", "--json").json, SCORED)["replay"] is None
+    assert of(operator.run("contracts", "plan", "--last", "0", "--json").json, SCORED)["replay"] is None
 
 
 def test_a_plan_without_its_broker_shows_what_it_can_and_says_what_it_could_not(operator):
@@ -144,3 +163,28 @@ def test_the_status_says_which_version_is_in_force_and_who_was_built_with_which(
 
     unknown = operator.run("contracts", "status", SCORED, "--json", **AWAY)
     assert (unknown.status, unknown.json[0]["agents"]) == (2, None)
+
+
+def test_a_revert_says_whom_and_which_messages_it_concerns_before_it_is_done(operator):
+    operator.edit(SCORED, stricter)
+    assert operator.run("contracts", "register").status == 0
+    newest = operator.versions(SCORED)[-1]
+    revert = ("contracts", "revert", SCORED, "--to", "1")
+
+    foreseen = operator.run(*revert, "--dry-run")
+    assert (foreseen.status, operator.versions(SCORED)[-1]) == (0, newest)
+    assert "score: rule worth_it dropped: this >= 50" in foreseen.text
+    assert "in use: writer lead_scoring running version 1" in foreseen.text
+    assert "replay: 0 of the last 3 accepted messages would fail" in foreseen.text
+    assert f"version {newest} stays" in foreseen.text
+    assert "nothing was changed" in foreseen.text
+
+    done = operator.run(*revert)
+    assert (done.status, operator.versions(SCORED)[-1]) == (0, newest + 1)
+    assert f"created     {SCORED}: version {newest + 1}" in done.text
+
+    back = operator.run("contracts", "revert", SCORED, "--to", str(newest), "--dry-run", "--json")
+    assert (back.status, back.json["replay"]["failed"], back.json["done"]) == (3, 2, False)
+    assert operator.run("can-i-deploy", "lead_scoring").status == 0
+    for version in (newest + 1, newest):  # the other tests know version 1 alone
+        operator.run("contracts", "deregister", SCORED, "--version", str(version), "--yes")

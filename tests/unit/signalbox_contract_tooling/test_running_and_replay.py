@@ -24,7 +24,7 @@ from signalbox.protocol.names import (
 from signalbox.protocol.reasons import Reason
 from signalbox.protocol.records import Record
 from signalbox.trust import TrustSettings, agent_of, sealed
-from signalbox_operations.contracts.accepted import AcceptedMessage, accepted
+from signalbox_operations.contracts.accepted import AcceptedMessage, Lookback, accepted
 from signalbox_operations.contracts.deregistration import Held, holding
 from signalbox_operations.contracts.fleet import Fleet, Parties, RunningAgent, announced
 from signalbox_operations.contracts.replay import replay
@@ -134,10 +134,25 @@ def test_the_last_messages_of_a_type_are_taken_over_all_partitions_each_once() -
         decision("d", scored(4), partition=1, offset=1, at=3),
         Record(AGENT_ROUTES, 0, 3, None, b"noise"),
     ]
-    found = accepted(decisions, [SCORED], 3, schemas)
+    found = accepted(decisions, [SCORED], Lookback(3), schemas)
     assert [message.message_id for message in found[SCORED]] == ["c", "d", "b"]
     assert found[SCORED][0].position == "agent_messages/1@0"
-    assert accepted(decisions, [RecordType("shop.Never")], 3, schemas) == {"shop.Never": []}
+    assert accepted(decisions, [RecordType("shop.Never")], Lookback(3), schemas) == {"shop.Never": []}
+
+
+def test_messages_are_taken_since_a_time_whatever_lies_before_it() -> None:
+    since = datetime(2026, 3, 2, 9, tzinfo=UTC)
+    noon = int(since.timestamp() * 1000)
+    decisions = [
+        decision("before", scored(1), at=noon - 1),
+        decision("at", scored(2), at=noon),
+        decision("late in the log", scored(3), at=noon - 5000),
+        decision("after", scored(4), at=noon + 1),
+    ]
+    found = accepted(decisions, [SCORED], Lookback.to(since), schemas)
+    assert [message.message_id for message in found[SCORED]] == ["at", "after"]
+    assert Lookback.to(since).starting(AGENT_ROUTES) == since.timestamp()
+    assert Lookback(3).starting(AGENT_ROUTES) is None
 
 
 MESSAGES = [AcceptedMessage(str(score), f"agent_messages/0@{score}", scored(score)) for score in (10, 40, 70)]
@@ -156,7 +171,30 @@ def test_a_stricter_rule_fails_the_messages_that_break_it_and_says_which_rule() 
     (failure,) = result.failures
     assert (result.examined, result.failed) == (3, 2)
     assert (failure.reason, failure.rule, failure.field) == ("RULE_VIOLATED", "worth_it", "score")
-    assert failure.example == "agent_messages/0@10"
+    assert failure.messages == ("agent_messages/0@10", "agent_messages/0@40")
+
+
+def test_failing_messages_are_grouped_by_rule_and_field() -> None:
+    low, high, low_record = (
+        {"name": name, "doc": "D.", "expr": expr}
+        for name, expr in (("low", "this >= 20"), ("high", "this <= 60"), ("low", "this.score != 40"))
+    )
+    text = changed(
+        lambda schema: schema.update(
+            {
+                "fields": [{**schema["fields"][0], "confluent:rules": [low, high]}],
+                "confluent:rules": [low_record],
+            }
+        )
+    )
+    groups = {(one.rule, one.field): one.messages for one in replay(text, MESSAGES, schemas).failures}
+    assert groups == {
+        ("low", "score"): ("agent_messages/0@10",),
+        ("high", "score"): ("agent_messages/0@70",),
+        ("low", ""): ("agent_messages/0@40",),
+    }
+    (first, *_) = replay(text, MESSAGES, schemas).as_dict()["failures"]
+    assert (first["count"], first["messages"]) == (1, ("agent_messages/0@10",))
 
 
 def test_a_contract_that_can_not_read_the_messages_fails_them_as_incompatible() -> None:

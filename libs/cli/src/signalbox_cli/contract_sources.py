@@ -1,5 +1,6 @@
 """``signalbox contracts``: what works on the contracts' sources."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -43,17 +44,28 @@ def generate(
             say("\n".join(map(str, changed)) or "everything is current")
 
 
-def lint(catalog: CatalogOption = None, json: JsonOption = False) -> None:
+def lint(
+    registered: Annotated[
+        bool,
+        typer.Option("--registered", help="Also hold them against what is registered (SCHEMA_REGISTRY_URL)."),
+    ] = False,
+    catalog: CatalogOption = None,
+    json: JsonOption = False,
+) -> None:
     """Check the contracts' sources and the catalog; every finding names its rule, place and remedy.
 
-    Example: signalbox contracts lint
+    What changed is seen beside the last commit; with --registered also beside every registered version, so
+    that a breaking change which is committed already is found. `check` and `plan` do so always.
+
+    Example: signalbox contracts lint --registered
     """
-    with failures_told():
+    with failures_told(), registry_at() if registered else nullcontext() as registry:
+        from signalbox_operations.contracts.earlier import InRegistry
         from signalbox_operations.contracts.lint import CATALOG_RULES, SOURCE_RULES
         from signalbox_operations.contracts.lint import lint as lint_contracts
 
         contracts = Catalog.load(catalog)
-        findings = lint_contracts(contracts)
+        findings = lint_contracts(contracts, InRegistry(registry) if registry else None)
         rules = len(SOURCE_RULES) + len(CATALOG_RULES) + 1
         summary = f"{len(findings)} finding{'' if len(findings) == 1 else 's'} by {rules} rules"
         show([finding.as_dict() for finding in findings], [*map(str, findings), summary], json=json)

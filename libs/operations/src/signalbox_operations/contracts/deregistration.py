@@ -7,7 +7,7 @@ unreadable, so that is refused while a topic holds any.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Final, Literal
 
 from signalbox.avro import unframe
 from signalbox.catalog import Catalog
@@ -17,6 +17,9 @@ from signalbox.protocol.records import Record
 from signalbox_operations.contracts.accepted import decision_of
 from signalbox_operations.contracts.fleet import Fleet, SchemaById, read_fleet, schemas_by_id
 from signalbox_operations.contracts.registry_api import Registered, RegistryApi
+
+LATEST: Final = "latest"
+"""Stands for the newest live version, whatever its number is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +64,13 @@ class Deregistration:
 
 def consider(
     record_type: RecordType,
-    version: int | None,
+    version: int | Literal["latest"] | None,
     catalog: Catalog,
     registry: RegistryApi,
     *,
     permanently: bool,
 ) -> Deregistration:
-    """Find out what deregistering one version, or all, would mean; changes nothing.
+    """Find out what deregistering one version, the latest or all, would mean; changes nothing.
 
     Raises:
         ConfigurationError: there is no such version.
@@ -76,7 +79,7 @@ def consider(
     subject = Subject(record_type)
     live = registry.versions(subject)
     there = [*registry.deleted_versions(subject), *live] if permanently else live
-    chosen = [one for one in there if version in (None, one.version)]
+    chosen = live[-1:] if version == LATEST else [one for one in there if version in (None, one.version)]
     if not chosen:
         listed = ", ".join(str(one.version) for one in there) or "none"
         what = f"version {version}" if version else "version"

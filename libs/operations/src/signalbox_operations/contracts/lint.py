@@ -16,11 +16,13 @@ from signalbox_operations.contracts import (
     lint_style,
     lint_unions,
 )
+from signalbox_operations.contracts.earlier import Earlier
 from signalbox_operations.contracts.lint_subject import LintedSubject, Problem
 from signalbox_operations.contracts.located_json import Position
 from signalbox_operations.contracts.sources import Sources, Unreadable, read
 
 _NOT_JSON: Final = "SB001"
+_HISTORY: Final = "SB106"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ CATALOG_RULES: Final = (
     ),
     CatalogRule("SB104", "a catalogued record is admitted by a topic", lint_catalog.record_is_admitted),
     CatalogRule("SB105", "a namespace uses only its own types", lint_catalog.namespace_stands_alone),
-    CatalogRule("SB106", "an added field has a default", lint_history.added_field_has_default),
+    CatalogRule(_HISTORY, "an added field has a default", lint_history.added_field_has_default),
     CatalogRule("SB107", "a client reads and writes topics", lint_catalog.client_uses_known_topics),
     CatalogRule(
         "SB108", "a producer writes a topic that admits its record", lint_catalog.producer_writes_its_topic
@@ -107,21 +109,27 @@ CATALOG_RULES: Final = (
 )
 
 
-def lint(catalog: Catalog) -> list[Finding]:
+def lint(catalog: Catalog, registered: Earlier | None = None) -> list[Finding]:
     """Check every source and the catalog; findings come in the order of their places.
+
+    SB106 holds against ``registered``, too: a breaking change that is committed is no longer one to git.
 
     Raises:
         ConfigurationError: the catalog or the folder of the sources can't be read.
+        Unavailable: ``registered`` can't be asked.
     """
     sources, unreadable = read(catalog.directory / "avro")
     found = [_not_json(file) for file in unreadable]
     found += [finding for name in sources for finding in _of_source(LintedSubject(sources[name], sources))]
     places = lint_catalog.CatalogPlaces(catalog.path)
-    for rule in CATALOG_RULES:
-        for problem in rule.check(catalog, sources):
-            path, position = problem.place(places)
-            found.append(_finding(rule.id, path, position, problem.message, problem.hint))
-    return sorted(found, key=lambda finding: (finding.path, finding.line, finding.column, finding.rule))
+    problems = [(rule.id, problem) for rule in CATALOG_RULES for problem in rule.check(catalog, sources)]
+    if registered is not None:
+        committed = lint_history.registered_field_has_default(catalog, sources, registered)
+        problems += [(_HISTORY, problem) for problem in committed]
+    for rule_id, problem in problems:
+        path, position = problem.place(places)
+        found.append(_finding(rule_id, path, position, problem.message, problem.hint))
+    return sorted(set(found), key=lambda finding: (finding.path, finding.line, finding.column, finding.rule))
 
 
 def _of_source(subject: LintedSubject) -> Iterator[Finding]:

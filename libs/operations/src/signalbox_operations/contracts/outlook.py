@@ -7,7 +7,7 @@ from typing import TypeVar
 from signalbox.catalog import Catalog
 from signalbox.protocol.errors import Unavailable
 from signalbox.protocol.names import RecordType
-from signalbox_operations.contracts.accepted import read_accepted
+from signalbox_operations.contracts.accepted import NO_REPLAY, Lookback, read_accepted
 from signalbox_operations.contracts.compatibility import judge
 from signalbox_operations.contracts.fleet import Fleet, read_fleet, schemas_by_id
 from signalbox_operations.contracts.registration import Step
@@ -26,13 +26,23 @@ class Outlook:
     replays: Mapping[RecordType, Replay] = field(default_factory=dict)
     unknown: tuple[str, ...] = ()
 
+    @property
+    def failing(self) -> int:
+        """How many of the accepted messages would fail, over all contracts."""
+        return sum(replayed.failed for replayed in self.replays.values())
+
 
 def look_ahead(
-    steps: Sequence[Step], catalog: Catalog, registry: RegistryApi, *, drop_rules: bool, messages: int
+    steps: Sequence[Step],
+    catalog: Catalog,
+    registry: RegistryApi,
+    *,
+    drop_rules: bool,
+    lookback: Lookback = NO_REPLAY,
 ) -> Outlook:
     """Ask the broker about the steps that change a contract; with none of them, nothing is asked.
 
-    ``messages`` accepted messages of each changed record type are held against its new text; 0 leaves it.
+    The accepted messages of each changed record type, by ``lookback``, are held against its new text.
     """
     changing = [step for step in steps if step.changes_text]
     if not changing:
@@ -42,11 +52,11 @@ def look_ahead(
     told = tuple(_told(step, catalog, fleet, drop_rules=drop_rules) for step in steps)
 
     def replayed() -> dict[RecordType, Replay]:
-        accepted = read_accepted([step.record_type for step in changing], messages, schemas)
+        accepted = read_accepted([step.record_type for step in changing], lookback, schemas)
         texts = {step.record_type: step.text for step in changing}
         return {name: replay(texts[name], found, schemas) for name, found in accepted.items()}
 
-    if no_fleet or not messages:  # a broker that is away need not be waited for twice
+    if no_fleet or not lookback.count:  # a broker that is away need not be waited for twice
         return Outlook(
             told, fleet, unknown=tuple(f"{one}; nor which messages would fail" for one in no_fleet)
         )

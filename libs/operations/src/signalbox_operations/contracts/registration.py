@@ -10,6 +10,7 @@ from signalbox.protocol.names import RecordType, Subject
 from signalbox_operations.contracts.compatibility import judge
 from signalbox_operations.contracts.earlier import InRegistry
 from signalbox_operations.contracts.registry_api import RefusedByRegistry, Registered, RegistryApi
+from signalbox_operations.contracts.revert_mark import says_the_same
 from signalbox_operations.contracts.sources import Sources
 from signalbox_operations.contracts.verdict import CompatibilityFinding, Severity, Verdict, Version
 
@@ -80,7 +81,8 @@ class Step:
             return self.outcome(RegistrationOutcome.UNCHANGED, self._unchanged(), self.registered)
         if not self.verdict.compatible:
             return self.outcome(RegistrationOutcome.REFUSED, _reasons(self.verdict))
-        what = f"version {self.newest + 1}" if self.newest else "new subject"
+        # No number: the registry gives it, and gives none of a deregistered version a second time.
+        what = f"after version {self.newest}" if self.newest else "no version is live"
         return self.outcome(RegistrationOutcome.CREATED, what)
 
     def outcome(
@@ -110,7 +112,11 @@ class Step:
     def _unchanged(self) -> str:
         if self.registered is None or self.registered.version == self.newest:
             return f"version {self.newest}"
-        return f"is version {self.registered.version}, but the newest is {self.newest}"
+        number = self.registered.version
+        if says_the_same(self.text, self.earlier[-1].text):
+            return f"version {self.newest}, which repeats version {number}"
+        again = f"`signalbox contracts revert {self.record_type} --to {number}` would make it so again"
+        return f"is version {number}, but the newest is {self.newest}; {again}"
 
 
 def plan(catalog: Catalog, registry: RegistryApi, *, drop_rules: bool = False) -> Iterator[Step]:
@@ -152,8 +158,7 @@ def apply(step: Step, registry: RegistryApi) -> Registration:
     if isinstance(answer, RefusedByRegistry):
         return step.outcome(RegistrationOutcome.REFUSED, f"{_BY_REGISTRY}: {answer.detail}")
     registered = registry.lookup(subject, step.text)
-    # Not what was foreseen: the registry gives no number of a deregistered version a second time.
-    detail = f"version {registered.version}" if registered and step.newest else foreseen.detail
+    detail = f"version {registered.version}" if registered else f"id {answer}, of no live version yet"
     return step.outcome(RegistrationOutcome.CREATED, detail, registered)
 
 

@@ -13,14 +13,25 @@ from signalbox_operations.contracts.fleet import SchemaById
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Messages that would fail alike; ``rule`` is the data rule's name, ``example`` where one of them is."""
+    """Messages that fail by the same rule at the same field; ``messages`` are where they lie.
+
+    ``rule`` is the data rule's name, empty for another reason; ``detail`` is what is said of the first.
+    """
 
     reason: str
     rule: str
     field: str
     detail: str
-    count: int
-    example: str
+    messages: tuple[str, ...]
+
+    @property
+    def count(self) -> int:
+        """How many they are."""
+        return len(self.messages)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the group as plain values, for JSON."""
+        return {**asdict(self), "count": self.count}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +49,8 @@ class Replay:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the result as plain values, for JSON."""
-        return {**asdict(self), "failed": self.failed}
+        failures = [failure.as_dict() for failure in self.failures]
+        return {**asdict(self), "failures": failures, "failed": self.failed}
 
 
 def replay(text: str, messages: Iterable[AcceptedMessage], schemas: SchemaById) -> Replay:
@@ -83,7 +95,7 @@ class _Tally:
 
     def failures(self) -> tuple[Failure, ...]:
         found = [
-            Failure(reason, rule, place, alike[0][1].detail, len(alike), alike[0][0])
+            Failure(reason, rule, place, alike[0][1].detail, tuple(position for position, _ in alike))
             for (reason, rule, place), alike in self._alike.items()
         ]
         return tuple(sorted(found, key=lambda failure: -failure.count))
