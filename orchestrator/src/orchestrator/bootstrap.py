@@ -127,7 +127,6 @@ def bootstrap(
         CrashJournal(own_folder, settings.poison_crashes),
         readiness,
         References(readiness, partial(_retention, catalog)),
-        spending.budget.admits,
     )
 
     @asynccontextmanager
@@ -135,7 +134,9 @@ def bootstrap(
         async with ports.http(settings.agent_timeout_s, settings.dispatch_connections) as http:
             client = AgentClient(agent, http, signer, settings.agent_timeout_s)
             delivery = _delivery(settings, client, availabilities, agent)
-            dispatch = Dispatch(agent, delivery, directory, decider, records, readiness)
+            dispatch = Dispatch(
+                agent, delivery, directory, decider, records, readiness, spending.budget.require
+            )
             yield stages.dispatch(agent, dispatch, delivery)
         dispatch.forget()
         client.forget()

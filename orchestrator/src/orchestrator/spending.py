@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from prometheus_client import Gauge
@@ -34,6 +34,7 @@ _log = logger(__name__)
 _USED = Gauge("signalbox_day_budget_used_ratio", "Share of the day's budget for models that is used")
 _DEAD_LETTERS: Final = dead_letter_topic(AGENT_MESSAGES)
 _READING: Final = "spending"
+_LARGEST: Final = 2**63 - 1
 _TOPICS: Final = (AGENT_ROUTES, _DEAD_LETTERS, GOVERNANCE_AUDIT)
 _PAUSES_COUNT: Final = timedelta(days=8)
 """How far back pauses are read: longer than a message can wait on a topic."""
@@ -118,7 +119,7 @@ class Spending:
     async def _count(self, record: Record) -> None:
         if record.topic != GOVERNANCE_AUDIT:
             used = used_by if record.topic == AGENT_ROUTES else used_in_vain
-            self.budget.count(used(record.headers), _written_at(record))
+            self.budget.count(used(record.headers), record.time or self.budget.clock.now())
         elif record.header(CE.TYPE) == record_type_of(DayBudgetSpent).encode():
             try:
                 said = await retry_while_unavailable(
@@ -149,8 +150,8 @@ class Spending:
         else:
             pause = Pause(self._replica, open_pause.since, now)
             _log.info("the day's budget for models is a higher one: messages go on", used=self.budget.told())
-        await publish(self._record_of(pause, now))
         self.budget.note(pause)
+        await publish(self._record_of(pause, now))
 
     def _record_of(self, pause: Pause, now: datetime) -> Draft:
         today, limits = self.budget.today, self.budget.limits
@@ -158,8 +159,8 @@ class Spending:
             replica=pause.replica,
             since=pause.since,
             until=pause.until,
-            tokens=today.tokens,
-            cost_nano_usd=today.cost,
+            tokens=min(today.tokens, _LARGEST),
+            cost_nano_usd=min(today.cost, _LARGEST),
             token_budget=limits.tokens,
             cost_budget_nano_usd=limits.cost,
         )
@@ -173,7 +174,3 @@ class Spending:
         )
         key = pause.replica.encode()
         return Draft(GOVERNANCE_AUDIT, key, self._control.write(event), envelope.headers())
-
-
-def _written_at(record: Record) -> datetime:
-    return datetime.fromtimestamp(record.timestamp_ms / 1000, UTC)

@@ -39,8 +39,6 @@ class Stages:
     journal: CrashJournal
     readiness: Readiness
     references: References
-    admits: Callable[[], Awaitable[None]]
-    """Raises :class:`Paused` while nothing is left of the day's budget for models."""
 
     def intake(self, intake: Intake, history: IntakeHistory) -> Stage:
         """Take leads in from ``incoming_leads``."""
@@ -78,16 +76,11 @@ class Stages:
         """Hand the routes of ``agent_routes`` that are ``agent``'s to it."""
         name = f"dispatch.{agent}"
 
-        async def within_budget(record: Record) -> Sequence[Draft]:
-            if dispatch.concerns(record):
-                await self.admits()
-            return await dispatch.decide(record)
-
         return self._stage(
             name,
             reasons.Stage.DISPATCH,
             (AGENT_ROUTES, name, name),
-            within_budget,
+            dispatch.decide,
             limit=self.settings.dispatch_limit,
             one_at_a_time_per_key=True,
             set_aside=lambda: delivery.failing,

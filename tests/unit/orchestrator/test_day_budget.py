@@ -22,7 +22,16 @@ from signalbox.protocol.reasons import Reason, Stage
 from signalbox.protocol.records import Draft, Record
 from signalbox.telemetry import Readiness
 from signalbox_agent.testing import MemoryLog
-from signalbox_decide.day_budget import DayBudget, Limits, Pause, Used, WithinBudget, used_by, used_in_vain
+from signalbox_decide.day_budget import (
+    MOST,
+    DayBudget,
+    Limits,
+    Pause,
+    Used,
+    WithinBudget,
+    used_by,
+    used_in_vain,
+)
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -66,15 +75,21 @@ async def test_a_budget_is_for_one_day_and_of_all_that_was_told_in_it(
         budget.count(Used(tokens=500), at)  # the first of them is yesterday's
     assert budget.today == Used(tokens=1500)
     with pytest.raises(Paused, match=r"1500 of 1000 tokens and 0.0000 USD of 1.0000 USD are used"):
-        await budget.admits()
+        budget.require()
     clock.at = MIDNIGHT
-    await budget.admits()
+    budget.require()
+
+
+async def test_what_says_that_it_was_told_on_a_day_to_come_counts_today(budget: DayBudget) -> None:
+    budget.count(Used(tokens=600), NOON)
+    budget.count(Used(tokens=500), NOON + 50 * HOUR)
+    assert budget.today == Used(tokens=1100)
 
 
 async def test_without_limits_there_is_no_end(clock: GivenClock) -> None:
     boundless = DayBudget(Limits.of(None, None, 0.8), clock)
     boundless.count(Used(10**15, 10**15), NOON)
-    await boundless.admits()
+    boundless.require()
     assert not boundless.limits.are_set
 
 
@@ -160,6 +175,37 @@ async def test_a_dead_letter_tells_what_no_route_does(asking: RoutingInMemory) -
     assert (took.tokens > 700, took.cost) == (True, 9)
     stopped, _ = await asking.decides(asking.message(message_id="m-2", hop=99, used_tokens=5))
     assert used_in_vain(stopped.headers) == Used(5, 0)
+
+
+async def test_what_the_gate_rejects_claims_nothing(asking: RoutingInMemory) -> None:
+    rejected, _ = await asking.decides(
+        replace(asking.message(used_tokens=700, used_cost=9), value=b"no frame")
+    )
+    assert used_in_vain(rejected.headers) == Used()
+
+
+async def test_no_message_can_claim_more_than_one_can_have_taken(asking: RoutingInMemory) -> None:
+    most = 10**15 - 1
+    [route] = await asking.decides(asking.message(used_tokens=most, used_cost=most, cost=most))
+    took, envelope = used_by(route.headers), Envelope.parse(route.headers)
+    assert (took, envelope.cost) == (MOST, most)
+
+
+async def test_what_agents_took_comes_on_top_of_what_decisions_took(asking: RoutingInMemory) -> None:
+    [route] = await asking.decides(asking.message(tokens=0))
+    decided = Envelope.parse(route.headers).tokens
+    answer = {
+        "message_id": "m-2",
+        "tokens": 100,
+        "used_tokens": 100,
+        "cost": 7,
+        "used_cost": 7,
+    }  # of the agent
+    [second] = await asking.decides(asking.message(**answer))
+    own = asking.decision(second)
+    counted = Envelope.parse(second.headers)
+    assert counted.tokens == decided + 100 + own.input_tokens + own.output_tokens
+    assert counted.cost == 7
 
 
 async def test_a_workflow_stops_at_what_its_models_may_cost(asking: RoutingInMemory) -> None:
@@ -260,7 +306,7 @@ async def test_a_higher_budget_goes_on_after_a_restart_and_the_wait_is_known(
     spending = following.begin()
     for _ in range(3):
         await following.read()
-    await spending.budget.admits()
+    spending.budget.require()
     _, ended = following.events
     assert (ended.since, ended.until) == (NOON, NOON + 3 * HOUR)
     assert spending.budget.waited(NOON - HOUR, NOON + 9 * HOUR) == 3 * HOUR
@@ -289,7 +335,7 @@ async def test_the_next_day_begins_with_nothing_used_and_tells_a_wait_of_its_own
     await following.read()
     clock.at = MIDNIGHT + HOUR
     await following.read()
-    await spending.budget.admits()
+    spending.budget.require()
     assert len(following.events) == 1
     following.route(cost=NANOS)
     await following.read()
@@ -305,6 +351,27 @@ async def test_the_other_replicas_waits_are_known(following: Following) -> None:
     await following.read()
     assert [event.replica for event in following.events] == ["1", "2"]
     assert other.budget.waited(NOON - HOUR, NOON + HOUR) == HOUR
+
+
+async def test_figures_that_no_record_can_hold_end_nothing(following: Following) -> None:
+    spending = following.begin()
+    for _ in range(3):
+        spending.budget.count(Used(2**62, 2**62), NOON)
+    await following.read()
+    [event] = following.events
+    assert (event.tokens, event.cost_nano_usd) == (2**63 - 1, 2**63 - 1)
+
+
+async def test_a_wait_is_known_before_it_is_told(following: Following, clock: GivenClock) -> None:
+    spending = following.begin()
+    following.route(cost=NANOS)
+
+    async def away(*_: Draft) -> None:
+        clock.at += HOUR
+        assert spending.budget.waited(NOON, clock.at) == HOUR
+
+    await spending.take(list(following.topics.records), away, caught_up=True)
+    assert clock.at == NOON + HOUR
 
 
 async def test_a_pause_that_cant_be_read_is_left_out(following: Following) -> None:

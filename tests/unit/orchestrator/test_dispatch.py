@@ -17,7 +17,7 @@ from orchestrator.dispatch.dispatch import Dispatch
 from routing_in_memory import TOKENS, RoutingInMemory, agent_of
 from signalbox.gate import Accepted
 from signalbox.protocol.envelope import Envelope
-from signalbox.protocol.errors import Refusal, Unavailable
+from signalbox.protocol.errors import Paused, Refusal, Unavailable
 from signalbox.protocol.names import AGENT_ROUTES, AgentId, MessageId
 from signalbox.protocol.reasons import Reason, Stage
 from signalbox.protocol.records import Record
@@ -67,6 +67,11 @@ class Given:
         self.asked_for: list[tuple[Accepted, AgentId]] = []
         self.deliveries = 0
         self.readiness = Readiness()
+        self.spent = False
+
+    def require_budget(self) -> None:
+        if self.spent:
+            raise Paused("day budget", "all is used")
 
     async def deliver(self, _: Record, endpoint: Callable[[], str]) -> Any:
         self.deliveries += 1
@@ -107,7 +112,7 @@ class Given:
         fake: Any = self
         directory: Any = self.directory
         decider = Decider(fake, fake, fake, fake, fake)
-        return Dispatch(ECHO, fake, directory, decider, fake, self.readiness)
+        return Dispatch(ECHO, fake, directory, decider, fake, self.readiness, self.require_budget)
 
     async def settle(self, *refused_by: AgentId) -> list[Any]:
         self.refused_by = refused_by
@@ -124,6 +129,18 @@ async def test_a_route_that_is_not_the_agents_own_is_skipped_unread(
     record = Record("agent_routes", 0, 0, b"lead-1", b"not even framed", headers)
     assert await given.dispatch().decide(record) == []
     assert given.refusals == []
+
+
+async def test_no_attempt_begins_when_nothing_is_left_for_models_and_the_message_is_waited_with(
+    accepted: Callable[..., Accepted],
+) -> None:
+    given = Given(accepted(), Done())
+    given.spent = True
+    with pytest.raises(Paused):
+        await given.settle()
+    given.directory.agents.clear()  # an agent that was removed releases its routes all the same
+    assert await given.settle() == ["dead letter"]
+    assert given.refusals == [(Stage.DISPATCH, Reason.AGENT_REMOVED, given.refusals[0][2])]
 
 
 async def test_a_message_that_is_done_writes_nothing(accepted: Callable[..., Accepted]) -> None:

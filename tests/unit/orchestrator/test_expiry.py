@@ -56,3 +56,10 @@ async def test_without_a_record_that_says_when_there_is_nothing_to_tell(
 
 async def test_a_topic_that_keeps_all_needs_no_alarm() -> None:
     assert await waiting(timedelta(days=900), kept=None) == []
+
+
+async def test_a_time_that_no_calendar_has_is_no_fault() -> None:
+    assert await waiting(-timedelta(days=365 * 5000)) == []
+    record = Record("agent_messages", 0, 0, b"k", b"v", timestamp_ms=2**63 - 1)
+    assert record.time is not None
+    assert record.time.year == 9000

@@ -95,9 +95,9 @@ class Asked:
         self.instructions = self.prompt = self.shorter = ""
 
     async def complete(
-        self, *, instructions: str, prompt: str, shorter: str, output_type: Any, **_: Any
+        self, *, instructions: str, prompt: str, shorter: Any, output_type: Any, **_: Any
     ) -> Completion[Any]:
-        self.instructions, self.prompt, self.shorter = instructions, prompt, shorter
+        self.instructions, self.prompt, self.shorter = instructions, prompt, shorter()
         return Completion(output_type(agent="alpha", reason="It fits."), "one", 1, 2, 3)
 
 
@@ -135,7 +135,7 @@ async def test_the_model_is_shown_the_agents_as_json_to_the_letter(accepted: Cal
     )
 
 
-@pytest.mark.parametrize("where", ["first", "in between", "in a list"])
+@pytest.mark.parametrize("where", ["first", "in between", "in a list", "in a long list", "in bytes"])
 async def test_a_long_text_hides_no_field_from_the_model(
     accepted: Callable[..., Accepted], where: str
 ) -> None:
@@ -143,6 +143,8 @@ async def test_a_long_text_hides_no_field_from_the_model(
         "first": {"text": "x" * 50_000},
         "in between": {"lead": {"first": "y" * 9_000, "second": "x" * 9_000}},
         "in a list": {"mails": [{"body": "x" * 5_000} for _ in range(8)]},
+        "in a long list": {"lines": [["x" * 4] for _ in range(30_000)]},
+        "in bytes": {"raw": b"x" * 90_000},
     }
     asked = await asked_with(accepted(datum={**texts[where], "next_step": "NURTURE"}), ENGAGE)
     for words in (asked.prompt, asked.shorter):

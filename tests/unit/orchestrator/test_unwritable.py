@@ -331,14 +331,14 @@ def test_the_alarm_counts_the_dead_letters_without_bytes_and_names_the_first_tha
     ready = Readiness()
     kept = {"leads": 1_000, "forever": None, "answers": 500}
     references = References(ready, kept.__getitem__)
-    assert references.gone_at("forever", 1_767_323_045_000) is None
+    assert references.gone_at("forever", datetime.fromtimestamp(1_767_323_045, UTC)) is None
     references.note("test", "forever", None)
     [told] = ready.impaired
     assert "1 were written without their bytes, which forever has until never" in told
-    later = references.gone_at("leads", 1_767_323_045_000)
+    later = references.gone_at("leads", datetime.fromtimestamp(1_767_323_045, UTC))
     assert later == datetime(2026, 1, 2, 3, 4, 6, tzinfo=UTC)
     references.note("test", "leads", later)
-    sooner = references.gone_at("answers", 1_767_323_045_000)
+    sooner = references.gone_at("answers", datetime.fromtimestamp(1_767_323_045, UTC))
     assert sooner is not None
     references.note("test", "answers", sooner)
     references.note("test", "leads", later)
@@ -349,6 +349,6 @@ def test_the_alarm_counts_the_dead_letters_without_bytes_and_names_the_first_tha
 
 def test_bytes_of_a_record_without_a_time_are_kept_from_now() -> None:
     before = datetime.now(UTC)
-    gone_at = References(Readiness(), lambda _: 60_000).gone_at("leads", 0)
+    gone_at = References(Readiness(), lambda _: 60_000).gone_at("leads", None)
     assert gone_at is not None
     assert before <= gone_at - timedelta(minutes=1) <= datetime.now(UTC)

@@ -95,7 +95,7 @@ def test_what_other_clients_have_read_is_judged_by_the_same_forms(
 
 async def test_the_caller_may_say_what_a_shorter_prompt_is(model: Model, chat: Any) -> None:
     chat.says(NEVER["OpenAI"], chat.tool_call(GOOD))
-    await ask(model, prompt=LONG, shorter="Ada, in short")
+    await ask(model, prompt=LONG, shorter=lambda: "Ada, in short")
     assert chat.requests[1]["messages"][-1]["content"] == "Ada, in short"
 
 

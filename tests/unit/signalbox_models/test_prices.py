@@ -25,6 +25,24 @@ def test_a_models_name_may_be_written_as_its_client_takes_it(name: str) -> None:
     assert price(1_000_000, 0) > 0
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["bedrock:amazon.nova-lite-v1:0", "openai:ft:gpt-4o-mini-2024-07-18:acme::abc123", "gpt-5-mini"],
+)
+def test_a_models_name_may_have_colons_of_its_own_or_none(name: str) -> None:
+    assert price_of(name) is not None
+
+
+@pytest.mark.parametrize("value", ["inf", "1e300", "1e-12", "-1", "0"])
+@pytest.mark.parametrize("name", ["LLM_DAY_BUDGET_USD", "LLM_WORKFLOW_BUDGET_USD"])
+def test_a_budget_that_is_none_is_refused_by_its_name(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match=name):
+        ModelSettings()
+
+
 @pytest.mark.parametrize("name", ["openai:nobody-knows-it", "nobody:gpt-5-mini", "nothing"])
 def test_a_price_that_nobody_knows_is_none(name: str) -> None:
     assert price_of(name) is None
@@ -65,7 +83,9 @@ def test_the_fallback_needs_a_price_too(monkeypatch: pytest.MonkeyPatch) -> None
         model_for("router")
 
 
-@pytest.mark.parametrize("prices", ["{", '{"a": [1]}', '{"a": [-1, 2]}', '{"a": "cheap"}'])
+@pytest.mark.parametrize(
+    "prices", ["{", '{"a": [1]}', '{"a": [-1, 2]}', '{"a": "cheap"}', '{"a": [Infinity, 1]}']
+)
 def test_prices_that_are_none_are_refused_by_the_settings_name(
     monkeypatch: pytest.MonkeyPatch, prices: str
 ) -> None:

@@ -43,7 +43,7 @@ class InForce:
             Unavailable: it has no answer about one record type at least; what was in force of it stays so.
         """
         try:
-            await self._contracts.refresh()
+            await self._contracts.look()
         finally:
             await self.load()
 

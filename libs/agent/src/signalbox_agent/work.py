@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 from structlog.typing import FilteringBoundLogger
 
-from signalbox.models import Completion, Model, prompt_version
+from signalbox.models import Completion, Model, ModelRefused, prompt_version
 from signalbox.protocol.names import MessageId
 
 T = TypeVar("T")
@@ -46,15 +46,20 @@ class TaskModel:
             Unavailable: the kit answers 503, and the message is sent again later.
             ModelRefused: the kit answers 422: no valid answer, or the model can't take this message.
         """
-        completion = await self._model.complete(
-            task=task,
-            instructions=instructions,
-            prompt=prompt,
-            output_type=output_type,
-            stand_in=stand_in,
-            message_id=self._message_id,
-            check=check,
-        )
+        try:
+            completion = await self._model.complete(
+                task=task,
+                instructions=instructions,
+                prompt=prompt,
+                output_type=output_type,
+                stand_in=stand_in,
+                message_id=self._message_id,
+                check=check,
+            )
+        except ModelRefused as refused:  # a handler may answer all the same
+            self.tokens += refused.input_tokens + refused.output_tokens
+            self.cost += refused.cost
+            raise
         self.tokens += completion.tokens
         self.cost += completion.cost
         self.prompts.append(prompt_version(instructions))

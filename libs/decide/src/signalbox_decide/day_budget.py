@@ -32,10 +32,21 @@ class Used:
     def __add__(self, other: "Used") -> "Used":
         return Used(self.tokens + other.tokens, self.cost + other.cost)
 
+    def at_most(self, most: "Used") -> "Used":
+        """Return it, or ``most`` of what is more."""
+        return Used(min(self.tokens, most.tokens), min(self.cost, most.cost))
+
+
+MOST: Final = Used(tokens=10_000_000, cost=100 * NANOS)
+"""What one message may have taken: ten million tokens, a hundred US dollars."""
+
 
 def used_by(headers: Headers) -> Used:
-    """Return what a message, or a route, says that it took; what can't be read is nothing."""
-    return _read(headers, CE.USEDTOKENS, CE.USEDCOST)
+    """Return what a message, or a route, says that it took; what can't be read is nothing.
+
+    Beyond :data:`MOST` nothing is believed: one foreign record must not end a day.
+    """
+    return _read(headers, CE.USEDTOKENS, CE.USEDCOST).at_most(MOST)
 
 
 def used_in_vain(headers: Headers) -> Used:
@@ -132,10 +143,11 @@ class DayBudget:
         return self.limits.told(self.today)
 
     def count(self, used: Used, at: datetime) -> None:
-        """Count what was told at a time."""
-        day = at.astimezone(UTC).date()
+        """Count what was told at a time; what is of a day to come was told today."""
+        today = self.clock.now().date()
+        day = min(at.astimezone(UTC).date(), today)
         self._days[day] = self._days.get(day, Used()) + used
-        for old in [one for one in self._days if one < day - _A_DAY]:
+        for old in [one for one in self._days if one < today]:
             del self._days[old]
 
     def note(self, pause: Pause) -> None:
@@ -158,7 +170,7 @@ class DayBudget:
                 reached = last
         return total
 
-    async def admits(self) -> None:
+    def require(self) -> None:
         """Return when a model may be asked.
 
         Raises:
@@ -181,5 +193,5 @@ class WithinBudget:
         Raises:
             Paused: the budget is used up for now; and what ``router`` raises.
         """
-        await self._budget.admits()
+        self._budget.require()
         return await self._router.choose(message, candidates)

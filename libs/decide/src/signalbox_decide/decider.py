@@ -12,7 +12,7 @@ from signalbox.protocol.reasons import Reason, Stage
 from signalbox.protocol.records import Record
 from signalbox.protocol.replay_marks import REPLAY_OF
 from signalbox.telemetry import hide_from_logs, logger
-from signalbox_decide.day_budget import used_by
+from signalbox_decide.day_budget import Used, used_by
 from signalbox_decide.decisions import Duplicate, Ended, Refused, Routed, RoutedMessage, Terminal
 from signalbox_decide.history import DecisionHistory
 from signalbox_decide.router import Unroutable
@@ -139,5 +139,6 @@ def _refused(record: Record, stage: Stage, refusal: Refusal) -> Refused:
         offset=record.offset,
     )
     calls, tokens, cost = _took(refusal)
-    before = used_by(record.headers)
+    # What the gate rejected may be anybody's, and its claims with it.
+    before = Used() if stage is Stage.GATE else used_by(record.headers)
     return Refused(record, stage, refusal, calls, before.tokens + tokens, before.cost + cost)

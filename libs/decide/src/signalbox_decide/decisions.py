@@ -13,9 +13,12 @@ from signalbox.protocol.errors import Refusal
 from signalbox.protocol.names import AgentId, MessageId, RecordType
 from signalbox.protocol.reasons import Stage
 from signalbox.protocol.records import Record
+from signalbox_decide.day_budget import Used, used_by
 from signalbox_decide.router import Choice
 
 SOURCE: Final = "orchestrator"
+_LARGEST: Final = 10**15 - 1
+"""What a header can say of a count."""
 
 
 class Outcome(StrEnum):
@@ -80,7 +83,7 @@ class Decided:
         """Return the envelope of its route."""
         came, used, choice = self.message.envelope, self.used, self.choice
         # What the message took is told once, by its first route.
-        before = (0, 0) if self.excluded else (came.used_tokens, came.used_cost)
+        before = Used() if self.excluded else used_by(self.message.record.headers)
         return Envelope(
             id=route_id(came.id, *self.excluded),
             source=SOURCE,
@@ -91,11 +94,11 @@ class Decided:
             causation_id=came.id,
             traceparent=came.traceparent,
             workflow_time=came.workflow_time,
-            tokens=used.tokens,
+            tokens=min(used.tokens, _LARGEST),
             visits=used.visits,
-            cost=used.cost,
-            used_tokens=before[0] + choice.tokens,
-            used_cost=before[1] + choice.cost,
+            cost=min(used.cost, _LARGEST),
+            used_tokens=before.tokens + choice.tokens,
+            used_cost=before.cost + choice.cost,
         )
 
 

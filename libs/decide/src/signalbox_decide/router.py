@@ -23,6 +23,8 @@ from signalbox_decide.offline import best_match
 _MESSAGE_LIMIT: Final = 16_000
 _LONGEST: Final = (12_000, 4000, 2000, 1000, 250, 60)
 """What a text in a record may have, in characters, one after the other until the whole is short enough."""
+_A_TEXT_EACH: Final = 20
+"""Of a list so many fewer items are shown than of a text characters."""
 _REASON_LIMIT: Final = 1000
 
 INSTRUCTIONS: Final = (files(__package__) / "prompts" / "route.md").read_text(encoding="utf-8").strip()
@@ -94,7 +96,7 @@ class Router:
                 task=ROUTE,
                 instructions=self._instructions,
                 prompt=_prompt(text, agents),
-                shorter=_prompt(message_text(record_type, datum, len(text) // 4), agents),
+                shorter=lambda: _prompt(message_text(record_type, datum, len(text) // 4), agents),
                 output_type=_answer_type(tuple(agent.id for agent in candidates)),
                 stand_in=lambda: best_match(text, candidates),
                 message_id=message_id,
@@ -161,7 +163,7 @@ def _agents_text(candidates: Sequence[AgentDefinition]) -> str:
 def message_text(record_type: str, datum: Mapping[str, Any], limit: int = _MESSAGE_LIMIT) -> str:
     """Return what a router sees of a message: its type and its record as JSON, of some ``limit`` characters.
 
-    The longest texts are shortened first, so that none hides the fields behind it.
+    The longest texts and lists are shortened first, so that none hides the fields behind it.
     """
     text = _json(record_type, datum)
     for longest in _LONGEST:
@@ -182,7 +184,11 @@ def _with_texts_of(value: Any, longest: int) -> Any:
         case Mapping():
             return {name: _with_texts_of(one, longest) for name, one in value.items()}
         case list():
-            return [_with_texts_of(one, longest) for one in value]
+            most = max(longest // _A_TEXT_EACH, 1)
+            more = [f"… ({len(value) - most} more)"] if len(value) > most else []
+            return [*(_with_texts_of(one, longest) for one in value[:most]), *more]
+        case bytes():
+            return _cut(str(value[:longest]), longest)
     return value
 
 

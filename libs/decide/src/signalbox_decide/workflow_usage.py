@@ -16,6 +16,7 @@ from signalbox.protocol.names import AGENT_MESSAGES, CorrelationId, dead_letter_
 from signalbox.protocol.records import Record
 from signalbox.protocol.replay_marks import REPLAY_OF
 from signalbox_decide.clock import SYSTEM, Clock
+from signalbox_decide.day_budget import used_by
 from signalbox_decide.decisions import Ended, Routed, Terminal, WorkflowUsage
 
 WINDOW_S: Final = 24 * 3600.0
@@ -90,7 +91,12 @@ class WorkflowUsages:
     def counted(self, message: Accepted) -> Accepted:
         """Return ``message`` with what its workflow is known to have used up."""
         entry = self._entries.get((message.record.partition, message.envelope.correlation_id))
-        return message if entry is None else replace(message, envelope=at_least(message.envelope, entry.used))
+        if entry is None:
+            return message
+        # What the message took comes on top of what is known: its agent got no count of what decisions took.
+        envelope, used = message.envelope, used_by(message.record.headers)
+        known = replace(entry.used, tokens=entry.used.tokens + used.tokens, cost=entry.used.cost + used.cost)
+        return replace(message, envelope=at_least(envelope, known))
 
     def decided(self, decision: Routed | Ended | Terminal) -> None:
         """Count a decision that was just made."""

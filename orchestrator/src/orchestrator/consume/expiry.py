@@ -1,6 +1,6 @@
 """The alarm about records that wait so long that their topic may delete them."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from orchestrator.consume.ladder import Retention
@@ -44,8 +44,8 @@ class Expiry:
         kept_ms = None if record is None else self._retention(record.topic)
         if record is None or kept_ms is None:
             return None
-        written = datetime.fromtimestamp(record.timestamp_ms / 1000, UTC)
-        if self._clock.now() - written < timedelta(milliseconds=kept_ms * _ALARM_AT):
+        written = record.time
+        if written is None or self._clock.now() - written < timedelta(milliseconds=kept_ms * _ALARM_AT):
             return None
         gone = time_text(written + timedelta(milliseconds=kept_ms))
         place = f"{record.topic}/{record.partition}/{record.offset}"

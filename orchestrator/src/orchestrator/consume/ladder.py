@@ -47,13 +47,12 @@ class References:
     """When the first such bytes go, and from which topic."""
     count: int = 0
 
-    def gone_at(self, topic: str, written_ms: int) -> datetime | None:
+    def gone_at(self, topic: str, written: datetime | None) -> datetime | None:
         """Say when the bytes of a record of ``topic`` go; None when it deletes none."""
         kept_ms = self.retention(topic)
         if kept_ms is None:
             return None
-        written = written_ms / 1000 if written_ms > 0 else datetime.now(UTC).timestamp()
-        return datetime.fromtimestamp(written, UTC) + timedelta(milliseconds=kept_ms)
+        return (written or datetime.now(UTC)) + timedelta(milliseconds=kept_ms)
 
     def note(self, stage: str, topic: str, gone_at: datetime | None) -> None:
         """Raise the alarm for one more."""
@@ -136,4 +135,4 @@ class Ladder:
         self.drafts = [dead_letter, *(draft for draft in self.drafts if not is_dead_letter(draft))]
 
     def _gone_at(self, topic: str) -> datetime | None:
-        return self.references.gone_at(topic, self.record.timestamp_ms)
+        return self.references.gone_at(topic, self.record.time)

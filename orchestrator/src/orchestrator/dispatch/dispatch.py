@@ -1,7 +1,7 @@
 """Dispatch: a decided message goes to its agent, and stays ours until the agent says that it is durable."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from prometheus_client import Counter
 
@@ -29,7 +29,10 @@ class _Removed(Exception):
 
 
 class Dispatch:
-    """Settles one agent's routes; everybody else's are skipped by a header, without decoding."""
+    """Settles one agent's routes; everybody else's are skipped by a header, without decoding.
+
+    ``require_budget`` raises :class:`Paused` while nothing is left for models; each attempt asks it.
+    """
 
     def __init__(
         self,
@@ -39,6 +42,7 @@ class Dispatch:
         decider: Decider,
         records: DecisionRecords,
         readiness: Readiness,
+        require_budget: Callable[[], None] = lambda: None,
     ) -> None:
         self._agent = agent
         self._mine = agent.encode()
@@ -47,18 +51,15 @@ class Dispatch:
         self._decider = decider
         self._records = records
         self._readiness = readiness
+        self._require_budget = require_budget
 
     def forget(self) -> None:
         """Say nothing of this agent's messages any more."""
         _DISPATCHED.remove_by_labels({"agent": self._agent})
 
-    def concerns(self, record: Record) -> bool:
-        """Say whether a route is for this agent."""
-        return record.header(ROUTE_AGENT) == self._mine
-
     async def decide(self, record: Record) -> Sequence[Draft]:
         """Hand a route to its agent; write nothing when done, else a second route or a dead letter."""
-        if not self.concerns(record):
+        if record.header(ROUTE_AGENT) != self._mine:
             return []
         try:
             message = await self._records.routed(record)
@@ -120,6 +121,7 @@ class Dispatch:
         agent = self._directory.agents.get(self._agent)
         if agent is None:
             raise _Removed
+        self._require_budget()
         return agent.definition.endpoint
 
     async def _refused(self, message: RoutedMessage, detail: str) -> Routed | Refused:

@@ -28,7 +28,7 @@ from signalbox.registry.presence import RegistryPresence
 
 _NONE_FOR_S: Final = 5.0
 _ALWAYS_THERE: Final = RecordType("control.AgentRegistered")
-"""Asked about where nothing else was asked for yet, so that an idle process sees a registry go, too."""
+"""Asked about where nothing else was asked for yet."""
 _log: Final = structlog.get_logger(__name__)
 _VERSION = Gauge(
     "signalbox_contract_in_force", "The version of a record type that is held to; 0: none is", ["record_type"]
@@ -131,7 +131,7 @@ class Contracts:
             Unavailable: it has no answer about one of them at least, whose contract stays in force.
         """
         # At the same time: a registry that hangs is known after one time-out, not after one for each type.
-        asked = map(self._renew, tuple(self._in_force) or (_ALWAYS_THERE,))
+        asked = map(self._renew, tuple(self._in_force))
         outcomes = await asyncio.gather(*asked, return_exceptions=True)
         failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
         for failure in sorted(failures, key=lambda failure: isinstance(failure, Unavailable)):
@@ -139,7 +139,17 @@ class Contracts:
 
     async def follow(self, presence: RegistryPresence) -> NoReturn:
         """Refresh forever, every ``refresh_s`` seconds; ``presence`` tells of a registry that is away."""
-        await presence.follow(self.refresh, self._refresh_s)
+        await presence.follow(self.look, self._refresh_s)
+
+    async def look(self) -> None:
+        """Refresh; where nothing was asked for yet, ask for something, so that a registry that went is seen.
+
+        Raises:
+            Unavailable: as :meth:`refresh`.
+        """
+        if not self._in_force:
+            await self._registry.versions(Subject(_ALWAYS_THERE))
+        await self.refresh()
 
     async def _renew(self, record_type: RecordType) -> None:
         async with self._lock(record_type):

@@ -99,7 +99,7 @@ class Model:
         stand_in: StandIn[T],
         message_id: str,
         check: Check[T] | None = None,
-        shorter: str | None = None,
+        shorter: Callable[[], str] | None = None,
         temperature: float | None = None,
         may_be_cut: bool = False,
     ) -> Completion[T]:
@@ -107,8 +107,9 @@ class Model:
 
         ``task`` names the kind of question in logs and metrics. ``stand_in`` gives what the offline model
         answers. ``check`` returns what is wrong with an answer of the right type, or None; the model is
-        told that text and tries again. ``shorter`` is asked when the model can't take ``prompt``; the
-        default is its beginning. With ``may_be_cut`` an answer that breaks off counts as far as it goes.
+        told that text and tries again. What ``shorter`` gives is asked when the model
+        can't take ``prompt``; the default is its beginning. With ``may_be_cut`` an answer that breaks off
+        counts as far as it goes.
 
         Raises:
             Unavailable: the model can't be reached now, or an operator must mend the request's settings.
@@ -192,17 +193,19 @@ class _Asked(Generic[T]):
     stand_in: StandIn[T]
     message_id: str
     check: Check[T] | None
-    shorter: str | None
+    shorter: Callable[[], str] | None
     temperature: float | None
     may_be_cut: bool
 
 
-async def _asked_shorter(ask: Callable[[str], Awaitable[T]], prompt: str, shorter: str | None) -> T:
+async def _asked_shorter(
+    ask: Callable[[str], Awaitable[T]], prompt: str, shorter: Callable[[], str] | None
+) -> T:
     """Ask with ``prompt``, and once more with less of it when the model can't take that."""
     try:
         return await ask(prompt)
     except Unanswerable:
-        less = shorter or prompt[: max(len(prompt) // _CUT_TO, _SHORTEST)]
+        less = shorter() if shorter else prompt[: max(len(prompt) // _CUT_TO, _SHORTEST)]
         if len(less) >= len(prompt):
             raise
         return await ask(less)

@@ -48,8 +48,8 @@ def _public(model: str) -> Price | None:
     # Imported here: the table takes a quarter of a second, and offline none is needed.
     from genai_prices import Usage, calc_price
 
-    provider, _, name = model.rpartition(":")
-    known = provider.removesuffix("-chat") or None
+    provider, colon, rest = model.partition(":")  # Bedrock's names have colons of their own
+    known, name = (provider.removesuffix("-chat"), rest) if colon else (None, model)
 
     def price(input_tokens: int, output_tokens: int) -> int:
         usage = Usage(input_tokens=input_tokens, output_tokens=output_tokens)

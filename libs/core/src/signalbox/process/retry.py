@@ -30,6 +30,9 @@ async def retry_while_unavailable(call: Callable[[], Awaitable[T]], readiness: R
         error = state.outcome.exception() if state.outcome else None
         assert isinstance(error, Unavailable)
         if isinstance(error, Paused):
+            for what in waited_for:
+                readiness.done(what)
+            waited_for.clear()
             return
         readiness.wait(error.what, error.detail)
         waited_for.add(error.what)

@@ -1,8 +1,13 @@
 """Kafka records as plain values: what the gate, router and services work on, with no client in sight."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
 
 from signalbox.protocol.names import Headers
+
+_LATEST_MS: Final = 221_845_392_000_000
+"""A producer may write any number, and what is reckoned from it must stay a date."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +26,13 @@ class Record:
     headers: Headers = ()
     timestamp_ms: int = -1
     unreadable_headers: bool = False
+
+    @property
+    def time(self) -> datetime | None:
+        """When it was written, as it says itself, the year 9000 at the latest; None when unknown."""
+        if self.timestamp_ms <= 0:
+            return None
+        return datetime.fromtimestamp(min(self.timestamp_ms, _LATEST_MS) / 1000, UTC)
 
     def header(self, name: str) -> bytes | None:
         """Return the last value of header ``name``: repeated headers are legal, the last one counts."""

@@ -94,4 +94,4 @@ def _audited(event: Event, record: Record) -> Resolution:
 
 
 def _time(record: Record) -> datetime:
-    return datetime.fromtimestamp(max(record.timestamp_ms, 0) / 1000, UTC)
+    return record.time or datetime.fromtimestamp(0, UTC)
