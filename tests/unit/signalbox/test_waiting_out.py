@@ -1,4 +1,4 @@
-"""While a bad moment is waited out, readiness says so; what an operator's limit holds back is no bad moment."""
+"""While a bad moment is waited out, readiness says so; an operator's limit is no bad moment."""
 
 from signalbox.process.retry import retry_while_unavailable
 from signalbox.protocol.errors import Paused, Unavailable
