@@ -19,6 +19,8 @@ PART: Final = "day budget"
 """What is waited for, where readiness says so."""
 
 _LONGEST_COUNT: Final = 15
+_LOOK_AGAIN_S: Final = 15.0
+"""A message that waits is decided on from its beginning each time, and there may be many of them."""
 _A_DAY: Final = timedelta(days=1)
 
 
@@ -177,7 +179,8 @@ class DayBudget:
             Paused: this day's budget is used up.
         """
         if self.is_spent:
-            raise Paused(PART, f"{self.told()} are used; it goes on at 00:00 UTC, or with a higher one")
+            why = f"{self.told()} are used; it goes on at 00:00 UTC, or with a higher one"
+            raise Paused(PART, why, retry_after=_LOOK_AGAIN_S)
 
 
 class WithinBudget:
