@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -86,13 +87,14 @@ class Spending:
             await retry_while_unavailable(lambda: producer.publish(draft), self._readiness)
 
         try:
-            batches = read_topics(
+            reading = read_topics(
                 kafka, topics, self._readiness, _READING, "orchestrator-budget", starting=self._starting
             )
-            async for records, caught_up in batches:
-                await self.take(records, publish, caught_up=caught_up)
-                if caught_up and not bounded:
-                    break
+            async with aclosing(reading) as batches:
+                async for records, caught_up in batches:
+                    await self.take(records, publish, caught_up=caught_up)
+                    if caught_up and not bounded:
+                        break
         finally:
             await producer.close()
 

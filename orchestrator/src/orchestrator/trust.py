@@ -1,7 +1,7 @@
 """What stands before the directory: only registrations that their agent signed, and that its grant allows."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import Final
@@ -117,7 +117,7 @@ async def read_topics(
     part: str,
     client_id: str,
     starting: Callable[[str], float | None] | None = None,
-) -> AsyncIterator[tuple[list[Record], bool]]:
+) -> AsyncGenerator[tuple[list[Record], bool], None]:
     """Yield topics' records without an end, and whether their ends were reached once; waits for the broker.
 
     ``starting(topic)`` may give a time in seconds since the epoch to start from. After the broker was away
