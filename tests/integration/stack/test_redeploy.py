@@ -121,10 +121,12 @@ def test_a_setting_of_one_service_stays_with_it_and_reaches_no_other(foundation:
 
 
 def test_a_setting_that_it_cant_start_with_is_not_kept(foundation: Stack, run_command: RunCommand) -> None:
-    answer = run_command(foundation.env, "redeploy", "registry", "--set", "PYTHONHOME=/nowhere")
+    # One registry is a Python program, the other runs on Java.
+    impossible = ("--set", "PYTHONHOME=/nowhere", "--set", "JAVA_TOOL_OPTIONS=-XX:+NoSuchOption")
+    answer = run_command(foundation.env, "redeploy", "registry", *impossible)
     assert answer.returncode == 1
     assert "registry runs again, with the settings of before" in answer.stderr
-    assert "PYTHONHOME" not in foundation.process("registry").environment
+    assert "JAVA_TOOL_OPTIONS" not in foundation.process("registry").environment
     assert foundation.process("registry").pid
 
 
