@@ -10,13 +10,13 @@ It stands for a paid model. It reads the instructions and the definitions, as th
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final
 
-from fastapi import FastAPI, Request
+from fastapi import Response
 
-from serving import served_in_a_thread
+from provider_server import Asked, provider_serving
 from signalbox.protocol.agent_definition import AgentDefinition
 from signalbox_decide.offline import best_match
 
@@ -33,29 +33,13 @@ def rule(record_type: str, agent: str) -> str:
 @contextmanager
 def obedient_model() -> Iterator[str]:
     """Serve it until the block's end; gives what ``LLM_BASE_URL`` is then."""
-    app = FastAPI()
+    with provider_serving(_answered) as server:
+        yield f"{server.url}/v1"
 
-    @app.post("/v1/chat/completions")
-    async def completions(request: Request) -> dict[str, Any]:
-        said = {message["role"]: message["content"] for message in (await request.json())["messages"]}
-        answer = {"agent": _choice(said["system"], said["user"]), "reason": "so it was told"}
-        return {
-            "id": "chatcmpl-1",
-            "object": "chat.completion",
-            "created": 1,
-            "model": "obedient",
-            "choices": [
-                {
-                    "index": 0,
-                    "message": {"role": "assistant", "content": json.dumps(answer)},
-                    "finish_reason": "stop",
-                }
-            ],
-            "usage": {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18},
-        }
 
-    with served_in_a_thread(app) as port:
-        yield f"http://127.0.0.1:{port}/v1"
+def _answered(asked: Asked) -> Response | Awaitable[Response]:
+    choice = _choice(asked.wire.instructions_of(asked.body), asked.prompt)
+    return asked.wire.well({"agent": choice, "reason": "so it was told"})(asked.body)
 
 
 def _choice(instructions: str, prompt: str) -> str:

@@ -30,7 +30,7 @@ from signalbox.catalog import Catalog
 from signalbox.gate import Contracts, Gate
 from signalbox.gate.control_records import ControlRecords
 from signalbox.kafka import KafkaSettings, TopicSpec
-from signalbox.models import NANOS
+from signalbox.models import nanos_of
 from signalbox.protocol.names import AgentId, RecordType
 from signalbox.registry.presence import RegistryPresence
 from signalbox.telemetry import Readiness
@@ -168,7 +168,7 @@ def _guards(settings: OrchestratorSettings, ports: Ports, budget: DayBudget) -> 
         tokens=settings.token_budget,
         age=timedelta(hours=settings.workflow_deadline_h),
         clock=ports.clock,
-        cost=None if dollars is None else round(dollars * NANOS),
+        cost=None if dollars is None else nanos_of(dollars),
         waited=budget.waited,
     )
 

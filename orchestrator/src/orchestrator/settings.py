@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from signalbox.models import DollarBudget
 from signalbox.process.settings import Settings
 from signalbox_decide.asking import RouterAsk
 from signalbox_decide.learned import LEAST_CONFIDENCE
@@ -46,11 +47,11 @@ class OrchestratorSettings(Settings):
     visit_limit: int = Field(default=3, gt=0)
     token_budget: int = Field(default=200_000, gt=0)
     workflow_deadline_h: float = Field(default=24, gt=0)
-    llm_workflow_budget_usd: float | None = Field(
-        default=None, ge=1e-6, le=1e9, allow_inf_nan=False, description="for a workflow's model requests"
+    llm_workflow_budget_usd: DollarBudget | None = Field(
+        default=None, description="for a workflow's model requests"
     )
-    llm_day_budget_usd: float | None = Field(
-        default=None, ge=1e-6, le=1e9, allow_inf_nan=False, description="for all model requests of a day"
+    llm_day_budget_usd: DollarBudget | None = Field(
+        default=None, description="for all model requests of a day"
     )
     llm_day_budget_tokens: int | None = Field(default=None, gt=0, le=10**15)
     llm_day_warn_at: float = Field(default=0.8, gt=0, le=1, description="the share that people hear of")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from given_clock import GivenClock
 from orchestrator.settings import OrchestratorSettings
 from orchestrator.spending import Spending
 from routing_in_memory import GUARDS, RoutingInMemory
@@ -38,20 +39,9 @@ HOUR = timedelta(hours=1)
 MIDNIGHT = datetime(2026, 5, 2, tzinfo=UTC)
 
 
-@dataclass
-class GivenClock:
-    at: datetime = NOON
-
-    def now(self) -> datetime:
-        return self.at
-
-    def elapsed(self) -> float:
-        return self.at.timestamp()
-
-
 @pytest.fixture
 def clock() -> GivenClock:
-    return GivenClock()
+    return GivenClock(NOON)
 
 
 @pytest.fixture

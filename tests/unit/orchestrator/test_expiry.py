@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from given_clock import GivenClock
 from orchestrator.consume.expiry import Expiry
 from orchestrator.consume.offset_ledger import Ledger
 from signalbox.protocol.records import Record
@@ -14,20 +15,12 @@ NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 KEPT = timedelta(hours=72)
 
 
-class GivenClock:
-    def now(self) -> datetime:
-        return NOW
-
-    def elapsed(self) -> float:
-        return 0.0
-
-
 async def waiting(*ages: timedelta | None, kept: timedelta | None = KEPT) -> list[str]:
     """Say what people hear of records that were written so long ago; None: they don't say when."""
     ledger, readiness = Ledger(), Readiness()
     never: asyncio.Future[list[object]] = asyncio.get_running_loop().create_future()
     kept_ms = None if kept is None else round(kept.total_seconds() * 1000)
-    expiry = Expiry("routing", ledger, readiness, {"agent_messages": kept_ms}.get, GivenClock())
+    expiry = Expiry("routing", ledger, readiness, {"agent_messages": kept_ms}.get, GivenClock(NOW))
     for offset, age in enumerate(ages):
         written_ms = 0 if age is None else round((NOW - age).timestamp() * 1000)
         ledger.expect(Record("agent_messages", offset, offset, b"k", b"v", timestamp_ms=written_ms), never)  # type: ignore[arg-type]

@@ -1,12 +1,13 @@
 """Guards stop a workflow before the model is called."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from given_clock import GivenClock
 from signalbox.gate import Accepted
 from signalbox.protocol.agent_definition import AgentDefinition
 from signalbox.protocol.errors import Refusal
@@ -15,14 +16,6 @@ from signalbox.protocol.reasons import Reason
 from signalbox_decide.guards import Guards
 
 GUARDS = Guards(hops=12, visits=3, tokens=1000, age=timedelta(hours=24))
-
-
-@dataclass
-class GivenClock:
-    at: datetime
-
-    def now(self) -> datetime:
-        return self.at
 
 
 def agent(name: str) -> AgentDefinition:

@@ -16,15 +16,9 @@ from signalbox_operations.contracts.registry_api import Registered
 from signalbox_operations.contracts.revert_mark import says_the_same
 from signalbox_operations.contracts.reverting import consider_revert, is_held_to, revert
 
+from .conftest import CATALOG
+
 PLACED = RecordType("shop.Placed")
-CATALOG = """
-version: 1
-namespaces: {shop: Orders.}
-records:
-  shop.Placed: {doc: An order., owner: shop, producers: [till], consumers: [kitchen]}
-topics:
-  orders: {partitions: 1, admits: [shop.Placed]}
-"""
 
 
 def with_field(schema: dict[str, Any], name: str, **more: Any) -> dict[str, Any]:

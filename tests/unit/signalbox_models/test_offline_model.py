@@ -132,6 +132,6 @@ def test_offline_no_provider_is_imported() -> None:
 
 def test_the_package_exports_these_names_and_no_others() -> None:
     assert signalbox.models.__all__ == [
-        "NANOS", "OFFLINE", "ROUTE", "Completion", "Model", "ModelRefused", "ModelSettings", "model_for",
-        "price_of", "prompt_version", "usd",
+        "NANOS", "OFFLINE", "ROUTE", "Completion", "DollarBudget", "Model", "ModelRefused", "ModelSettings",
+        "model_for", "nanos_of", "price_of", "prompt_version", "usd",
     ]  # fmt: skip

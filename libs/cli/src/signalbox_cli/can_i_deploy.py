@@ -74,12 +74,10 @@ def _judged(service: str, catalog: "Catalog") -> "Judgement":
 
 
 def _fleet(registry: "RegistryApi") -> "tuple[Fleet | None, tuple[str, ...]]":
-    from signalbox_operations.contracts.fleet import read_fleet, schemas_by_id
+    from signalbox_operations.contracts.fleet import fleet_unless_away, schemas_by_id
 
-    try:
-        return read_fleet(schemas_by_id(registry)), ()
-    except Unavailable as error:
-        return None, (f"who runs now is not known: {error}",)
+    fleet, why = fleet_unless_away(schemas_by_id(registry))
+    return fleet, () if why is None else (f"who runs now is not known: {why}",)
 
 
 def _show(judgement: "Judgement") -> None:

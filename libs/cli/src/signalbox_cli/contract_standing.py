@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from signalbox.catalog import Catalog
-from signalbox.protocol.errors import Unavailable
 from signalbox.protocol.names import RecordType
 from signalbox_cli.contract_options import (
     FAILED,
@@ -18,8 +17,6 @@ from signalbox_cli.contract_options import (
 from signalbox_cli.output import print_json, print_rows, say
 
 if TYPE_CHECKING:
-    from signalbox_operations.contracts.fleet import Fleet
-    from signalbox_operations.contracts.registry_api import RegistryApi
     from signalbox_operations.contracts.standing import Stands
 
 _TABLE: Final = ("record_type", "registered", "in_force", "agents", "remarks")
@@ -43,28 +40,20 @@ def status(
     Example: signalbox contracts status sdr.LeadScored
     """
     with failures_told(), registry_at() as registry:
+        from signalbox_operations.contracts.fleet import fleet_unless_away, schemas_by_id
         from signalbox_operations.contracts.standing import stands
 
         wanted = [RecordType(name) for name in record_types or sorted(Catalog.load(catalog).records)]
-        fleet, unknown = _fleet(registry)
+        fleet, unknown = fleet_unless_away(schemas_by_id(registry))
         found = stands(wanted, registry, fleet)
         if json:
             print_json([one.as_dict() for one in found])
         else:
             print_rows([_row(one) for one in found], _TABLE, "no record type")
         if unknown:
-            say(f"signalbox contracts: not known who runs: {unknown}", err=True)
+            say(f"signalbox contracts: not known who runs: {unknown.detail}", err=True)
         exit_unless(all(one.is_as_expected for one in found))
         exit_unless(not unknown, FAILED)
-
-
-def _fleet(registry: "RegistryApi") -> "tuple[Fleet | None, str]":
-    from signalbox_operations.contracts.fleet import read_fleet, schemas_by_id
-
-    try:
-        return read_fleet(schemas_by_id(registry)), ""
-    except Unavailable as error:
-        return None, error.detail
 
 
 def _row(one: "Stands") -> dict[str, object]:

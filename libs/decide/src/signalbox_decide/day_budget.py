@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
 from signalbox.gate import Accepted
-from signalbox.models import NANOS, usd
+from signalbox.models import NANOS, nanos_of, usd
 from signalbox.protocol.agent_definition import AgentDefinition
 from signalbox.protocol.errors import Paused
 from signalbox.protocol.headers import CE, DL
@@ -79,7 +79,7 @@ class Limits:
     @classmethod
     def of(cls, tokens: int | None, dollars: float | None, warn_at: float) -> "Limits":
         """Make the limits that settings say."""
-        return cls(tokens, None if dollars is None else round(dollars * NANOS), warn_at)
+        return cls(tokens, None if dollars is None else nanos_of(dollars), warn_at)
 
     @property
     def are_set(self) -> bool:
@@ -115,20 +115,21 @@ class Pause:
 
 @dataclass
 class DayBudget:
-    """Counts what each day took, and says whether a model may be asked.
+    """Counts what this day took, and says whether a model may be asked.
 
     Costs are counted when they are told, so what is under way when a budget is used up still comes on top.
     """
 
     limits: Limits
     clock: Clock = SYSTEM
-    _days: dict[date, Used] = field(default_factory=dict)
+    _counted: tuple[date, Used] = (date.min, Used())
     _pauses: dict[tuple[str, datetime], Pause] = field(default_factory=dict)
 
     @property
     def today(self) -> Used:
         """What this day took so far."""
-        return self._days.get(self.clock.now().date(), Used())
+        day, used = self._counted
+        return used if day == self.clock.now().date() else Used()
 
     @property
     def share(self) -> float:
@@ -147,10 +148,8 @@ class DayBudget:
     def count(self, used: Used, at: datetime) -> None:
         """Count what was told at a time; what is of a day to come was told today."""
         today = self.clock.now().date()
-        day = min(at.astimezone(UTC).date(), today)
-        self._days[day] = self._days.get(day, Used()) + used
-        for old in [one for one in self._days if one < today]:
-            del self._days[old]
+        if at.astimezone(UTC).date() >= today:
+            self._counted = today, self.today + used
 
     def note(self, pause: Pause) -> None:
         """Remember a pause, or when one ended."""

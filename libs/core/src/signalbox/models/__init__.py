@@ -6,19 +6,21 @@ deterministic stand-in that is no LLM, and is called what it is wherever its nam
 
 from signalbox.models.faults import ModelRefused
 from signalbox.models.port import Completion, Model, model_for
-from signalbox.models.prices import NANOS, price_of, usd
+from signalbox.models.prices import NANOS, nanos_of, price_of, usd
 from signalbox.models.prompts import prompt_version
-from signalbox.models.settings import OFFLINE, ROUTE, ModelSettings
+from signalbox.models.settings import OFFLINE, ROUTE, DollarBudget, ModelSettings
 
 __all__ = [
     "NANOS",
     "OFFLINE",
     "ROUTE",
     "Completion",
+    "DollarBudget",
     "Model",
     "ModelRefused",
     "ModelSettings",
     "model_for",
+    "nanos_of",
     "price_of",
     "prompt_version",
     "usd",

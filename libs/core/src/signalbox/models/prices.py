@@ -34,6 +34,11 @@ def price_of(model: str, own: Prices | None = None) -> Price | None:
     return _public(model)
 
 
+def nanos_of(dollars: float) -> int:
+    """Return US dollars as a cost."""
+    return round(dollars * NANOS)
+
+
 def usd(nanos: int) -> str:
     """Write a cost for people."""
     return f"{Decimal(nanos) / NANOS:.4f} USD"

@@ -16,6 +16,8 @@ ROUTE: Final = "route"
 """The router's task: its answer is a choice and a sentence."""
 
 _Dollars = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+DollarBudget = Annotated[float, Field(ge=1e-6, le=1e9, allow_inf_nan=False)]
+"""A budget in US dollars."""
 
 Role = Literal["router", "agent"]
 
@@ -54,8 +56,8 @@ class ModelSettings(Settings):
     tpm: float | None = Field(default=None, gt=0)
     output: Literal["auto", "json_schema", "tool", "prompted"] = "auto"
     prices: dict[str, tuple[_Dollars, _Dollars]] = Field(default_factory=dict)
-    day_budget_usd: float | None = Field(default=None, ge=1e-6, le=1e9, allow_inf_nan=False)
-    workflow_budget_usd: float | None = Field(default=None, ge=1e-6, le=1e9, allow_inf_nan=False)
+    day_budget_usd: DollarBudget | None = None
+    workflow_budget_usd: DollarBudget | None = None
     retries: int = Field(default=2, ge=0, le=10)
     call_log: Path | None = Field(default=None, validation_alias=AliasChoices("call_log", "MODEL_CALL_LOG"))
 

@@ -15,7 +15,7 @@ from signalbox.protocol.errors import ConfigurationError, Refusal, Unavailable
 from signalbox.protocol.names import AGENT_ROUTES, RecordType, SchemaId, Subject
 from signalbox.protocol.records import Record
 from signalbox_operations.contracts.accepted import decision_of
-from signalbox_operations.contracts.fleet import Fleet, SchemaById, read_fleet, schemas_by_id
+from signalbox_operations.contracts.fleet import Fleet, SchemaById, fleet_unless_away, schemas_by_id
 from signalbox_operations.contracts.registry_api import Registered, RegistryApi
 
 LATEST: Final = "latest"
@@ -155,7 +155,5 @@ def _held(
 
 
 def _fleet(schemas: SchemaById) -> tuple[Fleet, list[str]]:
-    try:
-        return read_fleet(schemas), []
-    except Unavailable as error:
-        return Fleet(), [f"who runs with it is not known: {error}"]
+    fleet, why = fleet_unless_away(schemas)
+    return fleet or Fleet(), [] if why is None else [f"who runs with it is not known: {why}"]

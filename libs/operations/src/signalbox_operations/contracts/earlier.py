@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Protocol
 
 from signalbox.catalog import Catalog
-from signalbox.protocol.errors import ConfigurationError, Unavailable
+from signalbox.protocol.errors import ConfigurationError
 from signalbox.protocol.names import RecordType, Subject
-from signalbox_operations.contracts.fleet import Fleet, read_fleet, schemas_by_id
+from signalbox_operations.contracts.fleet import Fleet, fleet_unless_away, schemas_by_id
 from signalbox_operations.contracts.generation import schema_file
 from signalbox_operations.contracts.registry_api import RegistryApi
 from signalbox_operations.contracts.verdict import Version
@@ -36,10 +36,8 @@ class InRegistry:
 
     def fleet(self) -> Fleet | None:
         """Read the agents' announcements; None when the broker of the environment can't be reached."""
-        try:
-            return read_fleet(schemas_by_id(self._registry))
-        except Unavailable:
-            return None
+        fleet, _ = fleet_unless_away(schemas_by_id(self._registry))
+        return fleet
 
 
 class InGit:

@@ -10,7 +10,7 @@ from signalbox.avro import ParsedSchema, decode, parse, unframe
 from signalbox.catalog import CatalogRecord
 from signalbox.control import schema_text
 from signalbox.control.models import AgentRegistered
-from signalbox.protocol.errors import Refusal
+from signalbox.protocol.errors import Refusal, Unavailable
 from signalbox.protocol.names import AgentId, RecordType, SchemaId
 from signalbox.protocol.reasons import Reason
 from signalbox.protocol.records import Record
@@ -64,6 +64,14 @@ def read_fleet(schemas: SchemaById) -> Fleet:
     from signalbox.kafka import KafkaSettings, read_to_end
 
     return announced(read_to_end(KafkaSettings(), TOPICS, patience_s=_PATIENCE_S), schemas)
+
+
+def fleet_unless_away(schemas: SchemaById) -> tuple[Fleet | None, Unavailable | None]:
+    """Read the announcements; or say why it is not known who runs."""
+    try:
+        return read_fleet(schemas), None
+    except Unavailable as error:
+        return None, error
 
 
 def announced(records: Iterable[Record], schemas: SchemaById, settings: TrustSettings | None = None) -> Fleet:
