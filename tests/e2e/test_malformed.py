@@ -89,12 +89,13 @@ async def dead_letters_of(operator: Operator, names: set[str]) -> dict[str, Dead
     topics = [dead_letter_topic("agent_messages"), dead_letter_topic("incoming_leads")]
     found: dict[str, DeadLetter] = {}
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(100):
             while set(found) < names:
                 for record in await operator.records(*topics):
                     name = (record.header("test_example") or b"").decode()
                     if name in names:
                         found[name] = DeadLetter.of(record)
+                await asyncio.sleep(0.2)
     except TimeoutError:
         pytest.fail(f"no dead letter for {json.dumps(sorted(names - set(found)))}")
     return found

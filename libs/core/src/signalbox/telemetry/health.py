@@ -2,10 +2,13 @@
 
 from collections.abc import Callable
 
+import structlog
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 
+_log = structlog.get_logger(__name__)
+_STARTING = "starting"
 _READY = Gauge("signalbox_ready", "1 when the part of this process is ready, else 0", ["part"])
 
 
@@ -20,16 +23,22 @@ class Readiness:
         self._degraded: dict[str, str] = {}
         self._details: dict[str, Callable[[], str]] = {}
         for part in parts:
-            self.wait(part, "starting")
+            self._note(part, _STARTING)
 
     def wait(self, part: str, why: str) -> None:
         """Say that ``part`` is not ready, and why, in a few words for the operator."""
+        if part not in self._waiting:
+            _log.warning("not ready", part=part, why=why)
+        self._note(part, why)
+
+    def _note(self, part: str, why: str) -> None:
         self._waiting[part] = why
         _READY.labels(part).set(0)
 
     def done(self, part: str) -> None:
         """Say that ``part`` is ready."""
-        self._waiting.pop(part, None)
+        if self._waiting.pop(part, _STARTING) != _STARTING:
+            _log.info("ready again", part=part)
         _READY.labels(part).set(1)
 
     def forget(self, part: str) -> None:
