@@ -145,6 +145,8 @@ def test_only_one_command_at_a_time_works_on_a_stack(
 
 def test_ctrl_c_during_up_stops_what_was_started(free_environment: Mapping[str, str], root: Path) -> None:
     run_dir = Path(free_environment["RUN_DIR"])
+    # What is ignored, as by tests that a shell runs in the background, the started process would ignore, too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(
         [sys.executable, "-m", "local_stack", "up"],
         cwd=root,
